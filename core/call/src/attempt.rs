@@ -1,0 +1,122 @@
+//! One attempt to reach one device or trunk.
+
+use crate::{Round, Seat, Target};
+use std::time::Duration;
+use tandem_media::PortId;
+use tandem_model::{Attempt, q850_of};
+use tandem_sdp::{LocalEnd, Sdp};
+use tandem_sip_dialog::{Leg, LegFailure};
+use tandem_sip_msg::Flow;
+use tandem_time::Time;
+
+/// How far an attempt is. Whatever it is, its leg lives on until nothing of it is left on the wire.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stage {
+    /// Nothing was heard of the peer yet.
+    Calling,
+    /// It works on it (100).
+    Trying,
+    /// It rings or plays early media.
+    Ringing,
+    /// It answered and was taken.
+    Answered,
+    /// It failed, or was given up.
+    Over,
+}
+
+/// One attempt.
+pub(crate) struct Outgoing {
+    pub(crate) leg: Leg,
+    pub(crate) port: PortId,
+    pub(crate) end: LocalEnd,
+    pub(crate) flow: Flow,
+    pub(crate) stage: Stage,
+    /// The peer's offer, when it was asked for one.
+    pub(crate) offer: Option<Sdp>,
+    /// The peer's SDP in a provisional response: the answer, if its 2xx has none.
+    pub(crate) early: Option<Sdp>,
+    /// Whom it goes to.
+    pub(crate) target: Target,
+    /// Its place among the attempts of the call.
+    pub(crate) place: usize,
+    /// How long it may take to ring, and again to answer, where that is limited apart from the first response.
+    pub(crate) timeout: Option<Duration>,
+    /// Give it up at this moment unless it has got further.
+    pub(crate) give_up: Option<Time>,
+    pub(crate) record: Attempt,
+    /// The seat on its trunk.
+    pub(crate) seat: Option<Seat>,
+    pub(crate) started: Time,
+}
+
+impl Outgoing {
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.stage, Stage::Calling | Stage::Trying | Stage::Ringing)
+    }
+
+    /// It failed: what the record says of it, and the seat is free.
+    pub(crate) fn failed(&mut self, failure: &LegFailure, now: Time) {
+        self.stage = Stage::Over;
+        self.give_up = None;
+        self.seat = None;
+        self.record.code = failure.code;
+        self.record.reason = failure.phrase.clone();
+        self.record.q850 = q850_in(&failure.reasons).or(Some(q850_of(failure.code)));
+        self.record.ended_at = now.as_millis();
+    }
+
+    /// The first sign of ringing.
+    pub(crate) fn rings(&mut self, now: Time) {
+        self.stage = Stage::Ringing;
+        self.record.pdd_ms.get_or_insert(now.since(self.started).as_millis() as u64);
+    }
+}
+
+/// The record of an attempt that is only beginning, or never could.
+pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Attempt {
+    let (trunk_id, extension_id, route_id, step) = match round {
+        Round::Extension(extension) => (None, Some(extension.id), None, None),
+        Round::Trunk(step) => (Some(step.trunk.id), None, Some(step.route_id), Some(step.step)),
+    };
+    Attempt {
+        trunk_id,
+        extension_id,
+        route_id,
+        step,
+        number: round.number().to_owned(),
+        target: flow.map(|flow| format!("{}:{}", flow.transport.param_name(), flow.remote)).unwrap_or_default(),
+        started_at: now.as_millis(),
+        pdd_ms: None,
+        answered_at: None,
+        ended_at: now.as_millis(),
+        code: 0,
+        reason: String::new(),
+        q850: None,
+        codec: None,
+    }
+}
+
+/// The Q.850 cause among Reason header values (RFC 3326 §2).
+pub(crate) fn q850_in(reasons: &[String]) -> Option<u8> {
+    reasons.iter().find_map(|reason| {
+        let (protocol, params) = reason.split_once(';')?;
+        if !protocol.trim().eq_ignore_ascii_case("Q.850") {
+            return None;
+        }
+        let cause = params.split(';').find_map(|param| param.trim().strip_prefix("cause="))?;
+        cause.trim().parse().ok().filter(|cause| (1..=127).contains(cause))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_q850_cause_is_found_among_reasons() {
+        let reasons = ["SIP;cause=486".to_owned(), "Q.850 ;text=\"User busy\";cause=17".to_owned()];
+        assert_eq!(q850_in(&reasons), Some(17));
+        assert_eq!(q850_in(&["Q.850;cause=999".to_owned()]), None);
+        assert_eq!(q850_in(&[]), None);
+    }
+}

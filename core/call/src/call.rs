@@ -1,0 +1,295 @@
+//! A call: what it is made of, and how the things that happen reach the right part of it.
+
+use crate::attempt::Outgoing;
+use crate::caller::CallerSide;
+use crate::ending::Ending;
+use crate::setup::Trying;
+use crate::talk::Talk;
+use crate::{Caller, Exchange, MediaDesk, Round};
+use std::collections::VecDeque;
+use std::time::Duration;
+use tandem_media::MediaEvent;
+use tandem_model::{Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party};
+use tandem_sip_dialog::{Leg, LegEvent, Sip};
+use tandem_sip_msg::{Flow, Message};
+use tandem_sip_txn::{ClientKey, Failure, Owner, ServerKey};
+use tandem_time::Time;
+
+/// Legs of a call are numbered: 0 is the caller's, the attempts follow. Transaction owners are the call's number times this, plus
+/// the leg.
+pub const LEGS: u64 = 1 << 10;
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// From INVITE to answer.
+    pub setup: Duration,
+    /// From answer to end; `None`: no limit.
+    pub duration: Option<Duration>,
+    /// How long a side that is to send RTP may be silent; `None`: for ever.
+    pub media_timeout: Option<Duration>,
+    /// The same for a side that is on hold.
+    pub hold_timeout: Option<Duration>,
+    /// How long a trunk may leave our INVITE without any response.
+    pub silence: Duration,
+}
+
+impl Default for Limits {
+    /// 3 minutes, 4 hours, 60 s, 300 s, 8 s.
+    fn default() -> Limits {
+        Limits {
+            setup: Duration::from_secs(180),
+            duration: Some(Duration::from_secs(4 * 3600)),
+            media_timeout: Some(Duration::from_secs(60)),
+            hold_timeout: Some(Duration::from_secs(300)),
+            silence: Duration::from_secs(8),
+        }
+    }
+}
+
+/// What a call is handed with each input.
+pub struct Ctx<'a> {
+    /// The signalling side.
+    pub sip: Sip<'a>,
+    /// The media side.
+    pub media: &'a mut MediaDesk,
+    /// The server around it.
+    pub exchange: &'a mut dyn Exchange,
+}
+
+/// What a call tells.
+#[derive(Clone, Debug)]
+pub enum CallOutput {
+    /// Something happened.
+    Event(Event),
+    /// It is over. Comes once.
+    Record(Box<CallRecord>),
+}
+
+/// Everything that is known when a call begins.
+pub struct Setup {
+    /// Its id.
+    pub id: CallId,
+    /// Its number in this process, which its transactions are owned by.
+    pub no: u64,
+    /// The INVITE's transaction.
+    pub invite: ServerKey,
+    /// The INVITE.
+    pub message: Message,
+    /// What it came by.
+    pub flow: Flow,
+    /// Who calls.
+    pub caller: Caller,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The number as dialled.
+    pub dialled: String,
+    /// Whom to try, in order.
+    pub rounds: Vec<Round>,
+    /// How long things may take.
+    pub limits: Limits,
+}
+
+pub(crate) enum Phase {
+    /// Looking for somebody who answers.
+    Trying(Trying),
+    /// Both sides talk.
+    Talking(Talk),
+    /// Over; the media side has the last word for the record.
+    Ending(Box<Ending>),
+    /// The record is written; legs may still have a BYE under way.
+    Done,
+}
+
+/// One call.
+pub struct Call {
+    pub(crate) id: CallId,
+    pub(crate) no: u64,
+    pub(crate) direction: Direction,
+    pub(crate) caller: CallerSide,
+    pub(crate) callee: Party,
+    pub(crate) rounds: VecDeque<Round>,
+    pub(crate) outs: Vec<Outgoing>,
+    /// Attempts that never left, with their place among the others.
+    pub(crate) unsent: Vec<(usize, Attempt)>,
+    pub(crate) phase: Phase,
+    pub(crate) limits: Limits,
+    pub(crate) max_forwards: u8,
+    pub(crate) started: Time,
+    pub(crate) ringing: Option<Time>,
+    pub(crate) answered: Option<Time>,
+    pub(crate) outputs: VecDeque<CallOutput>,
+}
+
+impl Call {
+    /// The owner of the transactions of one of its legs.
+    pub(crate) fn owner(&self, leg: usize) -> Owner {
+        self.no * LEGS + leg as u64
+    }
+
+    /// A request within the dialog of a leg.
+    pub fn on_request(&mut self, leg: usize, key: ServerKey, message: &Message, flow: Flow, ctx: &mut Ctx) {
+        if let Some(leg) = self.leg(leg) {
+            leg.on_request(key, message, flow, &mut ctx.sip);
+        }
+        self.settle(ctx);
+    }
+
+    /// An ACK within the dialog of a leg.
+    pub fn on_ack(&mut self, leg: usize, message: &Message, ctx: &mut Ctx) {
+        if let Some(leg) = self.leg(leg) {
+            leg.on_ack(message, &mut ctx.sip);
+        }
+        self.settle(ctx);
+    }
+
+    /// A CANCEL of an INVITE or re-INVITE that a leg has not answered yet.
+    pub fn on_cancel(&mut self, leg: usize, message: &Message, ctx: &mut Ctx) {
+        if let Some(leg) = self.leg(leg) {
+            leg.on_cancel(message, &mut ctx.sip);
+        }
+        self.settle(ctx);
+    }
+
+    /// A response to a request of a leg.
+    pub fn on_response(&mut self, leg: usize, key: ClientKey, message: &Message, flow: Flow, ctx: &mut Ctx) {
+        if let Some(leg) = self.leg(leg) {
+            leg.on_response(key, message, flow, &mut ctx.sip);
+        }
+        self.settle(ctx);
+    }
+
+    /// A request of a leg got no final response.
+    pub fn on_failed(&mut self, leg: usize, key: ClientKey, failure: Failure, ctx: &mut Ctx) {
+        if let Some(leg) = self.leg(leg) {
+            leg.on_failed(key, failure, &mut ctx.sip);
+        }
+        self.settle(ctx);
+    }
+
+    /// Something happened to one of its media ports.
+    pub fn on_media(&mut self, event: MediaEvent, ctx: &mut Ctx) {
+        match event {
+            MediaEvent::Closed { port, stats } => self.port_closed(port, Some(stats), ctx),
+            MediaEvent::OpenFailed { port, error } => self.port_failed(port, &error, ctx),
+            MediaEvent::Silent { port, silence } => self.silent(port, silence, ctx),
+        }
+        self.settle(ctx);
+    }
+
+    /// Ends it from our side: an administrator, a shutdown.
+    pub fn hang_up(&mut self, why: &str, ctx: &mut Ctx) {
+        self.end_by_system(why, ctx);
+        self.settle(ctx);
+    }
+
+    /// When [`Call::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let legs = std::iter::once(&self.caller.leg).chain(self.outs.iter().map(|out| &out.leg));
+        let own = match &self.phase {
+            Phase::Trying(trying) => Some(trying.until),
+            Phase::Talking(talk) => talk.until,
+            Phase::Ending(ending) => Some(ending.until),
+            Phase::Done => None,
+        };
+        let attempts = self.outs.iter().filter_map(|out| out.give_up);
+        legs.filter_map(Leg::poll_timeout).chain(own).chain(attempts).min()
+    }
+
+    /// Something is due.
+    pub fn handle_timeout(&mut self, ctx: &mut Ctx) {
+        self.caller.leg.handle_timeout(&mut ctx.sip);
+        for out in &mut self.outs {
+            out.leg.handle_timeout(&mut ctx.sip);
+        }
+        self.settle(ctx);
+        match self.phase {
+            Phase::Trying(_) => self.trying_timeout(ctx),
+            Phase::Talking(_) => self.talk_timeout(ctx),
+            Phase::Ending(_) => self.ending_timeout(ctx),
+            Phase::Done => {}
+        }
+        self.settle(ctx);
+    }
+
+    /// What it has to tell.
+    pub fn poll_output(&mut self) -> Option<CallOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// Nothing of it is left: it may be dropped.
+    pub fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Done) && self.caller.leg.is_gone() && self.outs.iter().all(|out| out.leg.is_gone())
+    }
+
+    /// It has ended, though a BYE may still be under way.
+    pub fn is_over(&self) -> bool {
+        matches!(self.phase, Phase::Ending(_) | Phase::Done)
+    }
+
+    /// Its id.
+    pub fn id(&self) -> CallId {
+        self.id
+    }
+
+    /// As the API shows it.
+    pub fn view(&self) -> LiveCall {
+        let state = match &self.phase {
+            Phase::Trying(_) if self.caller.told => LiveCallState::Ringing,
+            Phase::Trying(_) => LiveCallState::Dialing,
+            Phase::Talking(_) => LiveCallState::Answered,
+            Phase::Ending(_) | Phase::Done => LiveCallState::Ending,
+        };
+        LiveCall {
+            id: self.id,
+            state,
+            direction: self.direction,
+            caller: self.caller.who.party.clone(),
+            callee: self.callee.clone(),
+            started_at: self.started.as_millis(),
+            answered_at: self.answered.map(Time::as_millis),
+            attempts: (self.outs.len() + self.unsent.len()) as u32,
+            codec: self.outs.iter().find_map(|out| out.record.codec.clone()),
+        }
+    }
+
+    fn leg(&mut self, leg: usize) -> Option<&mut Leg> {
+        match leg {
+            0 => Some(&mut self.caller.leg),
+            n => self.outs.get_mut(n - 1).map(|out| &mut out.leg),
+        }
+    }
+
+    /// Lets everything that the legs have to tell take its effect, which may make them tell more.
+    pub(crate) fn settle(&mut self, ctx: &mut Ctx) {
+        loop {
+            if let Some(event) = self.caller.leg.poll_event() {
+                self.on_caller(event, ctx);
+                continue;
+            }
+            let next = self.outs.iter_mut().enumerate().find_map(|(n, out)| Some((n, out.leg.poll_event()?)));
+            let Some((n, event)) = next else { return };
+            self.on_callee(n, event, ctx);
+        }
+    }
+
+    fn on_caller(&mut self, event: LegEvent, ctx: &mut Ctx) {
+        match &self.phase {
+            Phase::Trying(_) => self.caller_while_trying(event, ctx),
+            Phase::Talking(_) => self.caller_while_talking(event, ctx),
+            Phase::Ending(_) | Phase::Done => {}
+        }
+    }
+
+    fn on_callee(&mut self, n: usize, event: LegEvent, ctx: &mut Ctx) {
+        match &self.phase {
+            Phase::Trying(_) => self.callee_while_trying(n, event, ctx),
+            Phase::Talking(talk) if talk.callee == n => self.callee_while_talking(event, ctx),
+            _ => {}
+        }
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.outputs.push_back(CallOutput::Event(event));
+    }
+}

@@ -1,0 +1,59 @@
+//! The calling side of a call: its leg, its media port, what it offered and who it is.
+
+use crate::{Seat, Target};
+use std::sync::Arc;
+use tandem_media::PortId;
+use tandem_model::{Codec, Extension, Party, Trunk};
+use tandem_sdp::{LocalEnd, Sdp};
+use tandem_sip_dialog::Leg;
+use tandem_sip_msg::Flow;
+
+/// Who calls, as identified.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// One of our extensions, authenticated.
+    Extension(Arc<Extension>),
+    /// A trunk, identified.
+    Trunk(Arc<Trunk>),
+}
+
+impl Source {
+    /// Codecs that this side may use.
+    pub fn codecs(&self) -> &[Codec] {
+        match self {
+            Source::Extension(extension) => &extension.codecs,
+            Source::Trunk(trunk) => &trunk.codecs,
+        }
+    }
+
+    /// The same as the target of a call.
+    pub fn as_target(&self) -> Target {
+        match self {
+            Source::Extension(extension) => Target::Extension(extension.clone()),
+            Source::Trunk(trunk) => Target::Trunk(trunk.clone()),
+        }
+    }
+}
+
+/// Who calls and what is known of them when the call begins.
+pub struct Caller {
+    /// Who.
+    pub source: Source,
+    /// Number and name as they go into the record and on to the called side.
+    pub party: Party,
+    /// The seat on the calling trunk.
+    pub seat: Option<Seat>,
+}
+
+/// The calling side while the call lives.
+pub(crate) struct CallerSide {
+    pub(crate) who: Caller,
+    pub(crate) leg: Leg,
+    pub(crate) flow: Flow,
+    pub(crate) port: PortId,
+    pub(crate) end: LocalEnd,
+    /// What it offered; `None`: it asked us for an offer.
+    pub(crate) offer: Option<Sdp>,
+    /// It was told of ringing or early media.
+    pub(crate) told: bool,
+}

@@ -1,0 +1,144 @@
+//! Taking a call down on both sides, and its record.
+
+use crate::attempt::Stage;
+use crate::call::{Call, CallOutput, Ctx, Phase};
+use crate::setup::own_failure;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tandem_media::{MediaCommand, PortId, PortStats};
+use tandem_model::{CallRecord, Cause, Event, MediaRecord, Outcome, Side, q850_of};
+use tandem_time::Time;
+
+/// How long the record waits for the last word of the media side.
+const MEDIA_WAIT: Duration = Duration::from_secs(2);
+
+/// A call that is over but for its record.
+pub(crate) struct Ending {
+    pub(crate) until: Time,
+    by: Side,
+    cause: Cause,
+    ended: Time,
+    awaited: BTreeSet<PortId>,
+    stats: BTreeMap<PortId, PortStats>,
+}
+
+impl Call {
+    /// Ends the call on every leg that is left, each in the way that its state asks for. `reasons` are passed on as Reason headers.
+    pub(crate) fn finish(&mut self, by: Side, cause: Cause, reasons: &[String], ctx: &mut Ctx) {
+        if self.is_over() {
+            return;
+        }
+        let now = ctx.sip.now;
+        let reasons = with_q850(reasons, &cause);
+        self.caller.leg.hang_up(cause.code.max(400), &cause.phrase, &reasons, &mut ctx.sip);
+        for out in &mut self.outs {
+            if out.stage == Stage::Over {
+                continue;
+            }
+            out.leg.hang_up(487, &cause.phrase, &reasons, &mut ctx.sip);
+            if out.stage == Stage::Answered {
+                out.record.ended_at = now.as_millis();
+                out.seat = None;
+            } else {
+                let why = if by == Side::Caller { "The caller gave up" } else { "Given up" };
+                out.failed(&own_failure(487, why), now);
+            }
+            ctx.media.order(MediaCommand::Close { port: out.port });
+        }
+        self.caller.who.seat = None;
+        ctx.media.order(MediaCommand::Close { port: self.caller.port });
+        let duration_ms = self.answered.map_or(0, |answered| now.since(answered).as_millis() as u64);
+        self.tell(Event::CallEnded { call_id: self.id, cause: cause.clone(), duration_ms });
+        let ports = self.outs.iter().map(|out| out.port).chain([self.caller.port]);
+        let awaited = ports.filter(|port| ctx.media.call_of(*port) == Some(self.no)).collect();
+        let ending = Ending { until: now + MEDIA_WAIT, by, cause, ended: now, awaited, stats: BTreeMap::new() };
+        self.phase = Phase::Ending(Box::new(ending));
+        self.record_if_complete();
+    }
+
+    /// The media side is done with a port.
+    pub(crate) fn port_closed(&mut self, port: PortId, stats: Option<PortStats>, ctx: &mut Ctx) {
+        ctx.media.closed(port, ctx.sip.now);
+        if let Phase::Ending(ending) = &mut self.phase {
+            ending.awaited.remove(&port);
+            ending.stats.extend(stats.map(|stats| (port, stats)));
+        }
+        self.record_if_complete();
+    }
+
+    pub(crate) fn ending_timeout(&mut self, ctx: &mut Ctx) {
+        if let Phase::Ending(ending) = &mut self.phase
+            && ending.until <= ctx.sip.now
+        {
+            ending.awaited.clear();
+            self.record_if_complete();
+        }
+    }
+
+    fn record_if_complete(&mut self) {
+        if matches!(&self.phase, Phase::Ending(ending) if ending.awaited.is_empty())
+            && let Phase::Ending(ending) = std::mem::replace(&mut self.phase, Phase::Done)
+        {
+            let record = self.record(*ending);
+            self.outputs.push_back(CallOutput::Record(Box::new(record)));
+        }
+    }
+
+    fn record(&mut self, ending: Ending) -> CallRecord {
+        let mut attempts: Vec<_> = std::mem::take(&mut self.unsent);
+        attempts.extend(self.outs.iter().map(|out| (out.place, out.record.clone())));
+        attempts.sort_by_key(|(place, _)| *place);
+        let winner = self.outs.iter().find(|out| out.stage == Stage::Answered);
+        let media = |port: PortId| ending.stats.get(&port).map(media_record);
+        CallRecord {
+            id: self.id,
+            direction: self.direction,
+            caller: self.caller.who.party.clone(),
+            callee: self.callee.clone(),
+            started_at: self.started.as_millis(),
+            ringing_at: self.ringing.map(Time::as_millis),
+            answered_at: self.answered.map(Time::as_millis),
+            ended_at: ending.ended.as_millis(),
+            duration_ms: self.answered.map_or(0, |answered| ending.ended.since(answered).as_millis() as u64),
+            outcome: self.outcome(&ending),
+            ended_by: ending.by,
+            cause: ending.cause,
+            sip_call_id: self.caller.leg.call_id().to_owned(),
+            attempts: attempts.into_iter().map(|(_, attempt)| attempt).collect(),
+            media_from_caller: media(self.caller.port),
+            media_from_callee: winner.and_then(|out| media(out.port)),
+        }
+    }
+
+    fn outcome(&self, ending: &Ending) -> Outcome {
+        if self.answered.is_some() {
+            return Outcome::Answered;
+        }
+        match ending.cause.code {
+            _ if ending.by == Side::Caller => Outcome::Cancelled,
+            486 | 600 | 603 | 607 | 608 => Outcome::Busy,
+            408 | 480 | 487 if self.ringing.is_some() => Outcome::NoAnswer,
+            _ => Outcome::Failed,
+        }
+    }
+}
+
+/// Reason values for the other side: those received, and the Q.850 cause where none of them names it (RFC 3326).
+fn with_q850(reasons: &[String], cause: &Cause) -> Vec<String> {
+    let mut reasons = reasons.to_vec();
+    if crate::attempt::q850_in(&reasons).is_none() {
+        let q850 = cause.q850.unwrap_or_else(|| q850_of(cause.code));
+        reasons.push(format!("Q.850;cause={q850}"));
+    }
+    reasons
+}
+
+fn media_record(stats: &PortStats) -> MediaRecord {
+    MediaRecord {
+        packets: stats.packets,
+        bytes: stats.bytes,
+        lost: stats.lost,
+        jitter_ms: stats.jitter_ms,
+        dropped: stats.dropped.total(),
+    }
+}

@@ -1,0 +1,39 @@
+//! What a call asks of the server around it.
+
+use crate::Seat;
+use std::net::IpAddr;
+use std::sync::Arc;
+use tandem_model::{Extension, Trunk};
+use tandem_sip_msg::Flow;
+
+/// Whom an attempt goes to.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A trunk.
+    Trunk(Arc<Trunk>),
+    /// An extension.
+    Extension(Arc<Extension>),
+}
+
+/// One way to reach a target: a device that registered, or the addresses of a trunk.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// The registered Contact, for the Request-URI; `None` where the trunk's host is used.
+    pub contact: Option<String>,
+    /// Addresses, best first; at least one.
+    pub flows: Vec<Flow>,
+    /// Path to go by (RFC 3327).
+    pub routes: Vec<String>,
+}
+
+/// The server as a call sees it.
+pub trait Exchange {
+    /// How a target can be reached now; several ways ring together. Empty: not at all.
+    fn ways(&self, target: &Target) -> Vec<Way>;
+    /// A seat on a trunk, `None` when it is full.
+    fn take_seat(&mut self, trunk: &Trunk) -> Option<Seat>;
+    /// `host:port` with parameters of the listener that a flow uses, for our Contact.
+    fn contact_host(&self, flow: &Flow) -> String;
+    /// The address that our media is reached at by a peer on this flow.
+    fn media_address(&self, flow: &Flow) -> IpAddr;
+}

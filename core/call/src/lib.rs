@@ -1,0 +1,22 @@
+//! The back-to-back user agent: two independent legs and a plan become commands to legs and media, and one call record.
+//!
+//! A [`Call`] is one value: `setup` finds somebody who answers, `talk` keeps both sides in step, `ending` takes
+//! everything down and writes the record. It reaches the rest of the server only through [`Ctx`].
+
+mod attempt;
+mod call;
+mod callee;
+mod caller;
+mod ending;
+mod exchange;
+mod media_desk;
+mod seats;
+mod setup;
+mod talk;
+
+pub use call::{Call, CallOutput, Ctx, LEGS, Limits, Setup};
+pub use callee::{Round, rounds_of};
+pub use caller::{Caller, Source};
+pub use exchange::{Exchange, Target, Way};
+pub use media_desk::MediaDesk;
+pub use seats::{Seat, Seats};

@@ -1,0 +1,429 @@
+//! From INVITE to answer: rounds of attempts, early media, failover (as far as routing allows it), and the first answer that wins.
+
+use crate::attempt::{Outgoing, Stage, blank_record};
+use crate::call::{Call, Ctx, Phase, Setup};
+use crate::callee::{dial, shown_caller};
+use crate::caller::CallerSide;
+use crate::{Round, Target, Way};
+use bytes::Bytes;
+use rand::Rng;
+use std::collections::VecDeque;
+use std::time::Duration;
+use tandem_media::{MediaCommand, PortId};
+use tandem_model::{Cause, Codec, Event, Party, Side};
+use tandem_routing::{Failed, fails_over};
+use tandem_sdp::{LocalEnd, Sdp, SdpError};
+use tandem_sip_dialog::{Leg, LegEvent, LegFailure};
+use tandem_sip_msg::Flow;
+use tandem_time::Time;
+
+/// Attempts in a call at most; what a plan holds beyond is not tried.
+const MAX_ATTEMPTS: usize = 64;
+
+/// Looking for somebody who answers.
+pub(crate) struct Trying {
+    /// The caller is told that nobody answers.
+    pub(crate) until: Time,
+    /// Failures of the current round so far, with whether it had rung.
+    failures: Vec<(LegFailure, bool)>,
+    /// What the last peer that spoke said.
+    last_upstream: Option<LegFailure>,
+    /// The last failure of any kind.
+    last: Option<LegFailure>,
+}
+
+impl Call {
+    /// Begins a call: tries the first round, or refuses the caller at once.
+    pub fn begin(setup: Setup, ctx: &mut Ctx) -> Call {
+        let Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits } = setup;
+        let now = ctx.sip.now;
+        let user = caller.party.number.clone();
+        let contact = format!("<sip:{}@{}>", tandem_sip_msg::escape_user(&dialled), ctx.exchange.contact_host(&flow));
+        let symmetric = matches!(caller.source, crate::Source::Extension(_));
+        let (leg, offer) = Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
+        let (port, local) = ctx.media.open(no, now).unwrap_or((PortId(0), 0));
+        let end = LocalEnd::new(session_id(ctx), ctx.exchange.media_address(&flow), local);
+        let trying = Trying { until: now + limits.setup, failures: Vec::new(), last_upstream: None, last: None };
+        let side =
+            CallerSide { who: caller, leg, flow, port, end, offer: None, told: false };
+        let mut call = Call {
+            id,
+            no,
+            direction,
+            caller: side,
+            callee: Party { number: dialled.clone(), ..Party::default() },
+            rounds: VecDeque::from(rounds),
+            outs: Vec::new(),
+            unsent: Vec::new(),
+            phase: Phase::Trying(trying),
+            limits,
+            max_forwards: message.max_forwards().unwrap_or(70).saturating_sub(1),
+            started: now,
+            ringing: None,
+            answered: None,
+            outputs: VecDeque::new(),
+        };
+        call.tell(Event::CallStarted { call_id: id, direction, caller: user, callee: dialled });
+        if local == 0 {
+            call.finish(Side::System, Cause::with_phrase(503, "No media port is free"), &[], ctx);
+        } else {
+            match offer.map(|offer| Sdp::parse(&offer)).transpose() {
+                Ok(offer) => call.take_offer(offer, ctx),
+                Err(error) => call.finish(Side::System, Cause::with_phrase(error.status(), error.to_string()), &[], ctx),
+            }
+        }
+        call.settle(ctx);
+        call
+    }
+
+    fn take_offer(&mut self, offer: Option<Sdp>, ctx: &mut Ctx) {
+        if let Some(offer) = &offer {
+            remote(self.caller.port, offer, &self.caller.flow, ctx);
+        }
+        self.caller.offer = offer;
+        self.next_round(ctx);
+    }
+
+    /// Begins the next round that can be begun, or ends the call.
+    fn next_round(&mut self, ctx: &mut Ctx) {
+        while let Some(round) = self.rounds.pop_front() {
+            let target = round.target();
+            self.callee.extension_id = match &target {
+                Target::Extension(extension) => Some(extension.id),
+                Target::Trunk(_) => None,
+            };
+            self.callee.trunk_id = match &target {
+                Target::Trunk(trunk) => Some(trunk.id),
+                Target::Extension(_) => None,
+            };
+            let ways = ctx.exchange.ways(&target);
+            if ways.is_empty() {
+                let failure = unreachable(&target);
+                self.not_sent(&round, None, failure, ctx);
+                continue;
+            }
+            let before = self.outs.len();
+            for way in &ways {
+                self.attempt(&round, way, ctx);
+            }
+            if self.outs.len() > before {
+                return;
+            }
+        }
+        self.exhausted(ctx);
+    }
+
+    fn attempt(&mut self, round: &Round, way: &Way, ctx: &mut Ctx) {
+        let now = ctx.sip.now;
+        let flow = way.flows[0];
+        if self.outs.len() >= MAX_ATTEMPTS {
+            return self.not_sent(round, Some(&flow), own_failure(503, "Too many attempts in one call"), ctx);
+        }
+        let seat = match round {
+            Round::Trunk(step) => match ctx.exchange.take_seat(&step.trunk) {
+                Some(seat) => Some(seat),
+                None => return self.not_sent(round, Some(&flow), own_failure(503, "The trunk is at its call limit"), ctx),
+            },
+            Round::Extension(_) => None,
+        };
+        let Some((port, local)) = ctx.media.open(self.no, now) else {
+            return self.not_sent(round, Some(&flow), own_failure(503, "No media port is free"), ctx);
+        };
+        let mut end = LocalEnd::new(session_id(ctx), ctx.exchange.media_address(&flow), local);
+        let allowed = self.codecs(&round.target());
+        let body = match self.caller.offer.as_ref().map(|offer| end.offer(offer, &allowed)).transpose() {
+            Ok(body) => body.map(Bytes::from),
+            Err(error) => {
+                ctx.media.order(MediaCommand::Close { port });
+                return self.not_sent(round, Some(&flow), own_failure(error.status(), &error.to_string()), ctx);
+            }
+        };
+        let shown = shown_caller(&self.caller.who.source, &self.caller.who.party, round);
+        let dial = tandem_sip_dialog::Dial { body, ..dial(round, way, &shown, self.max_forwards, ctx.exchange) };
+        let leg = Leg::dial(self.owner(self.outs.len() + 1), dial, &mut ctx.sip);
+        let patience = match round {
+            Round::Extension(extension) => Duration::from_secs(extension.ring_timeout.into()),
+            Round::Trunk(step) => self.limits.silence.min(timeout_of(step.timeout)),
+        };
+        let timeout = match round {
+            Round::Extension(_) => None,
+            Round::Trunk(step) => Some(timeout_of(step.timeout)),
+        };
+        self.outs.push(Outgoing {
+            leg,
+            port,
+            end,
+            flow,
+            stage: Stage::Calling,
+            offer: None,
+            early: None,
+            target: round.target(),
+            give_up: Some(now + patience),
+            timeout,
+            place: self.outs.len() + self.unsent.len(),
+            record: blank_record(round, Some(&flow), now),
+            seat,
+            started: now,
+        });
+    }
+
+    /// An attempt that could not even be sent.
+    fn not_sent(&mut self, round: &Round, flow: Option<&Flow>, failure: LegFailure, ctx: &mut Ctx) {
+        let mut record = blank_record(round, flow, ctx.sip.now);
+        record.code = failure.code;
+        record.reason = failure.phrase.clone();
+        self.unsent.push((self.outs.len() + self.unsent.len(), record));
+        if let Phase::Trying(trying) = &mut self.phase {
+            trying.last = Some(failure);
+        }
+    }
+
+    /// Every round failed: the caller gets what the last peer said, or why none could be asked.
+    fn exhausted(&mut self, ctx: &mut Ctx) {
+        let Phase::Trying(trying) = &mut self.phase else { return };
+        let failure = trying.last_upstream.take().or(trying.last.take());
+        let failure = failure.unwrap_or_else(|| own_failure(503, "No trunk could be tried"));
+        self.finish_failed(failure, ctx);
+    }
+
+    fn finish_failed(&mut self, failure: LegFailure, ctx: &mut Ctx) {
+        // A challenge meant for us is none that the caller could answer.
+        let code = if matches!(failure.code, 401 | 407) { 403 } else { failure.code };
+        let cause = Cause { reasons: failure.reasons.clone(), ..Cause::with_phrase(code, failure.phrase) };
+        let by = if failure.upstream { Side::Callee } else { Side::System };
+        self.finish(by, cause, &failure.reasons, ctx);
+    }
+
+    pub(crate) fn caller_while_trying(&mut self, event: LegEvent, ctx: &mut Ctx) {
+        if let LegEvent::Cancelled { reasons } = event {
+            self.finish(Side::Caller, Cause { reasons: reasons.clone(), ..Cause::of(487) }, &reasons, ctx);
+        }
+    }
+
+    pub(crate) fn callee_while_trying(&mut self, n: usize, event: LegEvent, ctx: &mut Ctx) {
+        if !self.outs[n].is_live() {
+            return;
+        }
+        match event {
+            LegEvent::Progress { code, body } => self.progress(n, code, body, ctx),
+            LegEvent::Answered { body } => self.answer(n, body, ctx),
+            LegEvent::Failed(failure) => self.attempt_failed(n, failure, ctx),
+            _ => {}
+        }
+    }
+
+    fn progress(&mut self, n: usize, code: u16, body: Option<Bytes>, ctx: &mut Ctx) {
+        let out = &mut self.outs[n];
+        if code == 100 {
+            if out.stage == Stage::Calling {
+                out.stage = Stage::Trying;
+                out.give_up = out.timeout.map_or(out.give_up, |timeout| Some(out.started + timeout));
+            }
+            return;
+        }
+        if out.stage != Stage::Ringing {
+            out.rings(ctx.sip.now);
+            out.give_up = out.timeout.map_or(out.give_up, |timeout| Some(ctx.sip.now + timeout));
+        }
+        self.ringing.get_or_insert(ctx.sip.now);
+        self.caller.told = true;
+        let early = body.and_then(|body| Sdp::parse(&body).ok());
+        match early.and_then(|early| self.early_media(n, early, ctx)) {
+            Some(answer) => self.caller.leg.ring(183, Some(&answer), &mut ctx.sip),
+            // 181, 182 and a 183 without media are passed as 180: a phone knows what to do with that.
+            None => self.caller.leg.ring(180, None, &mut ctx.sip),
+        }
+    }
+
+    /// Connects the caller to the early media of an attempt; its answer for the caller.
+    fn early_media(&mut self, n: usize, early: Sdp, ctx: &mut Ctx) -> Option<Vec<u8>> {
+        let allowed = self.codecs(&self.target_of(n));
+        let offer = self.caller.offer.as_ref()?;
+        let out = &mut self.outs[n];
+        remote(out.port, &early, &out.flow, ctx);
+        ctx.media.order(MediaCommand::Bridge { a: self.caller.port, b: out.port });
+        let answer = self.caller.end.answer(&early, offer, &allowed).ok();
+        out.early = Some(early);
+        answer
+    }
+
+    fn answer(&mut self, n: usize, body: Option<Bytes>, ctx: &mut Ctx) {
+        let now = ctx.sip.now;
+        self.outs[n].stage = Stage::Answered;
+        self.outs[n].give_up = None;
+        self.outs[n].record.answered_at = Some(now.as_millis());
+        self.outs[n].record.pdd_ms.get_or_insert(now.since(self.outs[n].started).as_millis() as u64);
+        self.outs[n].record.code = 200;
+        self.outs[n].record.reason = "OK".to_owned();
+        self.give_up_others(n, ctx);
+        match self.answer_for_caller(n, body, ctx) {
+            Ok(body) => {
+                self.answered = Some(now);
+                self.caller.leg.answer(&body, &mut ctx.sip);
+                self.begin_talk(n, ctx);
+            }
+            Err(error) => {
+                let cause = Cause::with_phrase(error.status().max(488), error.to_string());
+                self.finish(Side::System, cause, &[], ctx);
+            }
+        }
+    }
+
+    /// What the caller is answered with: the callee's answer, or, when the caller asked for an offer, the callee's offer.
+    fn answer_for_caller(&mut self, n: usize, body: Option<Bytes>, ctx: &mut Ctx) -> Result<Vec<u8>, SdpError> {
+        let allowed = self.codecs(&self.target_of(n));
+        let theirs = match body {
+            Some(body) => Sdp::parse(&body)?,
+            None => self.outs[n].early.take().ok_or(SdpError::NoAudio)?,
+        };
+        let out = &mut self.outs[n];
+        remote(out.port, &theirs, &out.flow, ctx);
+        ctx.media.order(MediaCommand::Bridge { a: self.caller.port, b: out.port });
+        match &self.caller.offer {
+            Some(offer) => {
+                let answer = self.caller.end.answer(&theirs, offer, &allowed)?;
+                out.record.codec = codec_of(&answer);
+                Ok(answer)
+            }
+            None => {
+                let offer = self.caller.end.offer(&theirs, &allowed)?;
+                out.offer = Some(theirs);
+                Ok(offer)
+            }
+        }
+    }
+
+    fn give_up_others(&mut self, winner: usize, ctx: &mut Ctx) {
+        let elsewhere = ["SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()];
+        for n in 0..self.outs.len() {
+            if n != winner && self.outs[n].is_live() {
+                self.outs[n].leg.hang_up(487, "Answered elsewhere", &elsewhere, &mut ctx.sip);
+                self.outs[n].failed(&own_failure(487, "Answered elsewhere"), ctx.sip.now);
+                ctx.media.order(MediaCommand::Close { port: self.outs[n].port });
+            }
+        }
+    }
+
+    fn attempt_failed(&mut self, n: usize, failure: LegFailure, ctx: &mut Ctx) {
+        let rang = self.outs[n].stage == Stage::Ringing;
+        self.outs[n].failed(&failure, ctx.sip.now);
+        ctx.media.order(MediaCommand::Close { port: self.outs[n].port });
+        let Phase::Trying(trying) = &mut self.phase else { return };
+        trying.failures.push((failure, rang));
+        if self.outs.iter().any(Outgoing::is_live) {
+            return;
+        }
+        let failures = std::mem::take(&mut trying.failures);
+        let Some((failure, rang)) = failures.into_iter().min_by_key(|(failure, _)| rank(failure)) else { return };
+        if failure.upstream {
+            trying.last_upstream = Some(failure.clone());
+        }
+        trying.last = Some(failure.clone());
+        let to_trunk = self.outs[n].record.trunk_id.is_some();
+        if to_trunk && fails_over(Failed { code: failure.code, rang }) {
+            let cause = Cause::with_phrase(failure.code, failure.phrase.clone());
+            let trunk_id = self.outs[n].record.trunk_id;
+            self.tell(Event::Failover { call_id: self.id, trunk_id, cause });
+            self.next_round(ctx);
+        } else {
+            self.finish_failed(failure, ctx);
+        }
+    }
+
+    pub(crate) fn trying_timeout(&mut self, ctx: &mut Ctx) {
+        let now = ctx.sip.now;
+        for n in 0..self.outs.len() {
+            let out = &mut self.outs[n];
+            if !out.is_live() || out.give_up.is_none_or(|at| at > now) {
+                continue;
+            }
+            let failure = match out.stage {
+                Stage::Calling => own_failure(408, "No response"),
+                Stage::Trying => own_failure(408, "No ringing in time"),
+                _ => own_failure(480, "No answer"),
+            };
+            out.leg.hang_up(487, &failure.phrase, &[], &mut ctx.sip);
+            self.attempt_failed(n, failure, ctx);
+            if !matches!(self.phase, Phase::Trying(_)) {
+                return;
+            }
+        }
+        if let Phase::Trying(trying) = &self.phase
+            && trying.until <= now
+        {
+            self.finish(Side::System, Cause::with_phrase(480, "No answer"), &[], ctx);
+        }
+    }
+
+    /// A media port could not be opened: the attempt that it was for fails, or the call.
+    pub(crate) fn port_failed(&mut self, port: PortId, error: &str, ctx: &mut Ctx) {
+        ctx.media.failed(port, ctx.sip.now);
+        self.port_closed(port, None, ctx);
+        match self.outs.iter().position(|out| out.port == port) {
+            Some(n) if self.outs[n].is_live() => {
+                let failure = own_failure(503, &format!("The media port could not be opened: {error}"));
+                self.outs[n].leg.hang_up(487, "No media", &[], &mut ctx.sip);
+                self.attempt_failed(n, failure, ctx);
+            }
+            _ => self.finish(Side::System, Cause::with_phrase(503, "The media port could not be opened"), &[], ctx),
+        }
+    }
+
+    pub(crate) fn target_of(&self, n: usize) -> Target {
+        self.outs[n].target.clone()
+    }
+
+    /// Codecs that may be used towards a target: its own in its order, as far as the caller's side may use them too.
+    pub(crate) fn codecs(&self, target: &Target) -> Vec<&'static str> {
+        let theirs: &[Codec] = match target {
+            Target::Trunk(trunk) => &trunk.codecs,
+            Target::Extension(extension) => &extension.codecs,
+        };
+        let ours = self.caller.who.source.codecs();
+        theirs.iter().filter(|codec| ours.contains(codec)).map(|codec| codec.name()).collect()
+    }
+}
+
+/// Tells the media side where a peer wants its media.
+pub(crate) fn remote(port: PortId, sdp: &Sdp, flow: &Flow, ctx: &mut Ctx) {
+    if let Some(audio) = sdp.audio() {
+        let clock_rate = audio.codecs.first().map_or(8000, |codec| codec.clock_rate);
+        let signalling = flow.remote.ip();
+        ctx.media.order(MediaCommand::Remote { port, rtp: audio.rtp, rtcp: audio.rtcp, signalling, clock_rate });
+    }
+}
+
+/// The first audio codec of what we say.
+pub(crate) fn codec_of(sdp: &[u8]) -> Option<String> {
+    Some(Sdp::parse(sdp).ok()?.audio()?.codecs.first()?.name.clone())
+}
+
+fn session_id(ctx: &mut Ctx) -> u64 {
+    u64::from(ctx.sip.rng.next_u32())
+}
+
+fn timeout_of(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
+}
+
+pub(crate) fn own_failure(code: u16, phrase: &str) -> LegFailure {
+    LegFailure { code, phrase: phrase.to_owned(), reasons: Vec::new(), upstream: false }
+}
+
+fn unreachable(target: &Target) -> LegFailure {
+    match target {
+        Target::Extension(_) => own_failure(480, "The extension is not registered"),
+        Target::Trunk(trunk) if trunk.host.is_none() => own_failure(503, "The trunk is not registered"),
+        Target::Trunk(_) => own_failure(503, "The trunk's host has no known address"),
+    }
+}
+
+/// Which of several failures of devices that rang together the caller is told: a 6xx, then busy, then the lowest class
+/// (RFC 3261 §16.7).
+fn rank(failure: &LegFailure) -> (u16, u16) {
+    match failure.code {
+        600..=699 => (0, failure.code),
+        486 => (1, failure.code),
+        code => (2, code),
+    }
+}

@@ -1,0 +1,28 @@
+//! Plain counters, read at scrape.
+
+/// What the engine counted since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Messages taken in.
+    pub messages_in: u64,
+    /// Messages sent.
+    pub messages_out: u64,
+    /// Bytes that were no message at all.
+    pub junk: u64,
+    /// Requests refused for their form (400, 415, 416, 420, 483 ...).
+    pub malformed: u64,
+    /// Requests from nobody we know, challenged.
+    pub challenged: u64,
+    /// Requests refused: unknown sources, wrong credentials, ambiguous or unmatched calls.
+    pub refused: u64,
+    /// Calls turned away because the server is full or going down.
+    pub overloaded: u64,
+    /// Calls begun.
+    pub calls_started: u64,
+    /// Calls answered.
+    pub calls_answered: u64,
+    /// Calls ended.
+    pub calls_ended: u64,
+    /// Attempts after which the next trunk was tried.
+    pub failovers: u64,
+}

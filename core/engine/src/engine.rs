@@ -1,0 +1,364 @@
+//! The engine: owns every layer of core, hands each input to the layer it concerns, and drains what the layers put out.
+
+use crate::surroundings::Surroundings;
+use crate::{BindingChange, Counters, Local, Query, RegistrarConfig, Resolved};
+use bytes::Bytes;
+use hashbrown::HashMap;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use slotmap::{Key, KeyData};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tandem_call::{Call, CallOutput, Ctx, LEGS, Limits, MediaDesk, Seats};
+use tandem_media::{MediaCommand, MediaEvent, PortPool};
+use tandem_model::{Binding, CallId, CallRecord, Config, Event, TrunkId};
+use tandem_sip_dialog::{Leg, Sip};
+use tandem_sip_msg::{ConnectionId, Flow, Message, ParseError};
+use tandem_sip_txn::{self as txn, ClientKey, Owner, Transactions};
+use tandem_time::{Time, Timers};
+use tandem_trunk::{OWNER_BIT, Registrar, RegistrarOutput, TrunkOutput, Trunks};
+
+/// What an engine is started with.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The listeners, with the addresses that others reach them at.
+    pub local: Local,
+    /// The address that media is reached at.
+    pub media_address: IpAddr,
+    /// First and last UDP port for media.
+    pub media_ports: (u16, u16),
+    /// How long a media port rests after a call.
+    pub media_quarantine: Duration,
+    /// How long calls may take.
+    pub limits: Limits,
+    /// Calls held at once; more are turned away with 503.
+    pub max_calls: usize,
+    /// The registrar's realm and limits.
+    pub registrar: RegistrarConfig,
+    /// Where all randomness comes from: unguessable in a server, chosen in a test.
+    pub seed: [u8; 32],
+}
+
+/// What the engine wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Bytes for the wire. If they cannot be sent, [`Engine::send_failed`] wants to know the tag.
+    Transmit {
+        /// Where to.
+        flow: Flow,
+        /// One message.
+        bytes: Bytes,
+        /// Names the request, if somebody waits for its response.
+        tag: Option<u64>,
+    },
+    /// A host to look up; answered with [`Engine::resolved`].
+    Resolve(Query),
+    /// Bindings to write; answered with [`Engine::persisted`] when they are on disk.
+    Persist {
+        /// Names the write.
+        id: u64,
+        /// What to write, all or nothing.
+        changes: Vec<BindingChange>,
+    },
+    /// For the media side; answered by [`Engine::media`] with what happens there.
+    Media(MediaCommand),
+    /// A call is over: its record, to be kept.
+    Record(Box<CallRecord>),
+    /// Something happened.
+    Event(Event),
+}
+
+/// The server minus its sockets.
+pub struct Engine {
+    pub(crate) settings: Settings,
+    pub(crate) config: Arc<Config>,
+    pub(crate) rng: StdRng,
+    pub(crate) txn: Transactions,
+    pub(crate) trunks: Trunks,
+    pub(crate) registrar: Registrar,
+    pub(crate) desk: MediaDesk,
+    pub(crate) seats: Seats,
+    /// Looked up by number only; what is listed is listed by id.
+    pub(crate) calls: HashMap<u64, Call, ahash::RandomState>,
+    pub(crate) by_id: BTreeMap<CallId, u64>,
+    pub(crate) next_call: u64,
+    timers: Timers<u64>,
+    pub(crate) draining: bool,
+    pub(crate) outputs: VecDeque<Output>,
+    pub(crate) counters: Counters,
+}
+
+impl Engine {
+    /// An engine with what was kept from before: configuration and bindings.
+    pub fn new(settings: Settings, config: Arc<Config>, bindings: Vec<Binding>, now: Time) -> Engine {
+        let mut rng = StdRng::from_seed(settings.seed);
+        let mut secret = [0; 32];
+        rng.fill_bytes(&mut secret);
+        let sent_by = settings.local.listeners.iter().map(|(_, address)| address.to_string()).collect();
+        let txn = Transactions::new(txn::Config { sent_by, ..txn::Config::default() });
+        let registrar = Registrar::new(settings.registrar.clone(), settings.local.clone(), bindings, secret, now);
+        let pool = PortPool::new(settings.media_ports.0, settings.media_ports.1).with_quarantine(settings.media_quarantine);
+        let hasher = ahash::RandomState::with_seeds(rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64());
+        let mut engine = Engine {
+            trunks: Trunks::new(settings.local.clone()),
+            registrar,
+            desk: MediaDesk::new(pool),
+            seats: Seats::default(),
+            calls: HashMap::with_hasher(hasher),
+            by_id: BTreeMap::new(),
+            next_call: 1,
+            timers: Timers::default(),
+            draining: false,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            config: Arc::default(),
+            settings,
+            rng,
+            txn,
+        };
+        engine.configure(config, now);
+        engine
+    }
+
+    /// A new configuration takes effect; calls under way keep the one they began with.
+    pub fn configure(&mut self, config: Arc<Config>, now: Time) {
+        self.config = config.clone();
+        self.registrar.configure(&config, now);
+        self.trunks.configure(&config, &mut sip(&mut self.txn, &mut self.rng, now));
+        self.settle(now);
+    }
+
+    /// One datagram, or one message cut from a stream.
+    pub fn receive(&mut self, flow: Flow, bytes: Bytes, now: Time) {
+        self.counters.messages_in += 1;
+        match Message::parse(bytes) {
+            Ok(message) => self.txn.receive(message, flow, now),
+            Err(ParseError::Refuse { message, status, why }) => self.refuse_unparsed(&message, flow, status, why),
+            Err(ParseError::Junk(_)) => self.counters.junk += 1,
+        }
+        self.settle(now);
+    }
+
+    /// A stream lost its framing; `head` is what could be read of the message that broke it.
+    pub fn stream_broken(&mut self, flow: Flow, head: Option<Bytes>, why: &'static str, now: Time) {
+        self.counters.junk += 1;
+        match head.map(Message::parse) {
+            Some(Ok(message) | Err(ParseError::Refuse { message, .. })) => self.refuse_unparsed(&message, flow, 400, why),
+            _ => {}
+        }
+        self.settle(now);
+    }
+
+    /// Bytes with this tag could not be sent.
+    pub fn send_failed(&mut self, tag: u64, now: Time) {
+        self.txn.send_failed(ClientKey::from(KeyData::from_ffi(tag)), now);
+        self.settle(now);
+    }
+
+    /// The network said that nobody listens at `remote`.
+    pub fn unreachable(&mut self, remote: SocketAddr, now: Time) {
+        self.txn.unreachable(remote, now);
+        self.settle(now);
+    }
+
+    /// A stream connection ended.
+    pub fn disconnected(&mut self, connection: ConnectionId, now: Time) {
+        self.registrar.disconnected(connection);
+        self.settle(now);
+    }
+
+    /// The answer to [`Output::Resolve`].
+    pub fn resolved(&mut self, id: u64, result: Result<Resolved, String>, now: Time) {
+        self.trunks.resolved(id, result, &mut sip(&mut self.txn, &mut self.rng, now));
+        self.settle(now);
+    }
+
+    /// The answer to [`Output::Persist`].
+    pub fn persisted(&mut self, id: u64, ok: bool, now: Time) {
+        self.registrar.persisted(id, ok, &mut sip(&mut self.txn, &mut self.rng, now));
+        self.settle(now);
+    }
+
+    /// Something happened on the media side.
+    pub fn media(&mut self, event: MediaEvent, now: Time) {
+        let (MediaEvent::OpenFailed { port, .. } | MediaEvent::Silent { port, .. } | MediaEvent::Closed { port, .. }) = &event;
+        match self.desk.call_of(*port) {
+            Some(no) if self.calls.contains_key(&no) => self.with_call(no, now, |call, ctx| call.on_media(event, ctx)),
+            _ => self.desk.closed(*port, now),
+        }
+        self.settle(now);
+    }
+
+    /// Ends a call from our side; `false` when there is none with this id.
+    pub fn hang_up(&mut self, id: CallId, why: &str, now: Time) -> bool {
+        let Some(&no) = self.by_id.get(&id) else { return false };
+        self.with_call(no, now, |call, ctx| call.hang_up(why, ctx));
+        self.settle(now);
+        true
+    }
+
+    /// Registers a trunk at once, whatever it waits for; `false` when there is none that registers.
+    pub fn register_now(&mut self, id: TrunkId, now: Time) -> bool {
+        let done = self.trunks.register_now(id, &mut sip(&mut self.txn, &mut self.rng, now));
+        self.settle(now);
+        done
+    }
+
+    /// From now on no new calls; those under way go on.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Ends every call and takes our registrations back.
+    pub fn shut_down(&mut self, now: Time) {
+        self.draining = true;
+        let calls: Vec<u64> = self.by_id.values().copied().collect();
+        for no in calls {
+            self.with_call(no, now, |call, ctx| call.hang_up("The server is going down", ctx));
+        }
+        self.trunks.shut_down(&mut sip(&mut self.txn, &mut self.rng, now));
+        self.settle(now);
+    }
+
+    /// The next thing to do.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        if let Some(command) = self.desk.poll() {
+            return Some(Output::Media(command));
+        }
+        self.outputs.pop_front()
+    }
+
+    /// When [`Engine::handle_timeout`] is due.
+    pub fn poll_timeout(&mut self) -> Option<Time> {
+        let all = [self.txn.poll_timeout(), self.timers.next(), self.trunks.poll_timeout(), self.registrar.poll_timeout()];
+        all.into_iter().flatten().min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.txn.handle_timeout(now);
+        self.trunks.handle_timeout(&mut sip(&mut self.txn, &mut self.rng, now));
+        self.registrar.handle_timeout(&mut sip(&mut self.txn, &mut self.rng, now));
+        while let Some((_, no)) = self.timers.pop(now) {
+            self.with_call(no, now, |call, ctx| call.handle_timeout(ctx));
+        }
+        self.settle(now);
+    }
+
+    /// Runs something on a call, passes on what it tells, and lets it go when nothing of it is left.
+    pub(crate) fn with_call(&mut self, no: u64, now: Time, act: impl FnOnce(&mut Call, &mut Ctx)) {
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        let mut around = Surroundings {
+            trunks: &self.trunks,
+            registrar: &self.registrar,
+            seats: &mut self.seats,
+            settings: &self.settings,
+            now,
+        };
+        let sip = Sip { txn: &mut self.txn, rng: &mut self.rng, now };
+        act(call, &mut Ctx { sip, media: &mut self.desk, exchange: &mut around });
+        self.after_call(no);
+    }
+
+    /// What a call told, when it is due again, and whether anything of it is left.
+    pub(crate) fn after_call(&mut self, no: u64) {
+        let Some(call) = self.calls.get_mut(&no) else { return };
+        while let Some(output) = call.poll_output() {
+            self.outputs.push_back(match output {
+                CallOutput::Event(event) => {
+                    match &event {
+                        Event::CallAnswered { .. } => self.counters.calls_answered += 1,
+                        Event::CallEnded { .. } => self.counters.calls_ended += 1,
+                        Event::Failover { .. } => self.counters.failovers += 1,
+                        _ => {}
+                    }
+                    Output::Event(event)
+                }
+                CallOutput::Record(record) => Output::Record(record),
+            });
+        }
+        if call.is_over() {
+            self.by_id.remove(&call.id());
+        }
+        if call.is_gone() {
+            self.calls.remove(&no);
+            self.timers.cancel(no);
+        } else {
+            match call.poll_timeout() {
+                Some(at) => self.timers.set(no, at),
+                None => self.timers.cancel(no),
+            }
+        }
+    }
+
+    /// Lets everything that the layers have to tell take its effect, which may make them tell more.
+    pub(crate) fn settle(&mut self, now: Time) {
+        loop {
+            if let Some(output) = self.txn.poll_output() {
+                self.on_txn(output, now);
+            } else if let Some(output) = self.trunks.poll_output() {
+                self.outputs.push_back(match output {
+                    TrunkOutput::Resolve(query) => Output::Resolve(query),
+                    TrunkOutput::Event(event) => Output::Event(event),
+                });
+            } else if let Some(output) = self.registrar.poll_output() {
+                self.outputs.push_back(match output {
+                    RegistrarOutput::Persist { id, changes } => Output::Persist { id, changes },
+                    RegistrarOutput::Event(event) => Output::Event(event),
+                });
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn on_txn(&mut self, output: txn::Output, now: Time) {
+        match output {
+            txn::Output::Transmit(transmit) => {
+                self.counters.messages_out += 1;
+                let tag = transmit.client.map(|key| key.data().as_ffi());
+                self.outputs.push_back(Output::Transmit { flow: transmit.flow, bytes: transmit.bytes, tag });
+            }
+            txn::Output::Request { key, message, flow } => self.on_request(key, message, flow, now),
+            txn::Output::Ack { message, .. } => {
+                if let Some((no, leg)) = message.to_tag().and_then(Leg::owner_of_tag).map(split) {
+                    self.with_call(no, now, |call, ctx| call.on_ack(leg, &message, ctx));
+                }
+            }
+            txn::Output::Cancelled { owner, message, .. } => {
+                if let Some((no, leg)) = owner.map(split) {
+                    self.with_call(no, now, |call, ctx| call.on_cancel(leg, &message, ctx));
+                }
+            }
+            txn::Output::Response { key, owner, message, flow } => {
+                if owner & OWNER_BIT != 0 {
+                    let mut sip = sip(&mut self.txn, &mut self.rng, now);
+                    return self.trunks.on_response(owner, key, &message, flow, &mut sip);
+                }
+                let (no, leg) = split(owner);
+                self.with_call(no, now, |call, ctx| call.on_response(leg, key, &message, flow, ctx));
+            }
+            txn::Output::Failed { key, owner, failure } => {
+                if owner & OWNER_BIT != 0 {
+                    let mut sip = sip(&mut self.txn, &mut self.rng, now);
+                    return self.trunks.on_failed(owner, key, failure, &mut sip);
+                }
+                let (no, leg) = split(owner);
+                self.with_call(no, now, |call, ctx| call.on_failed(leg, key, failure, ctx));
+            }
+            txn::Output::NoAck { .. } => {}
+        }
+    }
+}
+
+/// The call's number and the leg out of a transaction owner.
+pub(crate) fn split(owner: Owner) -> (u64, usize) {
+    (owner / LEGS, (owner % LEGS) as usize)
+}
+
+/// The context for a layer, of parts that the engine owns side by side with it.
+pub(crate) fn sip<'a>(txn: &'a mut Transactions, rng: &'a mut StdRng, now: Time) -> Sip<'a> {
+    Sip { txn, rng, now }
+}

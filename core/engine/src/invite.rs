@@ -1,0 +1,171 @@
+//! A new call: who calls, whom, and whether it may begin.
+
+use crate::Engine;
+use crate::Output;
+use crate::engine::sip;
+use crate::identify::Identity;
+use crate::refuse::Refusal;
+use crate::surroundings::{Health, Surroundings};
+use rand::Rng;
+use tandem_call::{Call, Caller, Ctx, Seat, Setup, Source, rounds_of};
+use tandem_model::{BindingOwner, CallId, Direction, Party};
+use tandem_routing::{Destination, NoDestination, from_extension, from_trunk};
+use tandem_sip_msg::{Flow, Header, Message, NameAddr};
+use tandem_sip_txn::ServerKey;
+use tandem_time::Time;
+
+impl Engine {
+    pub(crate) fn on_invite(&mut self, key: ServerKey, message: Message, flow: Flow, now: Time) {
+        if self.draining || self.calls.len() >= self.settings.max_calls {
+            self.counters.overloaded += 1;
+            let refusal = Refusal::new(503, "Service Unavailable").with(Header::RetryAfter, "5");
+            return self.answer(key, &message, flow, &refusal);
+        }
+        let source = match self.identify(&message, flow, now) {
+            Identity::Known(source) => source,
+            Identity::Challenge(values) => {
+                self.counters.challenged += 1;
+                let mut refusal = Refusal::new(407, "Proxy Authentication Required");
+                refusal.headers.extend(values.into_iter().map(|value| (Header::ProxyAuthenticate, value)));
+                return self.answer(key, &message, flow, &refusal);
+            }
+            Identity::WrongCredentials => {
+                let why = "the credentials are wrong; check user name and password of the extension or trunk".to_owned();
+                return self.turn_away(key, &message, flow, Refusal::new(403, "Forbidden"), "WRONG_CREDENTIALS", why);
+            }
+            Identity::Ambiguous(trunks) => {
+                let why = format!("trunks {trunks:?} all come from this address; give them usernames that the provider puts into the Request-URI");
+                return self.turn_away(key, &message, flow, Refusal::new(403, "Forbidden"), "AMBIGUOUS_SOURCE", why);
+            }
+        };
+        self.route(key, message, flow, source, now);
+    }
+
+    fn route(&mut self, key: ServerKey, message: Message, flow: Flow, source: Source, now: Time) {
+        let health =
+            Health { trunks: &self.trunks, registrar: &self.registrar, seats: &self.seats, config: &self.config, now };
+        let (dialled, destination) = match &source {
+            Source::Extension(_) => {
+                let uri = message.request_uri();
+                let dialled = uri.and_then(|uri| uri.user_unescaped()).map(|user| user.into_owned()).unwrap_or_default();
+                let destination = from_extension(&self.config, &dialled, &health);
+                (dialled, destination)
+            }
+            Source::Trunk(_) => {
+                let called = self.called_number(&message);
+                let destination = from_trunk(&self.config, &called, &health).map(|(_, destination)| destination);
+                (called, destination)
+            }
+        };
+        let destination = match destination {
+            Ok(destination) => destination,
+            Err(none) => return self.no_destination(key, &message, flow, &dialled, none),
+        };
+        let seat = match self.seat_for(&source) {
+            Ok(seat) => seat,
+            Err(()) => {
+                let why = "the trunk carries as many calls as its max_calls allows".to_owned();
+                return self.turn_away(key, &message, flow, Refusal::new(486, "Busy Here"), "TRUNK_FULL", why);
+            }
+        };
+        let caller = Caller { party: party_of(&source, &message), source, seat };
+        self.begin(key, message, flow, caller, dialled, destination, now);
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "they are what a call is made of, and meet here only")]
+    fn begin(
+        &mut self,
+        invite: ServerKey,
+        message: Message,
+        flow: Flow,
+        caller: Caller,
+        dialled: String,
+        destination: Destination,
+        now: Time,
+    ) {
+        let no = self.next_call;
+        self.next_call += 1;
+        let mut random = [0; 10];
+        self.rng.fill_bytes(&mut random);
+        let id = CallId::new(now.as_millis(), &random);
+        let direction = direction_of(&caller.source, &destination);
+        let limits = self.settings.limits;
+        let rounds = rounds_of(destination);
+        let setup = Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits };
+        let mut around = Surroundings {
+            trunks: &self.trunks,
+            registrar: &self.registrar,
+            seats: &mut self.seats,
+            settings: &self.settings,
+            now,
+        };
+        let mut ctx =
+            Ctx { sip: sip(&mut self.txn, &mut self.rng, now), media: &mut self.desk, exchange: &mut around };
+        let call = Call::begin(setup, &mut ctx);
+        self.counters.calls_started += 1;
+        self.by_id.insert(id, no);
+        self.calls.insert(no, call);
+        self.after_call(no);
+    }
+
+    fn seat_for(&mut self, source: &Source) -> Result<Option<Seat>, ()> {
+        match source {
+            Source::Extension(_) => Ok(None),
+            Source::Trunk(trunk) => self.seats.take(trunk.id, trunk.max_calls).map(Some).ok_or(()),
+        }
+    }
+
+    fn no_destination(&mut self, key: ServerKey, message: &Message, flow: Flow, dialled: &str, none: NoDestination) {
+        let (refusal, reason, why) = match none {
+            NoDestination::Unmatched { nearest } => {
+                let near = nearest.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
+                (Refusal::new(404, "Not Found"), "UNMATCHED_NUMBER", format!("nothing takes {dialled:?}{near}"))
+            }
+            NoDestination::Disabled => (Refusal::new(480, "Temporarily Unavailable"), "DISABLED", format!("what takes {dialled:?} is switched off")),
+            NoDestination::Unavailable(plan) => {
+                (Refusal::new(503, "Service Unavailable"), "NO_TRUNK", format!("no trunk can take {dialled:?} now: {:?}", plan.reasons))
+            }
+        };
+        self.turn_away(key, message, flow, refusal, reason, why);
+    }
+
+    /// What the registrar knows of a trunk that registers to us, for its status.
+    pub(crate) fn is_bound(&self, trunk: tandem_model::TrunkId, now: Time) -> bool {
+        !self.registrar.contacts(BindingOwner::Trunk(trunk), now).is_empty()
+    }
+
+    pub(crate) fn event(&mut self, event: tandem_model::Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+}
+
+fn direction_of(source: &Source, destination: &Destination) -> Direction {
+    match (source, destination) {
+        (Source::Extension(_), Destination::Extension(_)) => Direction::Internal,
+        (Source::Extension(_), Destination::Trunks(_)) => Direction::Outbound,
+        (Source::Trunk(_), Destination::Extension(_)) => Direction::Inbound,
+        (Source::Trunk(_), Destination::Trunks(_)) => Direction::Transit,
+    }
+}
+
+/// Who calls, as shown. An extension is itself whatever its From says; a trunk's caller is in From, or asserted where From only
+/// names the account.
+fn party_of(source: &Source, message: &Message) -> Party {
+    let display = |addr: NameAddr<'_>| addr.display().map(|name| name.into_owned());
+    match source {
+        Source::Extension(extension) => Party {
+            extension_id: Some(extension.id),
+            trunk_id: None,
+            number: extension.number.clone(),
+            name: display(message.from()).or_else(|| Some(extension.name.clone())).filter(|name| !name.is_empty()),
+        },
+        Source::Trunk(trunk) => {
+            let user = |addr: NameAddr<'_>| addr.uri().user_unescaped().map(|user| user.into_owned()).unwrap_or_default();
+            let from = message.from();
+            let asserted = message.header(Header::PAssertedIdentity).and_then(NameAddr::parse);
+            let is_account = trunk.username.as_deref() == Some(user(from).as_str());
+            let shown = asserted.filter(|_| is_account).unwrap_or(from);
+            Party { extension_id: None, trunk_id: Some(trunk.id), number: user(shown), name: display(shown) }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The server minus its sockets.
+//!
+//! Everything comes in through the methods of [`Engine`], each with the moment it happens; everything goes out through
+//! [`Engine::poll_output`]; [`Engine::poll_timeout`] says when to come back. Nothing in here waits.
+
+mod counters;
+mod engine;
+mod identify;
+mod invite;
+mod refuse;
+mod requests;
+mod surroundings;
+mod view;
+
+pub use counters::Counters;
+pub use engine::{Engine, Output, Settings};
+pub use tandem_call::Limits;
+pub use tandem_trunk::{BindingChange, Local, Query, RegistrarConfig, Resolved};

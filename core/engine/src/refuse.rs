@@ -1,0 +1,80 @@
+//! Refusing requests: strangers are answered and forgotten.
+
+use crate::Engine;
+use tandem_model::Event;
+use tandem_sip_dialog::{ALLOW, PRODUCT};
+use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
+use tandem_sip_txn::{ServerKey, Transactions};
+
+/// A response without a body that ends a request, with headers beside the usual ones.
+pub(crate) struct Refusal {
+    pub(crate) code: u16,
+    pub(crate) phrase: String,
+    pub(crate) headers: Vec<(Header, String)>,
+}
+
+impl Refusal {
+    pub(crate) fn new(code: u16, phrase: impl Into<String>) -> Refusal {
+        Refusal { code, phrase: phrase.into(), headers: Vec::new() }
+    }
+
+    pub(crate) fn with(mut self, name: Header, value: impl Into<String>) -> Refusal {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// 405 with what we take instead.
+    pub(crate) fn method_not_allowed() -> Refusal {
+        Refusal::new(405, "Method Not Allowed").with(Header::Allow, format!("{ALLOW}, REGISTER"))
+    }
+}
+
+impl Engine {
+    /// Answers a request that could not be parsed as a whole, if it is one that may be answered.
+    pub(crate) fn refuse_unparsed(&mut self, message: &Message, flow: Flow, code: u16, why: &str) {
+        self.counters.malformed += 1;
+        if message.is_request() && message.method() != Method::Ack {
+            let bytes = Writer::reply(message, flow.remote, code, why, Some("malformed")).finish();
+            self.txn.send_raw(bytes, Transactions::reply_flow(message, flow));
+        }
+    }
+
+    /// Answers a request with a final response that nothing is remembered of.
+    pub(crate) fn answer(&mut self, key: ServerKey, message: &Message, flow: Flow, refusal: &Refusal) {
+        let tag = self.stateless_tag(message);
+        let mut w = Writer::reply(message, flow.remote, refusal.code, &refusal.phrase, Some(&tag));
+        for (name, value) in &refusal.headers {
+            w.header(*name, value);
+        }
+        w.header(Header::Server, PRODUCT);
+        self.txn.respond_and_forget(key, refusal.code, w.finish());
+    }
+
+    /// The same, counted and told as a refusal of somebody.
+    pub(crate) fn turn_away(
+        &mut self,
+        key: ServerKey,
+        message: &Message,
+        flow: Flow,
+        refusal: Refusal,
+        reason: &'static str,
+        why: String,
+    ) {
+        self.counters.refused += 1;
+        self.answer(key, message, flow, &refusal);
+        self.outputs.push_back(crate::Output::Event(Event::Refused {
+            source: flow.remote,
+            method: message.method_name().to_owned(),
+            target: message.request_uri().map(|uri| uri.as_str().to_owned()).unwrap_or_default(),
+            reason,
+            message: why,
+        }));
+    }
+
+    /// The same tag for the same request, so that a retransmission is answered alike although nothing was kept.
+    fn stateless_tag(&self, message: &Message) -> String {
+        use std::hash::BuildHasher;
+        let hash = self.calls.hasher().hash_one((message.call_id(), message.cseq(), message.from_tag()));
+        format!("{hash:016x}")
+    }
+}

@@ -1,0 +1,79 @@
+//! The server as a call sees it, and as routing does.
+
+use crate::Settings;
+use std::net::IpAddr;
+use tandem_call::{Exchange, Seat, Seats, Target, Way};
+use tandem_model::{BindingOwner, Config, Trunk, TrunkId, TrunkMode};
+use tandem_routing::{Availability, TrunkHealth};
+use tandem_sip_msg::Flow;
+use tandem_time::Time;
+use tandem_trunk::{Registrar, Trunks};
+
+pub(crate) struct Surroundings<'a> {
+    pub(crate) trunks: &'a Trunks,
+    pub(crate) registrar: &'a Registrar,
+    pub(crate) seats: &'a mut Seats,
+    pub(crate) settings: &'a Settings,
+    pub(crate) now: Time,
+}
+
+impl Surroundings<'_> {
+    fn devices(&self, owner: BindingOwner) -> Vec<Way> {
+        let contacts = self.registrar.contacts(owner, self.now);
+        contacts
+            .into_iter()
+            .map(|contact| Way { contact: Some(contact.uri), flows: vec![contact.flow], routes: contact.path })
+            .collect()
+    }
+}
+
+impl Exchange for Surroundings<'_> {
+    fn ways(&self, target: &Target) -> Vec<Way> {
+        match target {
+            Target::Extension(extension) => self.devices(BindingOwner::Extension(extension.id)),
+            Target::Trunk(trunk) if trunk.mode == TrunkMode::RegisterIn => {
+                // A trunk is one peer however often it registered: the latest way in is the way out.
+                self.devices(BindingOwner::Trunk(trunk.id)).into_iter().take(1).collect()
+            }
+            Target::Trunk(trunk) => {
+                let flows = self.trunks.targets(trunk.id);
+                if flows.is_empty() { Vec::new() } else { vec![Way { contact: None, flows, routes: Vec::new() }] }
+            }
+        }
+    }
+
+    fn take_seat(&mut self, trunk: &Trunk) -> Option<Seat> {
+        self.seats.take(trunk.id, trunk.max_calls)
+    }
+
+    fn contact_host(&self, flow: &Flow) -> String {
+        self.settings.local.contact_host(flow)
+    }
+
+    fn media_address(&self, _flow: &Flow) -> IpAddr {
+        self.settings.media_address
+    }
+}
+
+/// The health of trunks for a routing decision.
+pub(crate) struct Health<'a> {
+    pub(crate) trunks: &'a Trunks,
+    pub(crate) registrar: &'a Registrar,
+    pub(crate) seats: &'a Seats,
+    pub(crate) config: &'a Config,
+    pub(crate) now: Time,
+}
+
+impl TrunkHealth for Health<'_> {
+    fn availability(&self, id: TrunkId) -> Availability {
+        let Some(trunk) = self.config.trunks.get(&id) else { return Availability::Down };
+        if trunk.max_calls != 0 && self.seats.taken(id) >= trunk.max_calls {
+            return Availability::Full;
+        }
+        let up = match trunk.mode {
+            TrunkMode::RegisterIn => !self.registrar.contacts(BindingOwner::Trunk(id), self.now).is_empty(),
+            _ => self.trunks.is_up(id),
+        };
+        if up { Availability::Up } else { Availability::Down }
+    }
+}

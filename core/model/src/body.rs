@@ -1,0 +1,225 @@
+//! Bodies of the API: creation and merge patch, with other names of fields and defaults that depend on other fields.
+
+use crate::findings::Findings;
+use crate::problem::{Rejection, RejectionKind};
+use crate::read::{self, Fault};
+use crate::{Entity, Kind};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use uuid::Uuid;
+
+type Object = Map<String, Value>;
+
+/// A field of a body, under the name that it has in the entity and the one that was written.
+struct Given {
+    name: String,
+    written: String,
+    value: Value,
+}
+
+pub(crate) fn create(kind: Kind, id: Uuid, body: Value) -> Result<Entity, Rejection> {
+    let mut findings = Findings::default();
+    let given = fields(kind, id, object(kind, body)?, &mut findings);
+    assemble(kind, id, given, findings)
+}
+
+pub(crate) fn patch(entity: &Entity, patch: Value) -> Result<Entity, Rejection> {
+    let (kind, id) = (entity.kind(), entity.id());
+    let mut findings = Findings::default();
+    let Value::Object(mut merged) = entity.to_stored() else { unreachable!("entities are objects") };
+    merged.remove("id");
+    let known: Vec<String> = merged.keys().cloned().collect();
+    let changes = fields(kind, id, object(kind, patch)?, &mut findings);
+    let mut written = Vec::new();
+    for change in changes {
+        let may_be_absent = matches!(change.name.as_str(), "password" | "provider_id");
+        if change.value.is_null() && !may_be_absent && !known.contains(&change.name) {
+            let problem = Fault::unknown(&change.written, &known).problem(kind, &change.written);
+            findings.add(RejectionKind::Invalid, problem);
+            continue;
+        }
+        if change.name == "provider_id" && !change.value.is_null() && !written.iter().any(|(name, _)| name == "steps") {
+            merged.remove("steps");
+        }
+        merge_field(&mut merged, change.name.clone(), change.value);
+        written.push((change.name, change.written));
+    }
+    let as_written = |name: &str| written.iter().find(|(known, _)| known == name).map(|(_, written)| written.clone());
+    let given = merged.into_iter().map(|(name, value)| {
+        let written = as_written(&name).unwrap_or_else(|| name.clone());
+        Given { name, written, value }
+    });
+    assemble(kind, id, given.collect(), findings)
+}
+
+/// RFC 7396: objects merge, `null` removes, anything else replaces.
+fn merge_field(target: &mut Object, name: String, patch: Value) {
+    match patch {
+        Value::Null => {
+            target.remove(&name);
+        }
+        Value::Object(fields) => {
+            let mut inner = match target.remove(&name) {
+                Some(Value::Object(inner)) => inner,
+                _ => Object::new(),
+            };
+            for (name, value) in fields {
+                merge_field(&mut inner, name, value);
+            }
+            target.insert(name, Value::Object(inner));
+        }
+        other => {
+            target.insert(name, other);
+        }
+    }
+}
+
+fn object(kind: Kind, body: Value) -> Result<Object, Rejection> {
+    let Value::Object(object) = body else {
+        let message = format!("a {} is a JSON object", kind.name());
+        return Err(Rejection::one(RejectionKind::Invalid, "", "WRONG_TYPE", message, "send `{ ... }`"));
+    };
+    Ok(object)
+}
+
+/// The fields of a body under their names in the entity, without `id`.
+fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Given> {
+    let mut given: Vec<Given> = Vec::with_capacity(body.len());
+    for (written, value) in body {
+        if written == "id" {
+            let same = value.as_str().and_then(|text| text.parse().ok()) == Some(id);
+            if !same {
+                findings.invalid("id", "IMMUTABLE", "the id is given by the server and never changes", "leave `id` out");
+            }
+            continue;
+        }
+        let name = aliases(kind).iter().find(|(alias, _)| *alias == written).map_or(written.as_str(), |(_, name)| name);
+        if let Some(twin) = given.iter().find(|other| other.name == name) {
+            let message = format!("`{written}` and `{}` are two names of the same field", twin.written);
+            findings.invalid(&*written, "DUPLICATE_FIELD", message, format!("give only `{name}`"));
+            continue;
+        }
+        given.push(Given { name: name.to_owned(), written, value });
+    }
+    given
+}
+
+/// Other names that fields have in the systems people come from.
+pub(crate) fn aliases(kind: Kind) -> &'static [(&'static str, &'static str)] {
+    match kind {
+        Kind::Trunk => &[("hostname", "host"), ("type", "technology")],
+        Kind::Extension => &[("extension", "number")],
+        Kind::Route | Kind::Number => &[],
+    }
+}
+
+/// Reads the entity as a whole; when that fails, each field by itself into an otherwise minimal entity, so that every wrong one is
+/// reported.
+fn assemble(kind: Kind, id: Uuid, given: Vec<Given>, mut findings: Findings) -> Result<Entity, Rejection> {
+    require(kind, &given, &mut findings);
+    let mut whole: Object = given.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
+    fill(kind, &mut whole);
+    whole.insert("id".to_owned(), id.to_string().into());
+    let fault = match read(kind, Value::Object(whole)) {
+        Ok(entity) => return findings.into_result(entity, 1),
+        Err(fault) => fault,
+    };
+    for field in &given {
+        let mut probe = minimal(kind);
+        probe.insert(field.name.clone(), field.value.clone());
+        fill(kind, &mut probe);
+        if let Err(fault) = read(kind, Value::Object(probe)) {
+            let path = fault.path_as_written(&field.name, &field.written);
+            findings.add(RejectionKind::Invalid, fault.problem(kind, &path));
+        }
+    }
+    if findings.is_empty() {
+        let path = fault.path().to_owned();
+        findings.add(RejectionKind::Invalid, fault.problem(kind, &path));
+    }
+    findings.into_result((), 1).and_then(|()| unreachable!("at least one problem was found"))
+}
+
+/// What a body must give.
+fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
+    let has = |name: &str| given.iter().any(|field| field.name == name && !field.value.is_null());
+    let mut need = |name: &str, fix: &str| {
+        findings.invalid(name, "REQUIRED", format!("a {} needs `{name}`", kind.name()), fix);
+    };
+    match kind {
+        Kind::Trunk if !has("name") => need("name", "give it a name of 1 to 64 characters"),
+        Kind::Extension if !has("number") && !has("username") => {
+            need("number", "give `number` (what others dial), `username` (what it registers as), or both");
+        }
+        Kind::Number if !has("number") => need("number", "give the telephone number, as `+15551234567`"),
+        Kind::Route => {
+            if !has("name") {
+                need("name", "give it a name of 1 to 64 characters");
+            }
+            match (has("provider_id"), has("steps")) {
+                (false, false) => need("steps", "give 1 to 6 steps, as `[{\"trunk_id\": \"...\"}]`, or one `provider_id`"),
+                (true, true) => {
+                    let message = "`provider_id` and `steps` both say which trunks to try";
+                    findings.invalid("provider_id", "CONFLICTING_FIELDS", message, "give only one of them");
+                }
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Defaults that depend on other fields.
+fn fill(kind: Kind, body: &mut Object) {
+    let given = |body: &Object, name: &str| body.get(name).filter(|value| !value.is_null()).cloned();
+    match kind {
+        Kind::Trunk => {
+            let by_username = if given(body, "username").is_some() { "register_out" } else { "ip_auth" };
+            let mode = body.entry("mode").or_insert_with(|| by_username.into());
+            let by_mode = mode == "ip_auth";
+            body.entry("caller_id_in_from").or_insert_with(|| by_mode.into());
+        }
+        Kind::Extension => {
+            let (number, username) = (given(body, "number"), given(body, "username"));
+            if let Some(default) = number.as_ref().or(username.as_ref()) {
+                for field in ["number", "username", "name"] {
+                    body.entry(field).or_insert_with(|| default.clone());
+                }
+            }
+        }
+        Kind::Route => {
+            let provider = body.remove("provider_id").filter(|id| !id.is_null());
+            let on_exhausted = if provider.is_some() { "next_rule" } else { "stop" };
+            if let Some(provider) = provider {
+                body.insert("steps".to_owned(), json!([{ "trunk_id": provider }]));
+            }
+            body.entry("on_exhausted").or_insert_with(|| on_exhausted.into());
+        }
+        Kind::Number => {}
+    }
+}
+
+/// The smallest body that reads.
+fn minimal(kind: Kind) -> Object {
+    let id = Uuid::nil();
+    let body = match kind {
+        Kind::Trunk => json!({ "id": id, "name": "-" }),
+        Kind::Route => json!({ "id": id, "name": "-", "steps": [] }),
+        Kind::Extension => json!({ "id": id, "name": "-", "number": "-", "username": "-" }),
+        Kind::Number => json!({ "id": id, "number": "0" }),
+    };
+    match body {
+        Value::Object(object) => object,
+        _ => unreachable!("written as an object above"),
+    }
+}
+
+/// Reads a whole entity, strictly.
+pub(crate) fn read(kind: Kind, body: Value) -> Result<Entity, Fault> {
+    Ok(match kind {
+        Kind::Trunk => Entity::Trunk(Arc::new(read::read(body)?)),
+        Kind::Route => Entity::Route(Arc::new(read::read(body)?)),
+        Kind::Extension => Entity::Extension(Arc::new(read::read(body)?)),
+        Kind::Number => Entity::Number(Arc::new(read::read(body)?)),
+    })
+}

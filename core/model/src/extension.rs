@@ -1,0 +1,49 @@
+//! An extension: a phone or softphone that registers to us.
+
+use crate::{Codec, ExtensionId, Secret};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// An extension as configured.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Extension {
+    /// Assigned when created.
+    pub id: ExtensionId,
+    /// A label.
+    pub name: String,
+    /// What others dial to reach it, `[A-Za-z0-9._-]{1,32}`. When absent on creation: the username.
+    #[serde(alias = "extension")]
+    pub number: String,
+    /// What it registers and authenticates as. When absent on creation: the number.
+    pub username: String,
+    /// Write-only.
+    #[serde(default, skip_serializing)]
+    #[schema(write_only, value_type = Option<String>)]
+    pub password: Option<Secret>,
+    /// Devices registered at once; a further one replaces the oldest.
+    #[serde(default = "max_contacts")]
+    pub max_contacts: u32,
+    /// The caller number shown to trunks when this extension calls out; empty: its number.
+    #[serde(default)]
+    pub outbound_cid: Option<String>,
+    /// Codecs offered to and accepted from its devices, best first.
+    #[serde(default = "Codec::defaults")]
+    pub codecs: Vec<Codec>,
+    /// How long it rings before the caller is told that nobody answers, seconds, 5 to 300.
+    #[serde(default = "ring_timeout")]
+    pub ring_timeout: u32,
+    /// A disabled extension can neither register nor call nor be called.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+}
+
+fn max_contacts() -> u32 {
+    5
+}
+fn ring_timeout() -> u32 {
+    25
+}
+fn yes() -> bool {
+    true
+}

@@ -1,0 +1,67 @@
+//! Ids: one type for each kind of thing, so that none can be taken for another.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        #[serde(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// The id of nothing.
+            pub const NIL: $name = $name(Uuid::nil());
+
+            /// An id that sorts by the moment it was made (UUID version 7): milliseconds since the Unix epoch and
+            /// ten random bytes.
+            pub fn new(unix_millis: u64, random: &[u8; 10]) -> $name {
+                $name(uuid::Builder::from_unix_timestamp_millis(unix_millis, random).into_uuid())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<$name, uuid::Error> {
+                text.parse().map($name)
+            }
+        }
+    };
+}
+
+id!(
+    /// A trunk.
+    TrunkId
+);
+id!(
+    /// An outbound route.
+    RouteId
+);
+id!(
+    /// An extension.
+    ExtensionId
+);
+id!(
+    /// A number (DID).
+    NumberId
+);
+id!(
+    /// A call; also the key of its record. Not the SIP Call-ID, of which a call has one a leg.
+    CallId
+);

@@ -1,0 +1,42 @@
+//! The vocabulary: ids, trunks, routes, extensions, numbers, the configuration snapshot, call records, statuses and
+//! events. Names are those of the API, and every rule about what may stand in a configuration is kept here, so that
+//! the API, the command line and an importer refuse the same things in the same words.
+
+mod binding;
+mod body;
+mod cause;
+mod config;
+mod entity;
+mod event;
+mod extension;
+mod findings;
+mod id;
+mod index;
+mod network;
+mod number;
+mod pattern;
+mod problem;
+mod read;
+mod record;
+mod route;
+mod rules;
+mod secret;
+mod status;
+mod suggest;
+mod trunk;
+
+pub use binding::{Binding, BindingOwner};
+pub use cause::{Cause, q850_of};
+pub use config::{Change, Config};
+pub use entity::{Entity, Kind};
+pub use event::Event;
+pub use extension::Extension;
+pub use id::{CallId, ExtensionId, NumberId, RouteId, TrunkId};
+pub use number::{Digits, Number};
+pub use pattern::{Pattern, PatternError};
+pub use problem::{Problem, Rejection, RejectionKind};
+pub use record::{Attempt, CallRecord, Direction, MediaRecord, Outcome, Party, Side};
+pub use route::{OnExhausted, Route, RouteMatch, Step};
+pub use secret::Secret;
+pub use status::{LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus};
+pub use trunk::{Codec, SignallingTransport, Technology, Trunk, TrunkMode};

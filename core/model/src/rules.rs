@@ -1,0 +1,57 @@
+//! What may stand in a configuration. One room a kind, plus one for what contradicts another entity.
+
+mod conflict;
+mod extension;
+mod number;
+mod range;
+mod reference;
+mod route;
+mod text;
+mod trunk;
+
+use crate::findings::Findings;
+use crate::index::Clash;
+use crate::{Codec, Config, Entity, Kind};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+pub(crate) use range::range_of;
+pub(crate) use text::is_host;
+
+/// What a change touches, each with the position of the last step that does.
+pub(crate) type Touched = BTreeMap<(Kind, Uuid), usize>;
+
+/// Asks every rule of `after`, as far as what was touched can have broken it.
+pub(crate) fn check(before: &Config, after: &Config, touched: &Touched, clashes: &[Clash], findings: &mut Findings) {
+    for ((kind, id), position) in touched {
+        findings.at(*position);
+        match after.get(*kind, *id) {
+            Some(Entity::Trunk(trunk)) => trunk::check(&trunk, findings),
+            Some(Entity::Route(route)) => {
+                route::check(&route, findings);
+                reference::route(after, &route, findings);
+            }
+            Some(Entity::Extension(extension)) => extension::check(&extension, findings),
+            Some(Entity::Number(number)) => {
+                number::check(&number, findings);
+                reference::number(after, &number, findings);
+            }
+            None => reference::deleted(before, after, touched, (*kind, *id), findings),
+        }
+    }
+    conflict::check(after, touched, clashes, findings);
+}
+
+/// The rules on a list of codecs.
+fn codecs(codecs: &[Codec], findings: &mut Findings) {
+    for (n, codec) in codecs.iter().enumerate() {
+        if codecs[..n].contains(codec) {
+            let message = format!("{} is in the list twice", codec.name());
+            findings.invalid(format!("codecs[{n}]"), "DUPLICATE_VALUE", message, "remove one of them");
+        }
+    }
+    if !codecs.iter().any(|codec| codec.is_audio()) {
+        let fix = "add at least one of PCMA, PCMU, G722, G729, GSM, opus, or leave `codecs` out";
+        findings.invalid("codecs", "NO_AUDIO_CODEC", "no codec of the list carries sound", fix);
+    }
+}

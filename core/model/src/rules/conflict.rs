@@ -1,0 +1,165 @@
+//! Rules between entities of which each is right by itself.
+
+use super::Touched;
+use crate::findings::Findings;
+use crate::index::Clash;
+use crate::{Config, Entity, Kind, Trunk, TrunkId, TrunkMode};
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use uuid::Uuid;
+
+/// Where requests go when no port is configured and no SRV record says otherwise (RFC 3261 §19.1.2).
+const DEFAULT_PORT: u16 = 5060;
+
+pub(super) fn check(config: &Config, touched: &Touched, clashes: &[Clash], findings: &mut Findings) {
+    for clash in clashes {
+        taken(config, touched, clash, findings);
+    }
+    logins(config, touched, findings);
+    if touched.keys().any(|(kind, _)| *kind == Kind::Trunk) {
+        let same_account = pairs_of_same(config, account);
+        for (a, b) in same_account {
+            duplicate_account(config, touched, a, b, findings);
+        }
+        for (a, b) in ambiguous_sources(config, touched) {
+            ambiguous_source(config, touched, a, b, findings);
+        }
+    }
+}
+
+/// Which of two clashing entities is to blame, which is the one touched last, and the other. None if neither was touched.
+fn blame(touched: &Touched, kind: Kind, a: Uuid, b: Uuid) -> Option<(usize, Uuid, Uuid)> {
+    let at = |id: Uuid| touched.get(&(kind, id)).copied();
+    match (at(a), at(b)) {
+        (None, None) => None,
+        (Some(position), other) if other.is_none_or(|other| other < position) => Some((position, a, b)),
+        (_, Some(position)) => Some((position, b, a)),
+        (Some(position), None) => Some((position, a, b)),
+    }
+}
+
+fn label(config: &Config, kind: Kind, id: Uuid) -> String {
+    config.get(kind, id).as_ref().map(Entity::label).unwrap_or_default().to_owned()
+}
+
+/// A name, number or username that is in use.
+fn taken(config: &Config, touched: &Touched, clash: &Clash, findings: &mut Findings) {
+    let Some((position, _, other)) = blame(touched, clash.kind, clash.first, clash.second) else { return };
+    let (kind, other) = (clash.kind.name(), label(config, clash.kind, other));
+    let (reason, fix) = match clash.field {
+        "name" => ("NAME_TAKEN", "choose another name".to_owned()),
+        "number" => ("NUMBER_TAKEN", format!("choose another number, or change that {kind}")),
+        _ => ("USERNAME_TAKEN", "choose another username".to_owned()),
+    };
+    let message = format!("{kind} `{other}` has this {} already", clash.field.replace('_', " "));
+    findings.at(position).conflict(clash.field, reason, message, fix);
+}
+
+/// Devices of extensions and of `register_in` trunks come to the same registrar: one username is one of them.
+fn logins(config: &Config, touched: &Touched, findings: &mut Findings) {
+    for ((kind, id), position) in touched {
+        match config.get(*kind, *id) {
+            Some(Entity::Trunk(trunk)) if trunk.mode == TrunkMode::RegisterIn => {
+                let twin = trunk.digest_username().and_then(|name| config.extension_by_username(name));
+                let Some(twin) = twin else { continue };
+                let field = if trunk.auth_username.is_some() { "auth_username" } else { "username" };
+                let message = format!("extension `{}` registers with this username already", twin.name);
+                findings.at(*position).conflict(field, "USERNAME_TAKEN", message, "choose another username");
+            }
+            Some(Entity::Extension(extension)) => {
+                let Some(twin) = config.register_in_trunk(&extension.username) else { continue };
+                if touched.contains_key(&(Kind::Trunk, twin.id.0)) {
+                    continue; // said of the trunk
+                }
+                let message = format!("trunk `{}` registers with this username already", twin.name);
+                findings.at(*position).conflict("username", "USERNAME_TAKEN", message, "choose another username");
+            }
+            _ => {}
+        }
+    }
+}
+
+fn place(trunk: &Trunk) -> Option<(String, u16)> {
+    let host = trunk.host.as_deref()?;
+    let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    let host = host.parse::<IpAddr>().map(|address| address.to_string()).unwrap_or(host);
+    Some((host, trunk.port.unwrap_or(DEFAULT_PORT)))
+}
+
+fn account(trunk: &Trunk) -> Option<(String, u16, &str)> {
+    let username = trunk.digest_username().filter(|_| trunk.mode != TrunkMode::RegisterIn)?;
+    place(trunk).map(|(host, port)| (host, port, username))
+}
+
+/// Trunks with the same key: each with the first that has it.
+fn pairs_of_same<'a, K: Ord>(config: &'a Config, key: impl Fn(&'a Trunk) -> Option<K>) -> Vec<(TrunkId, TrunkId)> {
+    let mut first: BTreeMap<K, TrunkId> = BTreeMap::new();
+    let mut pairs = Vec::new();
+    for trunk in config.trunks.values() {
+        let Some(key) = key(trunk) else { continue };
+        let other = *first.entry(key).or_insert(trunk.id);
+        if other != trunk.id {
+            pairs.push((other, trunk.id));
+        }
+    }
+    pairs
+}
+
+fn duplicate_account(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId, findings: &mut Findings) {
+    let Some((position, _, other)) = blame(touched, Kind::Trunk, a.0, b.0) else { return };
+    let message = format!("trunk `{}` is the same account at the same host", label(config, Kind::Trunk, other));
+    let fix = "change that trunk instead, or give another host, port or username";
+    findings.at(position).conflict("username", "DUPLICATE_ACCOUNT", message, fix);
+}
+
+/// Pairs of `ip_auth` trunks, at least one of them touched, that a call from a common address could belong to both of.
+fn ambiguous_sources(config: &Config, touched: &Touched) -> BTreeSet<(TrunkId, TrunkId)> {
+    let by_address = || config.trunks.values().filter(|trunk| trunk.mode == TrunkMode::IpAuth);
+    let mut places: BTreeMap<(String, u16), Vec<&Trunk>> = BTreeMap::new();
+    let mut networks: BTreeMap<IpNet, Vec<&Trunk>> = BTreeMap::new();
+    for trunk in by_address() {
+        if let Some(place) = place(trunk) {
+            places.entry(place).or_default().push(trunk);
+        }
+        for network in &trunk.associated_ips {
+            networks.entry(*network).or_default().push(trunk);
+        }
+    }
+    let mut pairs = BTreeSet::new();
+    for trunk in by_address().filter(|trunk| touched.contains_key(&(Kind::Trunk, trunk.id.0))) {
+        let same_place = place(trunk).and_then(|place| places.get(&place)).into_iter().flatten();
+        let overlapping = trunk.associated_ips.iter().flat_map(|network| overlapping(&networks, *network));
+        for other in same_place.chain(overlapping) {
+            if other.id != trunk.id && !told_apart(trunk, other) {
+                pairs.insert((trunk.id.min(other.id), trunk.id.max(other.id)));
+            }
+        }
+    }
+    pairs
+}
+
+/// A call carries the username of the account that it is for, if the provider sends one.
+fn told_apart(a: &Trunk, b: &Trunk) -> bool {
+    a.username.is_some() && b.username.is_some() && a.username != b.username
+}
+
+/// Trunks with a network around this one or inside of it: networks either nest or have nothing in common.
+fn overlapping<'a, 'b>(networks: &'b BTreeMap<IpNet, Vec<&'a Trunk>>, network: IpNet) -> impl Iterator<Item = &'b &'a Trunk> {
+    let around = std::iter::successors(network.supernet(), IpNet::supernet).filter_map(|around| networks.get(&around));
+    let all_ones = if network.addr().is_ipv4() { 32 } else { 128 };
+    let last = IpNet::new(network.broadcast(), all_ones).unwrap_or(network);
+    around.chain(networks.range(network..=last).map(|(_, trunks)| trunks)).flatten()
+}
+
+fn ambiguous_source(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId, findings: &mut Findings) {
+    let Some((position, blamed, other)) = blame(touched, Kind::Trunk, a.0, b.0) else { return };
+    let (Some(trunk), Some(twin)) = (config.trunks.get(&TrunkId(blamed)), config.trunks.get(&TrunkId(other))) else { return };
+    if account(trunk).is_some() && account(trunk) == account(twin) {
+        return; // said already, as DUPLICATE_ACCOUNT
+    }
+    let field = if place(trunk).is_some() && place(trunk) == place(twin) { "host" } else { "associated_ips" };
+    let message = format!("calls from there could belong to trunk `{}` as well", twin.name);
+    let fix = "give both trunks different usernames, or addresses of their own";
+    findings.at(position).conflict(field, "AMBIGUOUS_SOURCE", message, fix);
+}

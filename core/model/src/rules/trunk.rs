@@ -1,0 +1,94 @@
+//! Rules on the fields of a trunk.
+
+use super::{range, text};
+use crate::findings::Findings;
+use crate::{Secret, Trunk, TrunkMode};
+use ipnet::IpNet;
+
+pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
+    text::check("name", Some(&trunk.name), text::label, findings);
+    address(trunk, findings);
+    account(trunk, findings);
+    text::check("from_user", trunk.from_user.as_deref(), text::uri_user, findings);
+    text::check("from_domain", trunk.from_domain.as_deref(), text::host, findings);
+    text::check("contact_params", trunk.contact_params.as_deref(), text::uri_params, findings);
+    timers(trunk, findings);
+    super::codecs(&trunk.codecs, findings);
+    networks(&trunk.associated_ips, findings);
+}
+
+fn address(trunk: &Trunk, findings: &mut Findings) {
+    if trunk.host.is_none() && trunk.mode != TrunkMode::RegisterIn {
+        let message = format!("a trunk in mode `{}` needs a host to send calls to", mode_name(trunk.mode));
+        findings.invalid("host", "REQUIRED", message, "give the provider's host name or address, as `sip.provider.com`");
+    }
+    text::check("host", trunk.host.as_deref(), text::host, findings);
+    if let Some(port) = trunk.port {
+        range::check("port", port, findings);
+    }
+    text::check("registrar", trunk.registrar.as_deref(), text::host_port, findings);
+    text::check("outbound_proxy", trunk.outbound_proxy.as_deref(), text::host_port, findings);
+}
+
+fn account(trunk: &Trunk, findings: &mut Findings) {
+    if trunk.mode != TrunkMode::IpAuth {
+        let needs = |what: &str| format!("a trunk in mode `{}` needs {what}", mode_name(trunk.mode));
+        if trunk.username.is_none() {
+            let fix = "give the account name, or set `mode` to `ip_auth` where the provider knows us by address";
+            findings.invalid("username", "REQUIRED", needs("a username"), fix);
+        }
+        if trunk.password.is_none() {
+            let fix = "give the password of the account, or set `mode` to `ip_auth` where the provider knows us by address";
+            findings.invalid("password", "REQUIRED", needs("a password"), fix);
+        }
+    }
+    text::check("username", trunk.username.as_deref(), text::username, findings);
+    text::check("auth_username", trunk.auth_username.as_deref(), text::username, findings);
+    text::check("password", trunk.password.as_ref().map(Secret::expose), text::password, findings);
+    text::check("realm", trunk.realm.as_deref(), text::realm, findings);
+}
+
+fn timers(trunk: &Trunk, findings: &mut Findings) {
+    for (field, value) in [
+        ("expires", trunk.expires),
+        ("retry_base", trunk.retry_base),
+        ("retry_max", trunk.retry_max),
+        ("register_timeout", trunk.register_timeout),
+        ("ping_timeout", trunk.ping_timeout),
+        ("ping_fail", trunk.ping_fail),
+        ("ping_ok", trunk.ping_ok),
+    ] {
+        range::check(field, value, findings);
+    }
+    if trunk.retry_max < trunk.retry_base {
+        let message = format!("the longest wait ({} s) is shorter than the first ({} s)", trunk.retry_max, trunk.retry_base);
+        findings.invalid("retry_max", "OUT_OF_RANGE", message, "make `retry_max` at least `retry_base`");
+    }
+    if !matches!(trunk.ping_interval, 0 | 5..=3600) {
+        let message = format!("{} is neither 0 nor between 5 and 3600", trunk.ping_interval);
+        findings.invalid("ping_interval", "OUT_OF_RANGE", message, "give 0 to send no OPTIONS, else 5 to 3600 seconds");
+    }
+}
+
+fn networks(networks: &[IpNet], findings: &mut Findings) {
+    for (n, network) in networks.iter().enumerate() {
+        let (shortest, family) = match network {
+            IpNet::V4(_) => (8, "IPv4"),
+            IpNet::V6(_) => (16, "IPv6"),
+        };
+        if network.prefix_len() < shortest {
+            let message = format!("{network} is wider than the /{shortest} that an {family} network may be");
+            let fix = "name the provider's own networks: everybody in this one could place calls";
+            findings.invalid(format!("associated_ips[{n}]"), "NETWORK_TOO_WIDE", message, fix);
+        }
+    }
+}
+
+fn mode_name(mode: TrunkMode) -> &'static str {
+    match mode {
+        TrunkMode::RegisterOut => "register_out",
+        TrunkMode::RegisterIn => "register_in",
+        TrunkMode::IpAuth => "ip_auth",
+        TrunkMode::Credential => "credential",
+    }
+}

@@ -1,0 +1,236 @@
+//! A trunk: a provider, a carrier, a gateway or a PBX; its mode tells which.
+
+use crate::{Secret, TrunkId, rules};
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+use tandem_sip_msg::Transport;
+use utoipa::ToSchema;
+
+/// How a trunk and we come to trust each other.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkMode {
+    /// We register to it and answer its challenges.
+    RegisterOut,
+    /// It registers to us with the username and password given here.
+    RegisterIn,
+    /// Neither registers: its addresses are known.
+    IpAuth,
+    /// We do not register, but answer its challenges to our calls.
+    Credential,
+}
+
+/// The signalling protocol of a trunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Technology {
+    /// SIP (RFC 3261).
+    #[default]
+    Sip,
+}
+
+/// The transport of a trunk's signalling.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SignallingTransport {
+    /// UDP.
+    #[default]
+    Udp,
+    /// TCP.
+    Tcp,
+}
+
+impl From<SignallingTransport> for Transport {
+    fn from(transport: SignallingTransport) -> Transport {
+        match transport {
+            SignallingTransport::Udp => Transport::Udp,
+            SignallingTransport::Tcp => Transport::Tcp,
+        }
+    }
+}
+
+/// A codec by its name in SDP (RFC 3551, RFC 4733).
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
+pub enum Codec {
+    /// G.711 µ-law.
+    #[serde(rename = "PCMU")]
+    Pcmu,
+    /// G.711 A-law.
+    #[serde(rename = "PCMA")]
+    Pcma,
+    /// G.722.
+    G722,
+    /// G.729, passed through only.
+    G729,
+    /// GSM full rate.
+    #[serde(rename = "GSM")]
+    Gsm,
+    /// Opus (RFC 7587), passed through.
+    #[serde(rename = "opus")]
+    Opus,
+    /// DTMF events (RFC 4733).
+    #[serde(rename = "telephone-event")]
+    TelephoneEvent,
+}
+
+impl Codec {
+    /// Whether it carries sound.
+    pub fn is_audio(self) -> bool {
+        self != Codec::TelephoneEvent
+    }
+
+    /// The encoding name as written in `a=rtpmap`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Codec::Pcmu => "PCMU",
+            Codec::Pcma => "PCMA",
+            Codec::G722 => "G722",
+            Codec::G729 => "G729",
+            Codec::Gsm => "GSM",
+            Codec::Opus => "opus",
+            Codec::TelephoneEvent => "telephone-event",
+        }
+    }
+
+    /// What a trunk or an extension offers when nothing else was said.
+    pub fn defaults() -> Vec<Codec> {
+        vec![Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::TelephoneEvent]
+    }
+}
+
+/// A trunk as configured. Every field but `name` has a default; which others a mode needs is checked by [`crate::Config::apply`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trunk {
+    /// Assigned when created.
+    pub id: TrunkId,
+    /// 1 to 64 characters, unique.
+    pub name: String,
+    /// Only `sip` so far.
+    #[serde(default, alias = "type")]
+    pub technology: Technology,
+    /// When absent on creation: `register_out` where a username is given, else `ip_auth`.
+    pub mode: TrunkMode,
+    /// A disabled trunk is unregistered, refuses calls and is skipped by routes.
+    #[serde(default = "yes")]
+    pub enabled: bool,
+    /// Host name or address; required except for `register_in`.
+    #[serde(default, alias = "hostname")]
+    pub host: Option<String>,
+    /// Empty: found through SRV, else 5060.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// UDP or TCP.
+    #[serde(default)]
+    pub transport: SignallingTransport,
+    /// The digest realm to answer to; empty: whichever the trunk challenges with.
+    #[serde(default)]
+    pub realm: Option<String>,
+    /// The account name.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The digest user name where it differs from the account name.
+    #[serde(default)]
+    pub auth_username: Option<String>,
+    /// Write-only.
+    #[serde(default, skip_serializing)]
+    #[schema(write_only, value_type = Option<String>)]
+    pub password: Option<Secret>,
+    /// Where REGISTER goes: `host` or `host:port`; empty: the trunk's host.
+    #[serde(default)]
+    pub registrar: Option<String>,
+    /// Where every request to this trunk is sent first: `host` or `host:port`, as a loose route.
+    #[serde(default)]
+    pub outbound_proxy: Option<String>,
+    /// User part of From; empty: the username.
+    #[serde(default)]
+    pub from_user: Option<String>,
+    /// Host part of From; empty: the realm if set, else the host.
+    #[serde(default)]
+    pub from_domain: Option<String>,
+    /// Put the caller's number into From instead of the account. When absent on creation: true for `ip_auth`, else false.
+    pub caller_id_in_from: bool,
+    /// Extra parameters of the Contact URI in REGISTER, as `name=value;flag`.
+    #[serde(default)]
+    pub contact_params: Option<String>,
+    /// Registration lifetime asked for, seconds, 60 to 86,400.
+    #[serde(default = "expires")]
+    pub expires: u32,
+    /// First wait after a failed registration, seconds, 5 to 3,600; doubles with each failure.
+    #[serde(default = "retry_base")]
+    pub retry_base: u32,
+    /// Longest wait after failed registrations, seconds.
+    #[serde(default = "retry_max")]
+    pub retry_max: u32,
+    /// How long a REGISTER may go unanswered, seconds, 5 to 120.
+    #[serde(default = "register_timeout")]
+    pub register_timeout: u32,
+    /// OPTIONS every so many seconds; 0 is off, else 5 to 3,600.
+    #[serde(default = "ping_interval")]
+    pub ping_interval: u32,
+    /// An OPTIONS unanswered for so many seconds has failed.
+    #[serde(default = "ping_timeout")]
+    pub ping_timeout: u32,
+    /// So many failures in a row make the trunk unreachable.
+    #[serde(default = "ping_fail")]
+    pub ping_fail: u32,
+    /// So many answers in a row make it reachable again.
+    #[serde(default = "ping_ok")]
+    pub ping_ok: u32,
+    /// Codecs offered to and accepted from this trunk, best first.
+    #[serde(default = "Codec::defaults")]
+    pub codecs: Vec<Codec>,
+    /// Calls at once, both directions together; 0 is unlimited.
+    #[serde(default)]
+    pub max_calls: u32,
+    /// Addresses and networks that calls from this trunk come from, beside those that its host resolves to.
+    #[serde(default, deserialize_with = "crate::network::list")]
+    #[schema(value_type = Vec<String>)]
+    pub associated_ips: Vec<IpNet>,
+}
+
+fn yes() -> bool {
+    true
+}
+fn expires() -> u32 {
+    3600
+}
+fn retry_base() -> u32 {
+    30
+}
+fn retry_max() -> u32 {
+    1800
+}
+fn register_timeout() -> u32 {
+    32
+}
+fn ping_interval() -> u32 {
+    30
+}
+fn ping_timeout() -> u32 {
+    5
+}
+fn ping_fail() -> u32 {
+    3
+}
+fn ping_ok() -> u32 {
+    2
+}
+
+impl Trunk {
+    /// The digest user name: `auth_username`, else `username`.
+    pub fn digest_username(&self) -> Option<&str> {
+        self.auth_username.as_deref().or(self.username.as_deref())
+    }
+
+    /// The host part of From: `from_domain`, else the realm where it can be a host, else the host.
+    pub fn from_host(&self) -> Option<&str> {
+        let realm = self.realm.as_deref().filter(|realm| rules::is_host(realm));
+        self.from_domain.as_deref().or(realm).or(self.host.as_deref())
+    }
+
+    /// The user part of From when the caller is not put there: `from_user`, else the username.
+    pub fn account_user(&self) -> Option<&str> {
+        self.from_user.as_deref().or(self.username.as_deref())
+    }
+}

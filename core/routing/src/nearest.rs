@@ -1,0 +1,61 @@
+//! Which configured number somebody may have meant, and how it differs. The cost is bounded by the length of what was called, not by
+//! how many numbers there are: every text that is one slip away is looked up.
+
+use tandem_model::{Config, Digits, Number};
+
+/// Fewer digits in common say nothing.
+const SHORTEST: usize = 4;
+
+/// The nearest number, as `+15551234567 (differs only by the leading 1)`.
+pub(crate) fn number(config: &Config, called: &Digits) -> Option<String> {
+    let called = called.as_str();
+    (called.len() >= SHORTEST)
+        .then(|| shorter(config, called).or_else(|| longer(config, called)).or_else(|| one_slip(config, called)))
+        .flatten()
+}
+
+/// Called with digits in front that the configured number does not have.
+fn shorter(config: &Config, called: &str) -> Option<String> {
+    let endings = (1..=called.len() - SHORTEST).map(|at| called.split_at(at));
+    let mut found = endings.filter_map(|(front, rest)| config.number_by_digits(rest).map(|number| (front, number)));
+    found.next().map(|(front, number)| leading(number, front))
+}
+
+/// Called without digits that the configured number has in front.
+fn longer(config: &Config, called: &str) -> Option<String> {
+    let number = config.number_ending_in(called)?;
+    let digits = Digits::parse(&number.number)?;
+    digits.as_str().strip_suffix(called).map(|front| leading(number, front))
+}
+
+fn leading(number: &Number, front: &str) -> String {
+    format!("{} (differs only by the leading {front})", number.number)
+}
+
+/// One digit too many, too few, wrong, or swapped with its neighbour.
+fn one_slip(config: &Config, called: &str) -> Option<String> {
+    let slips = doubled(called).chain(wrong(called)).chain(missing(called)).chain(swapped(called));
+    let number = slips.filter_map(|digits| config.number_by_digits(&digits).cloned()).next()?;
+    Some(format!("{} (differs by one digit)", number.number))
+}
+
+fn doubled(called: &str) -> impl Iterator<Item = String> {
+    (0..called.len()).map(|at| format!("{}{}", &called[..at], &called[at + 1..]))
+}
+
+fn wrong(called: &str) -> impl Iterator<Item = String> {
+    let places = (0..called.len()).flat_map(|at| ('0'..='9').map(move |digit| (at, digit)));
+    places.map(|(at, digit)| format!("{}{digit}{}", &called[..at], &called[at + 1..]))
+}
+
+fn missing(called: &str) -> impl Iterator<Item = String> {
+    let places = (0..=called.len()).flat_map(|at| ('0'..='9').map(move |digit| (at, digit)));
+    places.map(|(at, digit)| format!("{}{digit}{}", &called[..at], &called[at..]))
+}
+
+fn swapped(called: &str) -> impl Iterator<Item = String> {
+    (1..called.len()).map(|at| {
+        let (left, right) = (&called[at - 1..at], &called[at..at + 1]);
+        format!("{}{right}{left}{}", &called[..at - 1], &called[at + 1..])
+    })
+}

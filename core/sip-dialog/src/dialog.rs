@@ -1,0 +1,181 @@
+//! The state that both ends of a dialog share (RFC 3261 §12), and requests within it.
+
+use std::net::IpAddr;
+use tandem_sip_msg::{Flow, Header, Host, Message, Method, NameAddr, Scheme, Transport, Uri, Writer};
+
+/// Record-Route entries kept at most; a longer path is cut, and would not be walked by anybody.
+const MAX_ROUTES: usize = 16;
+
+/// One dialog as seen from our end.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    /// SIP Call-ID.
+    pub call_id: String,
+    /// Our tag.
+    pub local_tag: String,
+    /// The peer's tag, once known.
+    pub remote_tag: Option<String>,
+    /// Our From (or To) value without tag.
+    pub local: String,
+    /// The peer's, without tag.
+    pub remote: String,
+    /// Where the peer wants requests: its Contact URI.
+    pub remote_target: String,
+    /// Route header values, nearest hop first.
+    pub routes: Vec<String>,
+    /// Our Contact value.
+    pub contact: String,
+    /// CSeq number of our last request.
+    pub local_cseq: u32,
+    /// CSeq number of the peer's last request.
+    pub remote_cseq: Option<u32>,
+    /// Where requests go.
+    pub flow: Flow,
+    /// Requests always go back to where the peer's messages came from, whatever its Contact says: it is behind NAT.
+    pub symmetric: bool,
+}
+
+impl Dialog {
+    /// The callee's end of a dialog, from the INVITE (RFC 3261 §12.1.1).
+    pub fn uas(invite: &Message, flow: Flow, local_tag: String, contact: String, symmetric: bool) -> Dialog {
+        let mut dialog = Dialog {
+            call_id: invite.call_id().to_owned(),
+            local_tag,
+            remote_tag: invite.from_tag().map(str::to_owned),
+            local: without_tag(invite.to()),
+            remote: without_tag(invite.from()),
+            remote_target: String::new(),
+            routes: invite.headers(Header::RecordRoute).take(MAX_ROUTES).map(str::to_owned).collect(),
+            contact,
+            local_cseq: 0,
+            remote_cseq: Some(invite.cseq()),
+            flow,
+            symmetric,
+        };
+        dialog.remote_target = invite.from().uri().as_str().to_owned();
+        dialog.refresh_target(invite, flow);
+        dialog
+    }
+
+    /// The caller's end learns of the callee from a response with a tag (RFC 3261 §12.1.2).
+    pub fn establish(&mut self, response: &Message, flow: Flow) {
+        self.remote_tag = response.to_tag().map(str::to_owned);
+        let mut routes: Vec<String> =
+            response.headers(Header::RecordRoute).take(MAX_ROUTES).map(str::to_owned).collect();
+        routes.reverse();
+        self.routes = routes;
+        self.refresh_target(response, flow);
+    }
+
+    /// A target refresh: the peer's Contact as of this message that came by `flow` (RFC 3261 §12.2).
+    pub fn refresh_target(&mut self, message: &Message, flow: Flow) {
+        if let Some(contact) = message.contact() {
+            let uri = contact.uri();
+            // A header part of a Contact must not travel into our Request-URI.
+            let text = uri.as_str();
+            let text = text.split_once('?').map_or(text, |(head, _)| head);
+            self.remote_target = text.to_owned();
+        }
+        self.flow = self.next_hop(flow);
+    }
+
+    /// Where requests go: the first route, else the peer's Contact, if it is an address that can be reached from here; else back
+    /// to where the message came from. Names in a Contact are not looked up: a dialog never waits for DNS.
+    fn next_hop(&self, came_by: Flow) -> Flow {
+        if self.symmetric || came_by.transport.is_reliable() {
+            return came_by;
+        }
+        let next = match self.routes.first() {
+            Some(route) => NameAddr::parse(route).map(|route| route.uri()),
+            None => Uri::parse(&self.remote_target),
+        };
+        let Some(uri) = next else { return came_by };
+        let Host::Ip(ip) = uri.host() else { return came_by };
+        let transport = uri.params().get("transport").and_then(Transport::parse).unwrap_or(Transport::Udp);
+        let same_family = ip.is_ipv4() == came_by.remote.is_ipv4();
+        let hidden = is_private(ip) && !is_private(came_by.remote.ip());
+        if transport != came_by.transport || uri.scheme() != Scheme::Sip || !same_family || hidden || ip.is_unspecified() {
+            return came_by;
+        }
+        Flow { remote: (ip, uri.port().unwrap_or(transport.default_port())).into(), ..came_by }
+    }
+
+    /// A request within the dialog (RFC 3261 §12.2.1.1), without top Via. ACK uses the CSeq of its INVITE; any other method takes
+    /// the next one.
+    pub fn request(&mut self, method: Method) -> Writer {
+        self.local_cseq += 1;
+        self.request_with_cseq(method, self.local_cseq)
+    }
+
+    /// The ACK to a 2xx of the INVITE with this CSeq number.
+    pub fn ack(&self, cseq: u32) -> Writer {
+        self.request_with_cseq(Method::Ack, cseq)
+    }
+
+    fn request_with_cseq(&self, method: Method, cseq: u32) -> Writer {
+        let name = method.name().unwrap_or("OPTIONS");
+        // A first route without `lr` is a strict router: it gets its own URI in the request line (RFC 3261 §12.2.1.1).
+        let strict = self.routes.first().and_then(|route| NameAddr::parse(route)).filter(|route| !route.uri().params().has("lr"));
+        let mut w = match strict {
+            Some(first) => {
+                let mut w = Writer::request(name, first.uri().as_str());
+                for route in &self.routes[1..] {
+                    w.header(Header::Route, route);
+                }
+                w.header(Header::Route, format_args!("<{}>", self.remote_target));
+                w
+            }
+            None => {
+                let mut w = Writer::request(name, &self.remote_target);
+                for route in &self.routes {
+                    w.header(Header::Route, route);
+                }
+                w
+            }
+        };
+        w.header(Header::MaxForwards, 70);
+        w.header(Header::From, format_args!("{};tag={}", self.local, self.local_tag));
+        match &self.remote_tag {
+            Some(tag) => w.header(Header::To, format_args!("{};tag={tag}", self.remote)),
+            None => w.header(Header::To, &self.remote),
+        };
+        w.header(Header::CallId, &self.call_id);
+        w.header(Header::CSeq, format_args!("{cseq} {name}"));
+        w
+    }
+
+    /// Whether a message with these identifiers is within this dialog.
+    pub fn owns(&self, message: &Message) -> bool {
+        let (local, remote) = if message.is_request() {
+            (message.to_tag(), message.from_tag())
+        } else {
+            (message.from_tag(), message.to_tag())
+        };
+        message.call_id() == self.call_id && local == Some(&self.local_tag) && remote == self.remote_tag.as_deref()
+    }
+}
+
+/// A From or To value without its tag; other parameters stay.
+fn without_tag(addr: NameAddr<'_>) -> String {
+    let text = addr.as_str();
+    let Some(tag) = addr.tag() else { return text.to_owned() };
+    let params = addr.params().as_str();
+    let head = &text[..text.len() - params.len().min(text.len())];
+    let mut out = head.trim_end().trim_end_matches(';').trim_end().to_owned();
+    for param in params.split(';').map(str::trim).filter(|p| !p.is_empty()) {
+        let name = param.split('=').next().unwrap_or("").trim();
+        if name.eq_ignore_ascii_case("tag") && param.contains(tag) {
+            continue;
+        }
+        out.push(';');
+        out.push_str(param);
+    }
+    out
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}

@@ -1,0 +1,90 @@
+//! Ending a leg from either side, at any moment of its life (RFC 3261 §15).
+
+use super::change::Change;
+use super::{Leg, LegEvent, State, reasons_of};
+use crate::Sip;
+use tandem_sip_msg::{Header, Message, Method, standard_reason};
+use tandem_sip_txn::ServerKey;
+
+impl Leg {
+    /// Ends the leg in the way that its state asks for: a final response with `code` and `phrase` before the answer, CANCEL while we
+    /// call, BYE afterwards. `reasons` go along as Reason headers.
+    pub fn hang_up(&mut self, code: u16, phrase: &str, reasons: &[String], sip: &mut Sip) {
+        match &mut self.state {
+            State::Calling(_) => self.cancel(reasons, sip),
+            State::Incoming { .. } => self.refuse(code, phrase, reasons, sip),
+            // Not before the ACK, or the caller could take the BYE for a stray one.
+            State::Accepted(unacked) => unacked.then_bye = Some(reasons.to_vec()),
+            State::Answering { .. } => {
+                self.acknowledge(None, sip);
+                self.send_bye(reasons, sip);
+            }
+            State::Confirmed => self.send_bye(reasons, sip),
+            State::Closing { .. } | State::Gone => {}
+        }
+    }
+
+    pub(super) fn send_bye(&mut self, reasons: &[String], sip: &mut Sip) {
+        self.drop_change(sip);
+        self.bye(reasons, None, sip);
+    }
+
+    fn bye(&mut self, reasons: &[String], credentials: Option<(Header, String)>, sip: &mut Sip) {
+        let mut w = self.dialog.request(Method::Bye);
+        for reason in reasons {
+            w.header(Header::Reason, reason);
+        }
+        if let Some((name, value)) = credentials {
+            w.header(name, value);
+        }
+        let bye = sip.txn.request(w.finish(), self.dialog.flow, self.owner, sip.rng, sip.now);
+        self.state = State::Closing { bye };
+    }
+
+    pub(super) fn bye_response(&mut self, message: &Message, sip: &mut Sip) {
+        match message.code().unwrap_or(500) {
+            100..=199 => {}
+            401 | 407 => {
+                let uri = self.dialog.remote_target.clone();
+                let answer = self.digest.as_mut().and_then(|digest| digest.answer(message, "BYE", &uri, sip.rng).ok());
+                match answer {
+                    Some(credentials) => self.bye(&[], Some(credentials), sip),
+                    None => self.state = State::Gone,
+                }
+            }
+            _ => self.state = State::Gone,
+        }
+    }
+
+    pub(super) fn on_bye(&mut self, key: ServerKey, message: &Message, sip: &mut Sip) {
+        self.reply(key, message, 200, "OK", sip);
+        match std::mem::replace(&mut self.state, State::Gone) {
+            // Before the answer it means what CANCEL means.
+            State::Incoming { invite } => {
+                self.state = State::Incoming { invite };
+                self.refuse(487, standard_reason(487), &[], sip);
+                self.events.push_back(LegEvent::Cancelled { reasons: reasons_of(message) });
+            }
+            // It crossed ours: ours goes on to its end, nobody needs to be told.
+            State::Closing { bye } => self.state = State::Closing { bye },
+            State::Accepted(unacked) if unacked.then_bye.is_some() => {}
+            _ => {
+                self.drop_change(sip);
+                self.events.push_back(LegEvent::Ended { reasons: reasons_of(message), broken: None });
+            }
+        }
+    }
+
+    /// A change under way ends with the leg.
+    fn drop_change(&mut self, sip: &mut Sip) {
+        match std::mem::replace(&mut self.change, Change::None) {
+            Change::Asked { key, .. } => sip.txn.disown(key),
+            Change::Asking { key, .. } => {
+                self.respond(key, 487, standard_reason(487), None, &[], sip);
+            }
+            // The peer waits for an ACK, and must not repeat its 2xx for 32 seconds.
+            Change::Answering { cseq } => self.ack(cseq, None, sip),
+            Change::Accepted(_) | Change::None => {}
+        }
+    }
+}

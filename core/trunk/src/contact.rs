@@ -1,0 +1,46 @@
+//! Our Contact at a registrar: how it is written, and what the registrar says of it.
+
+use crate::CONTACT_TOKEN;
+use rand::Rng;
+use rand::rngs::StdRng;
+use tandem_model::Trunk;
+use tandem_sip_msg::{Header, Message, NameAddr, Uri, escape_user};
+
+/// A token that nobody can guess: 128 bits.
+pub(crate) fn token(rng: &mut StdRng) -> String {
+    format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
+}
+
+/// `sip:USERNAME@host:port;...;gw=TOKEN`, without brackets.
+pub(crate) fn uri(trunk: &Trunk, contact_host: &str, token: &str) -> String {
+    let user = escape_user(trunk.username.as_deref().unwrap_or("tandem"));
+    let params = trunk.contact_params.as_deref().unwrap_or("").trim_matches([';', ' ']);
+    let separator = if params.is_empty() { "" } else { ";" };
+    format!("sip:{user}@{contact_host}{separator}{params};{CONTACT_TOKEN}={token}")
+}
+
+/// For how long the registrar holds our Contact, in seconds: the `expires` of the Contact that is ours, else Expires,
+/// else what was asked for (RFC 3261 §10.2.4).
+pub(crate) fn granted(answer: &Message, ours: &str, token: &str, asked: u32) -> u32 {
+    let listed = || answer.headers(Header::Contact).filter_map(NameAddr::parse);
+    let has_token = |contact: &NameAddr<'_>| contact.uri().params().get(CONTACT_TOKEN) == Some(token);
+    // Some registrars lose URI parameters, or put the address that they saw in place of ours.
+    let equivalent = |contact: &NameAddr<'_>| {
+        let other = contact.uri().params().has(CONTACT_TOKEN);
+        !other && Uri::parse(ours).is_some_and(|ours| ours.equivalent(&contact.uri()))
+    };
+    let only = || listed().next().filter(|_| listed().count() == 1);
+    let mine = listed().find(has_token).or_else(|| listed().find(equivalent)).or_else(only);
+    mine.and_then(|contact| seconds(contact.params().get("expires")?))
+        .or_else(|| answer.expires())
+        .unwrap_or(asked)
+}
+
+/// Reads delta-seconds; too large a value is the largest.
+pub(crate) fn seconds(text: &str) -> Option<u32> {
+    let digits = text.trim();
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    Some(digits.parse().unwrap_or(u32::MAX))
+}

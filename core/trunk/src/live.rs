@@ -1,0 +1,286 @@
+//! One trunk alive: its configuration, where it is, its registration and its health. What it needs of its surroundings
+//! comes with each input as [`Cx`]; it touches nothing of another trunk.
+
+use crate::health::Health;
+use crate::local::Local;
+use crate::registration::Registration;
+use crate::request::Account;
+use crate::status::Shown;
+use crate::target::{Places, UNANSWERED};
+use crate::trunks::TrunkOutput;
+use crate::{OWNER_BIT, Resolved, retry};
+use bytes::Bytes;
+use rand::RngExt;
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tandem_model::{Trunk, TrunkMode};
+use tandem_sip_dialog::Sip;
+use tandem_sip_msg::{Flow, Header};
+use tandem_sip_txn::{ClientKey, Owner};
+use tandem_time::{Time, Timers};
+
+/// What falls due in a trunk's life.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) enum Due {
+    /// A name is looked up again: place by its position.
+    Resolve(u8),
+    /// The registration's state has lasted long enough: every state of it has one such moment.
+    Register,
+    /// The registrar no longer holds our Contact.
+    Expire,
+    /// The next OPTIONS.
+    Probe,
+    /// The OPTIONS under way has failed.
+    ProbeTimeout,
+}
+
+/// Which machine a transaction belongs to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Part {
+    Registration,
+    Health,
+}
+
+/// A place in the list of trunks, told apart from who had it before.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct Slot {
+    pub(crate) index: u32,
+    pub(crate) generation: u32,
+}
+
+const GENERATION_BITS: u32 = 30;
+
+impl Slot {
+    pub(crate) fn owner(self, part: Part) -> Owner {
+        let part = match part {
+            Part::Registration => 0,
+            Part::Health => 1,
+        };
+        OWNER_BIT | part << 62 | u64::from(self.generation) << 32 | u64::from(self.index)
+    }
+
+    pub(crate) fn of(owner: Owner) -> Option<(Slot, Part)> {
+        let part = if owner >> 62 & 1 == 0 { Part::Registration } else { Part::Health };
+        let generation = (owner >> 32) as u32 & ((1 << GENERATION_BITS) - 1);
+        (owner & OWNER_BIT != 0).then_some((Slot { index: owner as u32, generation }, part))
+    }
+
+    pub(crate) fn next_generation(self) -> Slot {
+        Slot { generation: (self.generation + 1) & ((1 << GENERATION_BITS) - 1), ..self }
+    }
+}
+
+/// The surroundings of one trunk while it takes an input.
+pub(crate) struct Cx<'a, 's> {
+    pub(crate) slot: Slot,
+    pub(crate) local: &'a Local,
+    pub(crate) timers: &'a mut Timers<(u32, Due)>,
+    pub(crate) outputs: &'a mut VecDeque<TrunkOutput>,
+    pub(crate) next_query: &'a mut u64,
+    pub(crate) sip: &'a mut Sip<'s>,
+}
+
+impl Cx<'_, '_> {
+    pub(crate) fn now(&self) -> Time {
+        self.sip.now
+    }
+
+    pub(crate) fn due(&mut self, due: Due, at: Time) {
+        self.timers.set((self.slot.index, due), at);
+    }
+
+    pub(crate) fn due_in(&mut self, due: Due, wait: Duration) {
+        self.due(due, self.sip.now + wait);
+    }
+
+    pub(crate) fn never(&mut self, due: Due) {
+        self.timers.cancel((self.slot.index, due));
+    }
+
+    pub(crate) fn send(&mut self, request: Bytes, flow: Flow, part: Part) -> ClientKey {
+        let owner = self.slot.owner(part);
+        self.sip.txn.request(request, flow, owner, self.sip.rng, self.sip.now)
+    }
+
+    /// A random wait up to `longest`.
+    pub(crate) fn jitter(&mut self, longest: Duration) -> Duration {
+        longest.mul_f64(self.sip.rng.random_range(0.0..1.0))
+    }
+}
+
+/// One trunk alive.
+#[derive(Debug)]
+pub(crate) struct Live {
+    pub(crate) config: Arc<Trunk>,
+    pub(crate) places: Places,
+    pub(crate) registration: Registration,
+    pub(crate) health: Health,
+    pub(crate) shown: Shown,
+    /// Of a trunk that registers to us: whether it has.
+    pub(crate) bound: bool,
+    /// It is no longer in the configuration (or another has taken its place there) and only takes its Contact back.
+    pub(crate) leaving: bool,
+    /// Who waits for that.
+    pub(crate) successor: Option<Slot>,
+}
+
+impl Live {
+    pub(crate) fn new(config: Arc<Trunk>, cx: &mut Cx<'_, '_>) -> Live {
+        Live {
+            places: Places::of(&config),
+            registration: Registration::new(&config, Account::new(cx.sip.rng)),
+            health: Health::default(),
+            shown: Shown::default(),
+            bound: false,
+            leaving: false,
+            successor: None,
+            config,
+        }
+    }
+
+    /// Whether it is to be registered at a provider.
+    pub(crate) fn registers(&self) -> bool {
+        self.config.enabled && self.config.mode == TrunkMode::RegisterOut
+    }
+
+    /// Begins its life: looks its names up, and registers and probes after `delay`.
+    pub(crate) fn begin(&mut self, delay: Duration, cx: &mut Cx<'_, '_>) {
+        if !self.config.enabled {
+            return;
+        }
+        self.resolve_all(cx);
+        self.begin_registration(delay, cx);
+        self.begin_probing(delay, cx);
+    }
+
+    /// Ends it: takes the Contact back if there is one. `true`: nothing is left to wait for.
+    pub(crate) fn end(&mut self, cx: &mut Cx<'_, '_>) -> bool {
+        self.stop_resolving(cx);
+        self.stop_probing(cx);
+        self.unregister(cx)
+    }
+
+    /// Takes an edit that left the identity as it was.
+    pub(crate) fn edit(&mut self, config: Arc<Trunk>, cx: &mut Cx<'_, '_>) {
+        let before = std::mem::replace(&mut self.config, config);
+        let now = &self.config;
+        let credentials = |trunk: &Trunk| {
+            let name = trunk.digest_username().map(str::to_owned);
+            (name, trunk.password.clone(), trunk.realm.clone())
+        };
+        let new_credentials = credentials(&before) != credentials(now);
+        let probes = |trunk: &Trunk| (trunk.ping_interval, trunk.ping_fail, trunk.ping_ok);
+        let new_probes = probes(&before) != probes(now);
+        let new_expires = before.expires != now.expires;
+        if new_credentials {
+            self.registration.take_credentials(&self.config);
+        }
+        if new_expires {
+            self.registration.ask_for(self.config.expires);
+        }
+        match (before.enabled, self.config.enabled) {
+            (true, false) => {
+                self.end(cx);
+            }
+            (false, true) => {
+                self.health = Health::default();
+                self.begin(Duration::ZERO, cx);
+            }
+            (true, true) => {
+                if new_credentials || new_expires {
+                    self.register_at_once(cx);
+                }
+                if new_probes {
+                    self.stop_probing(cx);
+                    self.health = Health::default();
+                    self.begin_probing(Duration::ZERO, cx);
+                }
+            }
+            (false, false) => {}
+        }
+    }
+
+    fn resolve_all(&mut self, cx: &mut Cx<'_, '_>) {
+        for place in 0..self.places.all.len() {
+            self.resolve(place, cx);
+        }
+    }
+
+    /// Has a place looked up, unless it is an address.
+    pub(crate) fn resolve(&mut self, place: usize, cx: &mut Cx<'_, '_>) {
+        let Some(at) = self.places.all.get_mut(place).filter(|place| place.is_name()) else { return };
+        *cx.next_query += 1;
+        let query = at.ask(*cx.next_query);
+        cx.outputs.push_back(TrunkOutput::Resolve(query));
+        cx.due_in(Due::Resolve(place as u8), UNANSWERED);
+    }
+
+    /// The moment to look a place up (again) has come, or its last look-up was never answered.
+    pub(crate) fn on_resolve_due(&mut self, place: usize, cx: &mut Cx<'_, '_>) {
+        let unanswered = self.places.all.get(place).is_some_and(|place| place.query.is_some());
+        if unanswered {
+            self.learn(place, Err("the look-up was not answered".to_owned()), cx);
+        } else {
+            self.resolve(place, cx);
+        }
+    }
+
+    /// A look-up ended.
+    pub(crate) fn learn(&mut self, place: usize, result: Result<Resolved, String>, cx: &mut Cx<'_, '_>) {
+        let Some(at) = self.places.all.get_mut(place) else { return };
+        let learned = at.learn(result);
+        let spread = cx.jitter(learned.again / 10);
+        cx.due_in(Due::Resolve(place as u8), learned.again + spread);
+        if learned.changed {
+            self.on_moved(cx);
+        }
+    }
+
+    fn stop_resolving(&mut self, cx: &mut Cx<'_, '_>) {
+        for (n, place) in self.places.all.iter_mut().enumerate() {
+            place.query = None;
+            cx.never(Due::Resolve(n as u8));
+        }
+    }
+
+    /// A name has other addresses than before: what hangs on them is done again at once (spec 2.6).
+    fn on_moved(&mut self, cx: &mut Cx<'_, '_>) {
+        let calls: Vec<SocketAddr> = self.places.calls().map(|p| p.targets.clone()).unwrap_or_default();
+        self.health.keep_only(&calls);
+        self.on_addresses_changed(cx);
+        if !self.health.was_asked() {
+            let soon = cx.jitter(Duration::from_millis(500));
+            self.begin_probing(soon, cx);
+        }
+    }
+
+    /// Where REGISTER goes, best first: who holds the registration, then as the name service orders them; who does not
+    /// answer probes comes last.
+    pub(crate) fn register_flows(&self, local: &Local) -> Vec<Flow> {
+        let targets = self.places.register().map(|place| place.targets.as_slice()).unwrap_or_default();
+        self.ordered(targets, local)
+    }
+
+    /// Where calls and OPTIONS go, best first.
+    pub(crate) fn call_flows(&self, local: &Local) -> Vec<Flow> {
+        let targets = self.places.calls().map(|place| place.targets.as_slice()).unwrap_or_default();
+        self.ordered(targets, local)
+    }
+
+    fn ordered(&self, targets: &[SocketAddr], local: &Local) -> Vec<Flow> {
+        let transport = self.config.transport.into();
+        let mut flows: Vec<Flow> = targets.iter().filter_map(|at| local.flow_to(transport, *at)).collect();
+        let holder = self.registration.holder();
+        // A stable sort: equal ones stay as the name service ordered them.
+        flows.sort_by_key(|flow| (self.health.is_down(flow.remote), Some(flow.remote) != holder));
+        flows
+    }
+}
+
+/// Credentials as they go into a request.
+pub(crate) type Headers = Vec<(Header, String)>;
+
+/// A registration refused for good is not asked for more often than this without news.
+pub(crate) const WATCHDOG: Duration = retry::LONGEST;

@@ -1,0 +1,136 @@
+//! What the API asks of the server.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tandem_model::{
+    CallId, CallRecord, Change, Config, ExtensionId, LiveCall, Outcome, RegistrationView, Rejection, TrunkId,
+    TrunkStatus,
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// The server as the API sees it. Every method may be called from many requests at once.
+pub trait Backend: Send + Sync + 'static {
+    /// The configuration as it stands.
+    fn config(&self) -> Arc<Config>;
+
+    /// Checks the changes against the configuration, stores them and puts them into effect: all or nothing. Ready when
+    /// the result is on disk. The API makes one call at a time and never abandons one.
+    fn change(&self, changes: Vec<Change>) -> impl Future<Output = Result<Arc<Config>, ChangeError>> + Send;
+
+    /// An id that nothing has yet, of version 7.
+    fn new_uuid(&self) -> Uuid;
+
+    /// What each trunk is doing. One that is missing is shown with [`TrunkStatus::default`].
+    fn trunk_statuses(&self) -> impl Future<Output = BTreeMap<TrunkId, TrunkStatus>> + Send;
+
+    /// All registrations, ours and those of devices at us.
+    fn registrations(&self) -> impl Future<Output = Vec<RegistrationView>> + Send;
+
+    /// All calls under way.
+    fn calls(&self) -> impl Future<Output = Vec<LiveCall>> + Send;
+
+    /// Ends a call; false when there is none with this id.
+    fn hang_up(&self, call: CallId) -> impl Future<Output = bool> + Send;
+
+    /// Has a trunk register at once, whatever it was waiting for; false when it is one that does not register.
+    fn register_now(&self, trunk: TrunkId) -> impl Future<Output = bool> + Send;
+
+    /// Call records, newest first.
+    fn records(&self, query: RecordQuery) -> impl Future<Output = Result<RecordPage, ReadError>> + Send;
+
+    /// One call record.
+    fn record(&self, call: CallId) -> impl Future<Output = Result<Option<CallRecord>, ReadError>> + Send;
+
+    /// The metrics in Prometheus' text format.
+    fn metrics(&self) -> impl Future<Output = String> + Send;
+
+    /// How the server is.
+    fn health(&self) -> impl Future<Output = Health> + Send;
+
+    /// Whether this is the administrator's token. [`TokenHash::matches`](crate::TokenHash::matches) compares as it must be.
+    fn authorize(&self, token: &str) -> bool;
+}
+
+/// Why a change was not made.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ChangeError {
+    /// It breaks a rule.
+    Rejected(Rejection),
+    /// It could not be stored, for this reason.
+    Unavailable(String),
+}
+
+/// Why records could not be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReadError {
+    /// The record that the page should go on after is not there.
+    NoSuchCursor,
+    /// They cannot be read now, for this reason.
+    Unavailable(String),
+}
+
+/// Which call records are wanted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct RecordQuery {
+    /// Only calls that this trunk had a part in.
+    pub trunk_id: Option<TrunkId>,
+    /// Only calls that this extension had a part in.
+    pub extension_id: Option<ExtensionId>,
+    /// Only calls that ended so.
+    pub outcome: Option<Outcome>,
+    /// Only calls that began at this moment or later, milliseconds since the Unix epoch.
+    pub since: Option<u64>,
+    /// Only calls that began before this moment.
+    pub until: Option<u64>,
+    /// Only records that come after this one in the listing.
+    pub after: Option<CallId>,
+    /// How many at most, 1 to 500.
+    pub limit: u32,
+}
+
+/// A stretch of the listing of call records.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RecordPage {
+    /// The records, newest first.
+    pub records: Vec<CallRecord>,
+    /// Where the next page goes on; `None` on the last.
+    pub next: Option<CallId>,
+}
+
+/// How the server is.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// In one word. `failing` is answered with 503, so that a load balancer looks elsewhere.
+    pub status: HealthStatus,
+    /// The version of tandem.
+    pub version: String,
+    /// Seconds since it started.
+    pub uptime_s: u64,
+    /// What was looked at. Anybody may read this: no names of trunks, no addresses.
+    pub checks: Vec<Check>,
+}
+
+/// How the server is, in one word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum HealthStatus {
+    /// All is well.
+    Ok,
+    /// Calls are served, but something needs attention.
+    Degraded,
+    /// Calls are not served.
+    Failing,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, ToSchema)]
+pub struct Check {
+    /// What it is, as `store`.
+    pub name: String,
+    /// Whether it is well.
+    pub ok: bool,
+    /// If not, what is wrong and what to do.
+    pub message: Option<String>,
+}

@@ -1,0 +1,74 @@
+//! A request that has passed the checks that all share, as a handler gets it.
+
+use crate::backend::Backend;
+use crate::body;
+use crate::error::ApiError;
+use crate::limiter::Limiter;
+use crate::params::Params;
+use crate::router::Options;
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::Value;
+use std::sync::Arc;
+use tandem_model::{Change, Config};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+/// What all requests share.
+pub(crate) struct Shared<B> {
+    pub(crate) backend: B,
+    pub(crate) options: Options,
+    pub(crate) limiter: Limiter,
+    /// Held from reading the configuration until it is changed, so that of two patches none is lost.
+    pub(crate) changing: Arc<Mutex<()>>,
+}
+
+/// One request.
+pub(crate) struct Call<B> {
+    pub(crate) shared: Arc<Shared<B>>,
+    pub(crate) params: Params,
+    /// The `{id}` of the path, as written.
+    pub(crate) id: Option<String>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Body,
+}
+
+impl<B: Backend> Call<B> {
+    pub(crate) fn backend(&self) -> &B {
+        &self.shared.backend
+    }
+
+    /// The id in the path.
+    pub(crate) fn id(&self) -> Result<Uuid, ApiError> {
+        self.id.as_deref().and_then(|text| text.parse().ok()).ok_or_else(|| {
+            let fix = "ids look like `0198c0de-0000-7000-8000-000000000001`";
+            ApiError::new(StatusCode::BAD_REQUEST, "id", "INVALID_ID", "the path has no valid id", fix)
+        })
+    }
+
+    /// The body, as JSON.
+    pub(crate) async fn json(&mut self) -> Result<Value, ApiError> {
+        body::read(&self.headers, std::mem::take(&mut self.body)).await
+    }
+
+    /// Changes the configuration by what `plan` makes of it as it stands, with nobody between. Once begun it is
+    /// finished, whether the client waits for it or not.
+    pub(crate) async fn change(
+        &self,
+        plan: impl FnOnce(&Config) -> Result<Change, ApiError>,
+    ) -> Result<Arc<Config>, ApiError> {
+        let turn = self.shared.changing.clone().lock_owned().await;
+        let change = plan(&self.backend().config())?;
+        let shared = self.shared.clone();
+        let task = tokio::spawn(async move {
+            let changed = shared.backend.change(vec![change]).await;
+            drop(turn);
+            changed
+        });
+        match task.await {
+            Ok(changed) => changed.map_err(ApiError::from),
+            Err(_) => Err(ApiError::internal()),
+        }
+    }
+}
+

@@ -1,0 +1,31 @@
+//! The REST API: its routes, its OpenAPI document, its documentation page and the HTTP server beneath.
+//!
+//! A request passes `finish` (request id, error envelope, log), `router` (authorization, parameters) and one handler,
+//! which asks the [`Backend`]. The table in `router` is the only list of operations: requests are served from it and
+//! the OpenAPI document is written from it.
+
+mod auth;
+mod backend;
+mod body;
+mod call;
+mod collections;
+mod docs;
+mod error;
+mod finish;
+mod limiter;
+mod live;
+mod openapi;
+mod page;
+mod params;
+mod records;
+mod router;
+mod serve;
+mod system;
+mod token;
+
+pub use backend::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, RecordPage, RecordQuery};
+pub use error::ErrorEnvelope;
+pub use openapi::document as openapi;
+pub use router::{Options, router};
+pub use serve::serve;
+pub use token::TokenHash;

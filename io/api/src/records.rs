@@ -1,0 +1,73 @@
+//! Call records.
+
+use crate::backend::{Backend, RecordQuery};
+use crate::call::Call;
+use crate::error::ApiError;
+use crate::page::Page;
+use crate::params::{Param, ParamKind, Params};
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde::de::value::{Error, StrDeserializer};
+use tandem_model::{CallId, Outcome};
+
+type Answer = Result<Response, ApiError>;
+
+/// Their listing.
+pub(crate) const RECORDS: &str = "/v1.0/cdrs";
+
+/// What the listing can be narrowed by.
+pub(crate) const PARAMS: &[Param] = &[
+    Param { name: "limit", description: "How many records a page has at most.", kind: ParamKind::Limit },
+    Param { name: "after", description: "`next` of the page before.", kind: ParamKind::Id },
+    Param {
+        name: "trunk_id",
+        description: "Only calls that this trunk had a part in, be it in an attempt that failed.",
+        kind: ParamKind::Id,
+    },
+    Param { name: "extension_id", description: "Only calls that this extension had a part in.", kind: ParamKind::Id },
+    Param { name: "outcome", description: "Only calls that ended so.", kind: ParamKind::Schema("Outcome") },
+    Param {
+        name: "since",
+        description: "Only calls that began at this moment or later, milliseconds since the Unix epoch.",
+        kind: ParamKind::Millis,
+    },
+    Param {
+        name: "until",
+        description: "Only calls that began before this moment, milliseconds since the Unix epoch.",
+        kind: ParamKind::Millis,
+    },
+];
+
+pub(crate) async fn list<B: Backend>(call: Call<B>) -> Answer {
+    let query = query(&call.params)?;
+    let page = call.backend().records(query).await?;
+    Ok(Page::new(page.records, page.next.map(|id| id.to_string())).into_response())
+}
+
+pub(crate) async fn get<B: Backend>(call: Call<B>) -> Answer {
+    match call.backend().record(CallId(call.id()?)).await? {
+        Some(record) => Ok(Json(record).into_response()),
+        None => Err(ApiError::not_found("call record", RECORDS)),
+    }
+}
+
+fn query(params: &Params) -> Result<RecordQuery, ApiError> {
+    Ok(RecordQuery {
+        trunk_id: params.id("trunk_id")?,
+        extension_id: params.id("extension_id")?,
+        outcome: params.text("outcome").map(outcome).transpose()?,
+        since: params.millis("since")?,
+        until: params.millis("until")?,
+        after: params.id("after")?,
+        limit: params.limit()?,
+    })
+}
+
+fn outcome(text: &str) -> Result<Outcome, ApiError> {
+    Outcome::deserialize(StrDeserializer::<Error>::new(text)).map_err(|error| {
+        let fix = "the message names those that there are";
+        ApiError::new(StatusCode::BAD_REQUEST, "outcome", "UNKNOWN_VALUE", error.to_string(), fix)
+    })
+}

@@ -1,0 +1,104 @@
+//! From a request to its handler.
+
+use crate::auth;
+use crate::backend::Backend;
+use crate::call::{Call, Shared};
+use crate::docs;
+use crate::error::ApiError;
+use crate::finish;
+use crate::limiter::Limiter;
+use crate::operations::{Access, Action, OPERATIONS, Operation};
+use crate::params::Params;
+use crate::{live, records, system};
+use axum::Router;
+use axum::extract::{RawPathParams, Request, State};
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
+use axum::routing::{MethodFilter, get, on};
+use std::sync::Arc;
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+
+/// What an administrator may set about the API.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Metrics need no token.
+    pub metrics_open: bool,
+    /// The token may come as `?token=` beside the header.
+    pub query_token: bool,
+    /// How long a request may take.
+    pub timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options { metrics_open: false, query_token: true, timeout: Duration::from_secs(30) }
+    }
+}
+
+/// The whole API as a service.
+pub fn router<B: Backend>(backend: B, options: Options) -> Router {
+    let timeout = options.timeout;
+    let shared = Arc::new(Shared { backend, options, limiter: Limiter::default(), changing: Arc::default() });
+    let mut router = Router::new();
+    for operation in OPERATIONS.iter() {
+        let handler = move |State(shared), id: Option<RawPathParams>, request| run(operation, shared, id, request);
+        router = router.route(&operation.path, on(filter(operation), handler));
+    }
+    let ids = shared.clone();
+    router
+        .route("/", get(docs::to_page))
+        .route("/docs", get(docs::page))
+        .route("/docs/docs.js", get(docs::script))
+        .route("/docs/docs.css", get(docs::style))
+        .fallback(|| async { ApiError::no_such_path() })
+        .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
+        .layer(from_fn(move |request: Request, next: Next| finish::in_time(timeout, request, next)))
+        .layer(CatchPanicLayer::custom(finish::after_panic))
+        .layer(from_fn(move |request: Request, next: Next| finish::finish(ids.backend.new_uuid(), request, next)))
+        .with_state(shared)
+}
+
+fn filter(operation: &Operation) -> MethodFilter {
+    MethodFilter::try_from(operation.method.clone()).unwrap_or(MethodFilter::GET)
+}
+
+async fn run<B: Backend>(
+    operation: &'static Operation,
+    shared: Arc<Shared<B>>,
+    path: Option<RawPathParams>,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let needs_token = match operation.access {
+        Access::Open => false,
+        Access::Token => true,
+        Access::Metrics => !shared.options.metrics_open,
+    };
+    if needs_token {
+        let authorize = |token: &str| shared.backend.authorize(token);
+        auth::check(&parts, shared.options.query_token, &shared.limiter, authorize)?;
+    }
+    let params = Params::read(parts.uri.query(), operation.query)?;
+    let id = path.as_ref().and_then(|path| path.iter().next()).map(|(_, id)| id.to_owned());
+    dispatch(operation.action, Call { shared, params, id, headers: parts.headers, body }).await
+}
+
+async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response, ApiError> {
+    match action {
+        Action::List(collection) => collection.list(call).await,
+        Action::Create(collection) => collection.create(call).await,
+        Action::Get(collection) => collection.get(call).await,
+        Action::Patch(collection) => collection.patch(call).await,
+        Action::Delete(collection) => collection.delete(call).await,
+        Action::RegisterNow(collection) => collection.register(call).await,
+        Action::Registrations => live::registrations(call).await,
+        Action::Calls => live::calls(call).await,
+        Action::HangUp => live::hang_up(call).await,
+        Action::Records => records::list(call).await,
+        Action::Record => records::get(call).await,
+        Action::Health => system::health(call).await,
+        Action::Metrics => system::metrics(call).await,
+        Action::OpenApi => system::openapi(call).await,
+    }
+}

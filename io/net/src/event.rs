@@ -1,0 +1,75 @@
+//! What a [`Net`](crate::Net) tells its engine.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tandem_sip_msg::{ConnectionId, Flow};
+
+/// Something that happened outside.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum NetEvent {
+    /// A datagram, or one framed message of a stream.
+    Message {
+        /// Where it came from.
+        flow: Flow,
+        /// The bytes as received.
+        bytes: Bytes,
+    },
+    /// A stream that lost its framing. It is read no more; what is sent to it next is written, then it is closed, within
+    /// a second in any case.
+    Broken {
+        /// The stream.
+        flow: Flow,
+        /// Head of the message at fault, where it can be answered.
+        head: Option<Bytes>,
+        /// What is wrong, fit for a reason phrase.
+        why: &'static str,
+    },
+    /// What was sent with this tag did not go out, or was cut off. Comes at most once a tag.
+    SendFailed {
+        /// The tag given with it.
+        tag: u64,
+    },
+    /// The network says that nothing listens there (ICMP, RFC 3261 §18.4). Anything lately sent there by UDP is lost.
+    Unreachable {
+        /// The address that a datagram of ours was for.
+        remote: SocketAddr,
+    },
+    /// A stream is open, from either side. Its flow has the connection.
+    Connected {
+        /// The stream.
+        flow: Flow,
+    },
+    /// A stream that was open is closed.
+    Disconnected(ConnectionId),
+    /// The answer to [`Net::resolve`](crate::Net::resolve).
+    Resolved {
+        /// The id given with the question.
+        id: u64,
+        /// Where to send, or in plain words why there is no place to send to.
+        result: Result<Resolved, String>,
+    },
+}
+
+/// Where a host can be reached.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Resolved {
+    /// Never empty; in the order to be tried (RFC 3263 §4.2).
+    pub targets: Vec<SocketAddr>,
+    /// For how long this may be kept: 30 s to an hour.
+    pub ttl: Duration,
+}
+
+/// What the tasks of a [`Net`](crate::Net) tell it.
+#[derive(Debug)]
+pub(crate) enum Inner {
+    Event(NetEvent),
+    /// A connection was accepted.
+    Accepted(Flow, crate::tcp::Handle),
+    /// A connection has ended, or was never made.
+    Ended {
+        id: ConnectionId,
+        was_open: bool,
+    },
+}

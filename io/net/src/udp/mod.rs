@@ -1,0 +1,199 @@
+//! One UDP socket: received and sent in batches.
+
+mod batch;
+mod unreachable;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tandem_sip_msg::{Flow, ListenerId, Transport};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::NetEvent;
+
+pub(crate) use batch::BATCH;
+pub(crate) use unreachable::watch;
+
+/// The largest payload of a UDP datagram over IPv4.
+const MAX_DATAGRAM: usize = 65_507;
+const SOCKET_BUFFER: usize = 4 * 1024 * 1024;
+/// An error that ICMP left on the socket is told to whoever sends next, whom it does not concern.
+const FOREIGN_ERRORS: u32 = 8;
+
+pub(crate) struct Datagram {
+    remote: SocketAddr,
+    bytes: Bytes,
+    tag: Option<u64>,
+}
+
+/// One UDP socket.
+pub(crate) struct UdpPort {
+    socket: Arc<AsyncFd<UdpSocket>>,
+    listener: ListenerId,
+    local: SocketAddr,
+    queue: VecDeque<Datagram>,
+    capacity: usize,
+}
+
+/// Why datagrams are left in the queue.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Left {
+    /// None is.
+    Nothing,
+    /// The socket says when it takes more.
+    Full,
+    /// The system has no memory for them, and does not say when it will.
+    Starved,
+}
+
+impl UdpPort {
+    pub(crate) async fn bind(
+        bind: SocketAddr,
+        listener: ListenerId,
+        capacity: usize,
+    ) -> io::Result<UdpPort> {
+        let socket = Socket::new(Domain::for_address(bind), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        if bind.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        enlarge(&socket);
+        match bind {
+            SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
+            SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
+        }
+        socket.bind(&bind.into())?;
+        let socket = UdpSocket::from(socket);
+        let local = socket.local_addr()?;
+        let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
+        let socket = Arc::new(AsyncFd::with_interest(socket, interest)?);
+        drop(socket.writable().await?); // so that the first flush finds it known to be writable
+        Ok(UdpPort { socket, listener, local, queue: VecDeque::new(), capacity })
+    }
+
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    pub(crate) fn socket(&self) -> Arc<AsyncFd<UdpSocket>> {
+        self.socket.clone()
+    }
+
+    /// Takes up to `most` datagrams that have arrived; ready once there is one.
+    pub(crate) fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        most: usize,
+        events: &mut Vec<NetEvent>,
+    ) -> Poll<()> {
+        let before = events.len();
+        loop {
+            let Ok(mut guard) = ready!(self.socket.poll_read_ready(cx)) else { return Poll::Pending };
+            let received = batch::receive(self.socket.get_ref(), self.local, most, |remote, bytes| {
+                let flow =
+                    Flow { transport: Transport::Udp, listener: self.listener, remote, connection: None };
+                if !is_keep_alive(bytes) {
+                    events.push(NetEvent::Message { flow, bytes: Bytes::copy_from_slice(bytes) });
+                }
+            });
+            match received {
+                Ok(count) if count == most => {}
+                // Fewer than asked for: the socket was emptied, and what comes later raises readiness anew.
+                Ok(_) => guard.clear_ready(),
+                Err(Errno::EAGAIN) => guard.clear_ready(),
+                // Left by ICMP; the watcher of the error queue tells whom it concerns.
+                Err(_) => {}
+            }
+            if events.len() > before {
+                return Poll::Ready(());
+            }
+        }
+    }
+
+    /// Queues a datagram; gives it back as failed when it can never go out or there is no room.
+    pub(crate) fn send(&mut self, remote: SocketAddr, bytes: Bytes, tag: Option<u64>) -> Result<(), ()> {
+        if bytes.len() > MAX_DATAGRAM || self.queue.len() >= self.capacity || remote.port() == 0 {
+            return Err(());
+        }
+        self.queue.push_back(Datagram { remote, bytes, tag });
+        Ok(())
+    }
+
+    pub(crate) fn has_queued(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Sends what is queued, as far as the system takes it.
+    pub(crate) fn flush(&mut self, events: &mut Vec<NetEvent>) -> Left {
+        let mut errors = 0;
+        while !self.queue.is_empty() {
+            let sent = self.socket.try_io(Interest::WRITABLE, |socket| {
+                batch::send(socket, &mut self.queue).map_err(io::Error::from)
+            });
+            let error = match sent {
+                Ok(_) => {
+                    errors = 0;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            errors += 1;
+            match error.raw_os_error().map(Errno::from_raw) {
+                Some(Errno::EAGAIN) | None => return Left::Full,
+                Some(Errno::ENOBUFS | Errno::ENOMEM) => return Left::Starved,
+                Some(Errno::EINTR) => {}
+                Some(Errno::ECONNREFUSED) if errors < FOREIGN_ERRORS => {}
+                Some(_) if errors < 2 => {}
+                Some(errno) => {
+                    errors = 0;
+                    self.drop_first(errno, events);
+                }
+            }
+        }
+        Left::Nothing
+    }
+
+    /// Goes on with what was left in the queue once the socket takes more.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, events: &mut Vec<NetEvent>) -> Left {
+        loop {
+            match self.socket.poll_write_ready(cx) {
+                Poll::Pending | Poll::Ready(Err(_)) => return Left::Full,
+                Poll::Ready(Ok(_)) => {}
+            }
+            // When full, `try_io` has taken readiness away, so the next poll waits for it.
+            match self.flush(events) {
+                Left::Full => {}
+                left => return left,
+            }
+        }
+    }
+
+    fn drop_first(&mut self, errno: Errno, events: &mut Vec<NetEvent>) {
+        let Some(datagram) = self.queue.pop_front() else { return };
+        tracing::debug!(remote = %datagram.remote, error = errno.desc(), "datagram not sent");
+        events.extend(datagram.tag.map(|tag| NetEvent::SendFailed { tag }));
+    }
+}
+
+/// As large as allowed; the forced way needs a capability, the other is cut at `net.core.rmem_max`.
+fn enlarge(socket: &Socket) {
+    if setsockopt(socket, sockopt::RcvBufForce, &SOCKET_BUFFER).is_err() {
+        let _ = SockRef::from(socket).set_recv_buffer_size(SOCKET_BUFFER);
+    }
+    if setsockopt(socket, sockopt::SndBufForce, &SOCKET_BUFFER).is_err() {
+        let _ = SockRef::from(socket).set_send_buffer_size(SOCKET_BUFFER);
+    }
+}
+
+/// What devices send to hold a NAT binding open: nothing, CRLF or NULs.
+fn is_keep_alive(bytes: &[u8]) -> bool {
+    bytes.len() <= 4 && bytes.iter().all(|b| matches!(b, b'\r' | b'\n' | 0))
+}

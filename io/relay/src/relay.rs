@@ -1,0 +1,208 @@
+//! The relay as the server sees it: threads started, orders sent to the right one, threads joined.
+
+use crate::batch::Batch;
+use crate::counters::{Counters, Totals};
+use crate::sockets::Sockets;
+use crate::worker::{Moving, Order, WAKE, Worker};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::mpsc::{Sender, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Instant, SystemTime};
+use tandem_media::{MediaCommand, MediaEvent, PortId, Switchboard};
+use tandem_time::Time;
+
+/// Tells the time; asked once for each batch of packets. Give the relay the engine's, so that records agree.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+pub(crate) type OnEvent = Arc<dyn Fn(MediaEvent) + Send + Sync>;
+
+/// How a relay is set up.
+#[derive(Clone)]
+pub struct RelayConfig {
+    /// The address that all media sockets are bound to. `::` serves IPv4 too.
+    pub bind: IpAddr,
+    /// Media threads; 0 counts as 1.
+    pub threads: usize,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl RelayConfig {
+    /// One thread, with a clock of its own: wall time at this moment, then monotonic.
+    pub fn new(bind: IpAddr) -> RelayConfig {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (start, started) = (Time::default() + wall, Instant::now());
+        RelayConfig { bind, threads: 1, clock: Arc::new(move || start + started.elapsed()) }
+    }
+}
+
+impl fmt::Debug for RelayConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayConfig")
+            .field("bind", &self.bind)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Running media threads. Dropped, it closes all ports, reports them closed, and waits for its threads.
+#[derive(Debug)]
+pub struct Relay {
+    threads: Vec<Thread>,
+    homes: Arc<Homes>,
+}
+
+#[derive(Debug)]
+struct Thread {
+    /// Taken away to end the thread.
+    orders: Option<Sender<Order>>,
+    wake: Arc<EventFd>,
+    counters: Arc<Counters>,
+    handle: Option<JoinHandle<()>>,
+}
+
+/// Which thread serves a port.
+#[derive(Debug, Default)]
+pub(crate) struct Homes(Mutex<BTreeMap<PortId, usize>>);
+
+impl Relay {
+    /// Starts the media threads. `on_event` is called on them: it must neither block nor send orders itself, but hand the
+    /// event over to the engine's own loop.
+    pub fn start(
+        config: RelayConfig,
+        on_event: impl Fn(MediaEvent) + Send + Sync + 'static,
+    ) -> io::Result<Relay> {
+        let mut relay = Relay { threads: Vec::new(), homes: Arc::default() };
+        let on_event: OnEvent = Arc::new(on_event);
+        for n in 0..config.threads.max(1) {
+            // On an error, dropping the relay ends those that run already.
+            let thread = Thread::start(n, &config, on_event.clone(), relay.homes.clone())?;
+            relay.threads.push(thread);
+        }
+        Ok(relay)
+    }
+
+    /// Has a command carried out, in the order of sending; returns at once. Orders for the ports of one call are to come
+    /// from one thread.
+    ///
+    /// A bridge between ports of two threads moves the second port to the first one's thread, and waits for that.
+    pub fn send(&self, command: MediaCommand) {
+        let home = match command {
+            MediaCommand::Open { port, group, .. } => {
+                let home = (group % self.threads.len() as u64) as usize;
+                self.homes.set(port, home);
+                Some(home)
+            }
+            MediaCommand::Bridge { a, b } => self.brought_together(a, b),
+            MediaCommand::Remote { port, .. }
+            | MediaCommand::Watch { port, .. }
+            | MediaCommand::Close { port } => self.homes.of(port),
+        };
+        if let Some(home) = home {
+            self.threads[home].order(Order::Command(command));
+        }
+    }
+
+    /// What all ports together have done so far.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        self.threads.iter().for_each(|thread| thread.counters.add_to(&mut totals));
+        totals
+    }
+
+    /// The thread that serves both ports, if both are open.
+    fn brought_together(&self, a: PortId, b: PortId) -> Option<usize> {
+        let (to, from) = (self.homes.of(a)?, self.homes.of(b)?);
+        if from != to {
+            let moving = self.threads[from].give_up(b)?;
+            self.homes.set(b, to);
+            self.threads[to].order(Order::Plug(moving));
+        }
+        Some(to)
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        for thread in &mut self.threads {
+            thread.orders = None;
+            thread.wake();
+        }
+        for handle in self.threads.iter_mut().filter_map(|thread| thread.handle.take()) {
+            if handle.join().is_err() {
+                tracing::error!("a media thread had panicked");
+            }
+        }
+    }
+}
+
+impl Thread {
+    fn start(n: usize, config: &RelayConfig, on_event: OnEvent, homes: Arc<Homes>) -> io::Result<Thread> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+        epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        let wake = Arc::new(wake);
+        let counters = Arc::new(Counters::default());
+        let (sender, orders) = channel();
+        let (bind, clock) = (config.bind, config.clock.clone());
+        let (thread_wake, thread_counters) = (wake.clone(), counters.clone());
+        let handle = std::thread::Builder::new().name(format!("media-{n}")).spawn(move || {
+            let worker = Worker {
+                bind,
+                clock,
+                orders,
+                wake: thread_wake,
+                homes,
+                on_event,
+                counters: thread_counters,
+                sockets: Sockets::new(epoll),
+                switchboard: Switchboard::default(),
+                batch: Batch::new(bind.is_ipv6()),
+            };
+            worker.run();
+        })?;
+        Ok(Thread { orders: Some(sender), wake, counters, handle: Some(handle) })
+    }
+
+    fn order(&self, order: Order) {
+        // A thread that is gone has said why, and its ports are closed.
+        if self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok()) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        // It could fail only by overflow, and then the thread is awake.
+        let _ = self.wake.write(1);
+    }
+
+    fn give_up(&self, port: PortId) -> Option<Moving> {
+        let (reply, moving) = sync_channel(1);
+        self.order(Order::Unplug(port, reply));
+        moving.recv().ok().flatten()
+    }
+}
+
+impl Homes {
+    pub fn forget(&self, port: PortId) {
+        self.lock().remove(&port);
+    }
+
+    fn of(&self, port: PortId) -> Option<usize> {
+        self.lock().get(&port).copied()
+    }
+
+    fn set(&self, port: PortId, home: usize) {
+        self.lock().insert(port, home);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PortId, usize>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,214 @@
+//! One media thread: waits for packets and orders, and has the switchboard decide.
+
+use crate::batch::Batch;
+use crate::counters::Counters;
+use crate::relay::{Clock, Homes, OnEvent};
+use crate::sockets::{Pair, Sockets};
+use nix::errno::Errno;
+use nix::sys::epoll::{EpollEvent, EpollTimeout};
+use nix::sys::eventfd::EventFd;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+use tandem_media::{DropReason, MediaCommand, MediaEvent, PortId, Switchboard, Unplugged};
+use tandem_time::Time;
+
+/// The epoll data of the wake-up; local ports are less.
+pub(crate) const WAKE: u64 = 1 << 16;
+/// Ready sockets served before orders and timers are looked at again.
+const EVENTS: usize = 256;
+
+/// What a thread is asked to do.
+pub(crate) enum Order {
+    Command(MediaCommand),
+    /// Give a port up to another thread.
+    Unplug(PortId, SyncSender<Option<Moving>>),
+    /// Take a port over from another thread.
+    Plug(Moving),
+}
+
+/// A port on its way from thread to thread.
+pub(crate) struct Moving {
+    port: Unplugged,
+    pair: Pair,
+}
+
+/// All that a media thread owns.
+pub(crate) struct Worker {
+    pub bind: IpAddr,
+    pub clock: Clock,
+    pub orders: Receiver<Order>,
+    pub wake: Arc<EventFd>,
+    pub homes: Arc<Homes>,
+    pub on_event: OnEvent,
+    pub counters: Arc<Counters>,
+    pub sockets: Sockets,
+    pub switchboard: Switchboard,
+    pub batch: Batch,
+}
+
+impl Worker {
+    /// Serves until the senders of orders are gone, then closes what is open.
+    pub fn run(mut self) {
+        let mut events = [EpollEvent::empty(); EVENTS];
+        loop {
+            let timeout = self.look_after_watches();
+            let ready = match self.sockets.epoll().wait(&mut events, timeout) {
+                Ok(ready) => ready,
+                Err(Errno::EINTR) => 0,
+                Err(error) => {
+                    tracing::error!(%error, "media thread cannot wait for packets and ends");
+                    break;
+                }
+            };
+            let mut woken = false;
+            for event in &events[..ready] {
+                match u16::try_from(event.data()) {
+                    Ok(local) => self.serve(local),
+                    Err(_) => woken = true,
+                }
+            }
+            if woken && !self.obey() {
+                break;
+            }
+        }
+        self.close_all();
+    }
+
+    /// Reads what waits at the socket of `local` and sends it on out of the other leg's socket.
+    fn serve(&mut self, local: u16) {
+        let Some(socket) = self.sockets.get(local) else { return };
+        let received = match self.batch.receive(socket) {
+            Ok(received) => received,
+            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            // An error that waited at the socket (RFC 1122 §4.1.3.3): it is taken off by being read.
+            Err(_) => {
+                self.counters.receive_failed.fetch_add(1, Relaxed);
+                return;
+            }
+        };
+        let now = (self.clock)();
+        let (mut out, mut forwarded) = (local, 0);
+        for n in 0..received {
+            let judged = match self.batch.datagram(n) {
+                Some((from, packet)) => self.switchboard.packet(local, from, packet, now),
+                None => Err(self.switchboard.drop_packet(local, DropReason::Malformed)),
+            };
+            match judged {
+                Ok(forward) => {
+                    // One port is bridged to one other, so a batch goes out of one socket.
+                    out = forward.local;
+                    self.batch.queue(n, forward.to);
+                    forwarded += 1;
+                }
+                Err(reason) => self.counters.dropped(reason),
+            }
+        }
+        if forwarded > 0 {
+            let refused = self.sockets.get(out).map_or(forwarded, |socket| self.batch.send(socket));
+            self.counters.forwarded(forwarded, refused);
+            if refused > 0 {
+                self.switchboard.send_failed(out, refused);
+            }
+        }
+    }
+
+    /// Carries out the orders that wait; false when no more can come.
+    fn obey(&mut self) -> bool {
+        // Reset before looking, so that an order that comes meanwhile wakes again. It fails only when it is reset.
+        let _ = self.wake.read();
+        loop {
+            match self.orders.try_recv() {
+                Ok(order) => self.obey_one(order),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+            self.report();
+        }
+    }
+
+    fn obey_one(&mut self, order: Order) {
+        let now = (self.clock)();
+        match order {
+            Order::Command(MediaCommand::Open { port, group, local }) => self.open(port, group, local, now),
+            Order::Command(MediaCommand::Close { port }) => self.close(port, now),
+            Order::Command(command) => self.switchboard.handle(command, now),
+            Order::Unplug(port, reply) => {
+                let moving = self.switchboard.unplug(port).and_then(|port| {
+                    let pair = self.sockets.remove(port.local())?;
+                    Some(Moving { port, pair })
+                });
+                self.count_ports();
+                // Who asked has gone only if the relay is shutting down; then the port closes here.
+                let _ = reply.send(moving);
+            }
+            Order::Plug(Moving { port, pair }) => match self.sockets.insert(port.local(), pair) {
+                Ok(()) => self.switchboard.plug(port, now),
+                Err(error) => tracing::error!(%error, "media port lost on its way to another thread"),
+            },
+        }
+        self.count_ports();
+    }
+
+    fn open(&mut self, port: PortId, group: u64, local: u16, now: Time) {
+        let opened = Pair::open(self.bind, local).and_then(|pair| {
+            self.switchboard.handle(MediaCommand::Open { port, group, local }, now);
+            // Else the switchboard has refused it and reports that itself.
+            if self.switchboard.local(port) == Some(local) {
+                self.sockets.insert(local, pair)
+            } else {
+                Ok(())
+            }
+        });
+        if let Err(error) = opened {
+            self.switchboard.unplug(port);
+            self.tell(MediaEvent::OpenFailed { port, error: error.to_string() });
+        }
+    }
+
+    fn close(&mut self, port: PortId, now: Time) {
+        let local = self.switchboard.local(port);
+        self.switchboard.handle(MediaCommand::Close { port }, now);
+        // Closed before it is reported: who hears of it may open the port again.
+        drop(local.and_then(|local| self.sockets.remove(local)));
+    }
+
+    fn close_all(&mut self) {
+        let now = (self.clock)();
+        for port in self.switchboard.ports().collect::<Vec<_>>() {
+            self.close(port, now);
+        }
+        self.count_ports();
+        self.report();
+    }
+
+    fn report(&mut self) {
+        while let Some(event) = self.switchboard.poll_event() {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&self, event: MediaEvent) {
+        if let MediaEvent::OpenFailed { port, .. } | MediaEvent::Closed { port, .. } = &event {
+            self.homes.forget(*port);
+        }
+        (self.on_event)(event);
+    }
+
+    fn count_ports(&self) {
+        self.counters.open_ports.store(self.switchboard.ports().len() as u64, Relaxed);
+    }
+
+    /// Reports the ports that are silent; until the next may be, rounded up to milliseconds.
+    fn look_after_watches(&mut self) -> EpollTimeout {
+        let Some(mut due) = self.switchboard.poll_timeout() else { return EpollTimeout::NONE };
+        let now = (self.clock)();
+        if due <= now {
+            self.switchboard.handle_timeout(now);
+            self.report();
+            due = self.switchboard.poll_timeout().unwrap_or(now);
+        }
+        EpollTimeout::try_from(due.since(now).as_micros().div_ceil(1_000)).unwrap_or(EpollTimeout::MAX)
+    }
+}

@@ -1,0 +1,55 @@
+//! Configuration entities.
+
+use crate::{Store, StoreError};
+use tandem_model::{Change, Entity, Kind};
+
+impl Store {
+    /// Everything configured, oldest first.
+    pub async fn load_config(&self) -> Result<Vec<Entity>, StoreError> {
+        let rows: Vec<(String, String, String)> =
+            sqlx::query_as("SELECT kind, id, entity FROM entities ORDER BY id").fetch_all(self.reader()).await?;
+        rows.into_iter().map(|(kind, id, entity)| read(&kind, &id, &entity)).collect()
+    }
+
+    /// Writes a change that [`tandem_model::Config::apply`] has accepted: all of it or nothing.
+    pub async fn apply(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for change in changes {
+            let query = match change {
+                Change::Put(entity) => sqlx::query(
+                    "INSERT INTO entities (kind, id, version, entity) VALUES ($1, $2, 1, $3)
+                     ON CONFLICT (kind, id) DO UPDATE SET version = version + 1, entity = excluded.entity",
+                )
+                .bind(name(entity.kind()))
+                .bind(entity.id().to_string())
+                .bind(entity.to_stored().to_string()),
+                Change::Delete(kind, id) => sqlx::query("DELETE FROM entities WHERE kind = $1 AND id = $2")
+                    .bind(name(*kind))
+                    .bind(id.to_string()),
+            };
+            query.execute(&mut *transaction).await?;
+        }
+        Ok(transaction.commit().await?)
+    }
+}
+
+const KINDS: [Kind; 4] = [Kind::Trunk, Kind::Route, Kind::Extension, Kind::Number];
+
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Trunk => "trunk",
+        Kind::Route => "route",
+        Kind::Extension => "extension",
+        Kind::Number => "number",
+    }
+}
+
+fn read(kind: &str, id: &str, entity: &str) -> Result<Entity, StoreError> {
+    let what = format!("{kind} {id}");
+    let unreadable = |why: String| StoreError::Unreadable { what: what.clone(), why };
+    let Some(&kind) = KINDS.iter().find(|known| name(**known) == kind) else {
+        return Err(unreadable("this tandem knows no such kind".to_owned()));
+    };
+    let entity = serde_json::from_str(entity).map_err(|error| unreadable(error.to_string()))?;
+    Entity::from_stored(kind, entity).map_err(unreadable)
+}

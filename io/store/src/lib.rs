@@ -1,0 +1,20 @@
+//! Configuration, bindings, call records and settings in one SQLite file of the data folder.
+//!
+//! Every write is on disk before its future is ready: the write-ahead log is synced at each commit (`synchronous=FULL`),
+//! so what was acknowledged survives `kill -9` and, as far as the disk keeps its word, a power cut. Writes take turns on
+//! one connection; readers have their own and never wait for a writer.
+
+mod bindings;
+mod config;
+mod error;
+mod folder;
+mod records;
+mod settings;
+mod store;
+mod writer;
+
+pub use bindings::BindingChange;
+pub use error::StoreError;
+pub use records::{RecordPage, RecordQuery};
+pub use store::Store;
+pub use writer::{Acknowledgement, BindingsWriter};

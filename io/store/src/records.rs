@@ -1,0 +1,168 @@
+//! Call records: written once each, read newest first.
+
+use crate::bindings::json;
+use crate::{Store, StoreError};
+use sqlx::{QueryBuilder, Sqlite};
+use std::collections::{BTreeSet, HashSet};
+use tandem_model::{CallId, CallRecord, ExtensionId, Outcome, Party, TrunkId};
+
+/// Which records are wanted. Those asked for by trunk or extension had it as caller, callee or in any attempt.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RecordQuery {
+    /// Only calls that this trunk had a part in.
+    pub trunk_id: Option<TrunkId>,
+    /// Only calls that this extension had a part in.
+    pub extension_id: Option<ExtensionId>,
+    /// Only calls that ended so.
+    pub outcome: Option<Outcome>,
+    /// Only calls that began at this moment or later, milliseconds since the Unix epoch.
+    pub since: Option<u64>,
+    /// Only calls that began before this moment.
+    pub until: Option<u64>,
+    /// The cursor: only records that come after this one in the listing.
+    pub after: Option<CallId>,
+    /// How many at most.
+    pub limit: u32,
+}
+
+/// A stretch of the listing.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct RecordPage {
+    /// The records, newest first.
+    pub records: Vec<CallRecord>,
+    /// Where the next page goes on; `None` on the last.
+    pub next: Option<CallId>,
+}
+
+impl Store {
+    /// Writes the records in one transaction. A call that has a record already keeps that one.
+    pub async fn write_records(&self, records: Vec<CallRecord>) -> Result<(), StoreError> {
+        let mut seen = HashSet::new();
+        let records: Vec<&CallRecord> = records.iter().filter(|record| seen.insert(record.id)).collect();
+        let parties: Vec<(String, u64, CallId)> = records
+            .iter()
+            .flat_map(|record| parties(record).into_iter().map(|party| (party, record.started_at, record.id)))
+            .collect();
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO call_parties (party, started_at, id)
+             SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1)
+             WHERE NOT EXISTS (SELECT 1 FROM call_records WHERE id = value ->> 2)",
+        )
+        .bind(json(&parties)?)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "INSERT INTO call_records (id, started_at, outcome, record)
+             SELECT value ->> 'id', value ->> 'started_at', value ->> 'outcome', value FROM json_each($1) WHERE true
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(json(&records)?)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// One record.
+    pub async fn record(&self, id: CallId) -> Result<Option<CallRecord>, StoreError> {
+        let row: Option<(String,)> = sqlx::query_as("SELECT record FROM call_records WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(|(record,)| read(&record)).transpose()
+    }
+
+    /// A page of records, newest first.
+    pub async fn records(&self, query: &RecordQuery) -> Result<RecordPage, StoreError> {
+        let after = match query.after {
+            Some(id) => Some((self.start_of(id).await?, id)),
+            None => None,
+        };
+        let rows: Vec<(String,)> = select(query, after).build_query_as().fetch_all(self.reader()).await?;
+        let mut records = rows.iter().map(|(record,)| read(record)).collect::<Result<Vec<_>, _>>()?;
+        let limit = query.limit as usize;
+        let more = records.len() > limit;
+        records.truncate(limit);
+        Ok(RecordPage { next: records.last().filter(|_| more).map(|record| record.id), records })
+    }
+
+    async fn start_of(&self, id: CallId) -> Result<i64, StoreError> {
+        let row: Option<(i64,)> = sqlx::query_as("SELECT started_at FROM call_records WHERE id = $1")
+            .bind(id.to_string())
+            .fetch_optional(self.reader())
+            .await?;
+        row.map(|(started_at,)| started_at).ok_or(StoreError::NoSuchCursor(id))
+    }
+}
+
+/// The query, driven by the table whose index has the answer in order: a page costs what it shows.
+fn select(query: &RecordQuery, after: Option<(i64, CallId)>) -> QueryBuilder<Sqlite> {
+    let trunk = query.trunk_id.map(trunk_key);
+    let extension = query.extension_id.map(extension_key);
+    let mut sql = QueryBuilder::new("SELECT r.record FROM ");
+    match trunk.clone().or(extension.clone()) {
+        Some(party) => {
+            sql.push("call_parties p CROSS JOIN call_records r ON r.id = p.id WHERE p.party = ").push_bind(party);
+        }
+        None => {
+            sql.push("call_records p CROSS JOIN call_records r ON r.seq = p.seq WHERE true");
+        }
+    }
+    if let (Some(_), Some(extension)) = (trunk, extension) {
+        sql.push(" AND EXISTS (SELECT 1 FROM call_parties o WHERE o.party = ").push_bind(extension);
+        sql.push(" AND o.started_at = p.started_at AND o.id = p.id)");
+    }
+    if let Some(outcome) = query.outcome {
+        sql.push(" AND r.outcome = ").push_bind(outcome_name(outcome));
+    }
+    if let Some(since) = query.since {
+        sql.push(" AND p.started_at >= ").push_bind(clamp(since));
+    }
+    if let Some(until) = query.until {
+        sql.push(" AND p.started_at < ").push_bind(clamp(until));
+    }
+    if let Some((started_at, id)) = after {
+        sql.push(" AND (p.started_at, p.id) < (").push_bind(started_at);
+        sql.push(", ").push_bind(id.to_string()).push(")");
+    }
+    sql.push(" ORDER BY p.started_at DESC, p.id DESC LIMIT ").push_bind(i64::from(query.limit) + 1);
+    sql
+}
+
+fn clamp(millis: u64) -> i64 {
+    i64::try_from(millis).unwrap_or(i64::MAX)
+}
+
+fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Answered => "answered",
+        Outcome::Busy => "busy",
+        Outcome::NoAnswer => "no_answer",
+        Outcome::Cancelled => "cancelled",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn trunk_key(id: TrunkId) -> String {
+    format!("trunk:{id}")
+}
+
+fn extension_key(id: ExtensionId) -> String {
+    format!("extension:{id}")
+}
+
+/// Every trunk and extension that had a part in the call.
+fn parties(record: &CallRecord) -> BTreeSet<String> {
+    let ends = [&record.caller, &record.callee];
+    let of_ends = ends.into_iter().map(|Party { trunk_id, extension_id, .. }| (*trunk_id, *extension_id));
+    let of_attempts = record.attempts.iter().map(|attempt| (attempt.trunk_id, attempt.extension_id));
+    of_ends
+        .chain(of_attempts)
+        .flat_map(|(trunk, extension)| [trunk.map(trunk_key), extension.map(extension_key)])
+        .flatten()
+        .collect()
+}
+
+fn read(record: &str) -> Result<CallRecord, StoreError> {
+    serde_json::from_str(record).map_err(|error| StoreError::Unreadable { what: "a call record".to_owned(), why: error.to_string() })
+}

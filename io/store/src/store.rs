@@ -1,0 +1,75 @@
+//! Opening and closing, and the connections in between.
+
+use crate::StoreError;
+use crate::folder::Folder;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{Sqlite, SqlSafeStr, Transaction};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The open store. Clones share it; the data folder is free again once all are dropped.
+#[derive(Clone, Debug)]
+pub struct Store(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// One connection: SQLite takes one writer at a time, and a queue here is fair where its busy handler is not.
+    writer: SqlitePool,
+    readers: SqlitePool,
+    // Dropped last: the folder stays ours while a connection is open.
+    _folder: Folder,
+}
+
+impl Store {
+    /// Opens the store in `folder`, which is made if it is missing, and brings its tables up to date.
+    pub async fn open(folder: &Path) -> Result<Store, StoreError> {
+        let folder = Folder::take(folder)?;
+        let options = SqliteConnectOptions::new()
+            .filename(&folder.database)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let writer = pool(1).connect_with(options.clone().pragma("journal_size_limit", "67108864")).await?;
+        migrations().run(&writer).await?;
+        let readers = pool(2).connect_with(options.pragma("query_only", "ON")).await?;
+        Ok(Store(Arc::new(Inner { writer, readers, _folder: folder })))
+    }
+
+    /// Waits for writes under way, moves the log into the database file and closes it. Whatever comes later is
+    /// refused with [`StoreError::Closed`].
+    pub async fn close(&self) {
+        self.0.readers.close().await;
+        self.0.writer.close().await;
+    }
+
+    /// A transaction that holds the write lock; dropping it undoes it.
+    pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        Ok(self.0.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    pub(crate) fn reader(&self) -> &SqlitePool {
+        &self.0.readers
+    }
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .min_connections(1)
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(30))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+/// Each file of `migrations/`, in order. A file that has been released is never edited: its checksum is stored.
+fn migrations() -> Migrator {
+    const FILES: [(&str, &str); 1] = [("first", include_str!("../migrations/0001_first.sql"))];
+    let migrations = (1..).zip(FILES).map(|(version, (description, sql))| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    });
+    Migrator::with_migrations(migrations.collect())
+}

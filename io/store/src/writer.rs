@@ -1,0 +1,76 @@
+//! Group commit for registrations: whatever has queued up while the last batch was being synced goes to disk with one
+//! sync, and each submission is acknowledged once its batch is there.
+
+use crate::{BindingChange, Store, StoreError};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::sync::{mpsc, oneshot};
+
+/// How many submissions may wait. A registration that finds the queue full is refused, and the device tries again.
+const QUEUE: usize = 16_384;
+/// How many submissions go into one transaction, so that the first of them does not wait for ever.
+const BATCH: usize = 4_096;
+
+/// A handle on the task that writes bindings; clones share it. The task ends when the last one is dropped.
+#[derive(Clone, Debug)]
+pub struct BindingsWriter(mpsc::Sender<Job>);
+
+#[derive(Debug)]
+struct Job {
+    changes: Vec<BindingChange>,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// Ready when the changes are on disk, or when it is certain that they are not.
+#[derive(Debug)]
+#[must_use = "nothing is acknowledged before this is ready"]
+pub struct Acknowledgement(oneshot::Receiver<Result<(), StoreError>>);
+
+impl Store {
+    /// Starts the task that writes bindings on the current tokio runtime. One is enough: two would take turns.
+    pub fn bindings_writer(&self) -> BindingsWriter {
+        let (sender, jobs) = mpsc::channel(QUEUE);
+        tokio::spawn(run(self.clone(), jobs));
+        BindingsWriter(sender)
+    }
+}
+
+impl BindingsWriter {
+    /// Queues the changes, without waiting. Submissions of one caller are applied in their order.
+    pub fn submit(&self, changes: Vec<BindingChange>) -> Result<Acknowledgement, StoreError> {
+        let (done, acknowledged) = oneshot::channel();
+        self.0.try_send(Job { changes, done }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy,
+            mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
+        })?;
+        Ok(Acknowledgement(acknowledged))
+    }
+
+    /// Queues the changes and waits until they are on disk.
+    pub async fn write(&self, changes: Vec<BindingChange>) -> Result<(), StoreError> {
+        self.submit(changes)?.await
+    }
+}
+
+impl Future for Acknowledgement {
+    type Output = Result<(), StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context).map(|answer| answer.unwrap_or(Err(StoreError::Closed)))
+    }
+}
+
+async fn run(store: Store, mut jobs: mpsc::Receiver<Job>) {
+    let mut batch = Vec::new();
+    while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        let changes = batch.iter_mut().flat_map(|job| std::mem::take(&mut job.changes)).collect();
+        let result = store.write_bindings(changes).await;
+        if let Err(error) = &result {
+            tracing::error!(%error, submissions = batch.len(), "bindings could not be written");
+        }
+        for job in batch.drain(..) {
+            // Whoever asked may have gone meanwhile; the write stands.
+            let _ = job.done.send(result.clone());
+        }
+    }
+}

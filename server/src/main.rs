@@ -1,0 +1,2 @@
+//! A SIP trunking server.
+fn main() {}

@@ -1,0 +1,1 @@
+//! A virtual network with scripted phones and carriers.
