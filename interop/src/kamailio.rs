@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::ports::Ports;
-use crate::process::{PATIENCE, Process, wait_for, wait_until, work_dir};
+use crate::process::{PATIENCE, Process, find, wait_for, wait_until, work_dir};
 
 const LOGIC: &str = include_str!("../kamailio/carrier.cfg");
 
@@ -72,7 +72,7 @@ impl Carrier {
         self.trusted(target)
     }
 
-    /// Takes calls that come from this address without a password.
+    /// Takes calls that come from this address, over UDP, without a password.
     pub fn trusted(mut self, source: SocketAddr) -> Self {
         self.trusted.push(source);
         self
@@ -277,12 +277,11 @@ impl Kamailio {
 
     /// Calls one of Kamailio's own commands; `Err` has what it says is wrong.
     pub fn rpc(&self, command: &[&str]) -> Result<String, String> {
-        let output = Command::new("kamcmd")
-            .env("PATH", "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
+        let output = Command::new(find("kamcmd".as_ref()))
             .args(["-s", &self.control()])
             .args(command)
             .output()
-            .expect("kamcmd comes with kamailio");
+            .expect("kamcmd starts");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() && !text.starts_with("error") {
             Ok(text)

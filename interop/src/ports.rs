@@ -12,8 +12,9 @@ use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Below 32768, where Linux picks the ports of outgoing connections.
-const RANGE: std::ops::Range<u16> = 20_000..32_000;
+/// Below 32768, where Linux picks the ports of outgoing connections, and above the round numbers that
+/// programs like to start from.
+const RANGE: std::ops::Range<u16> = 24_000..32_000;
 const BLOCK: u16 = 20;
 const BLOCKS: u16 = (RANGE.end - RANGE.start) / BLOCK;
 

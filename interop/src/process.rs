@@ -176,7 +176,7 @@ fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
 
 /// The program's full path. Looked up here because the shell would report a missing one only in
 /// the log, and because daemons live in directories that are not on everyone's path.
-fn find(program: &OsStr) -> PathBuf {
+pub(crate) fn find(program: &OsStr) -> PathBuf {
     if Path::new(program).components().count() > 1 {
         return PathBuf::from(program);
     }

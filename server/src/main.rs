@@ -1,2 +1,44 @@
-//! A SIP trunking server.
-fn main() {}
+//! Tandem: a SIP trunking server in one binary.
+
+mod backend;
+mod clock;
+mod demo;
+mod engine_loop;
+mod metrics;
+mod options;
+mod records;
+mod serve;
+mod server;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A SIP trunking server: connects providers, phones and PBXs.
+#[derive(Debug, Parser)]
+#[command(name = "tandem", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server.
+    Serve(options::ServeArgs),
+    /// Runs a server on loopback with a simulated carrier and two phones, and places a call each way.
+    Demo(demo::DemoArgs),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Serve(args) => serve::run(args),
+        Command::Demo(args) => demo::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tandem: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,1 +1,17 @@
 //! A virtual network with scripted phones and carriers.
+//!
+//! [`Ua`] is a SIP user agent of its own making, so that the engine is never tested against itself: it plays phones,
+//! carriers and gateways, in virtual time here and over real sockets in the demo. [`World`] puts an engine and any number
+//! of them on a network that loses, doubles and delays what its seed says.
+
+mod ladder;
+mod network;
+mod policy;
+mod ua;
+mod world;
+
+pub use ladder::Ladder;
+pub use network::{Fate, Faults};
+pub use policy::{Behaviour, Policy};
+pub use ua::{CallRef, Packet, Stage, Ua, UaCall};
+pub use world::{SERVER, World};

@@ -65,6 +65,16 @@ impl Outgoing {
         self.record.ended_at = now.as_millis();
     }
 
+    /// It answered.
+    pub(crate) fn answers(&mut self, now: Time) {
+        self.rings(now);
+        self.stage = Stage::Answered;
+        self.give_up = None;
+        self.record.answered_at = Some(now.as_millis());
+        self.record.code = 200;
+        self.record.reason = "OK".to_owned();
+    }
+
     /// The first sign of ringing.
     pub(crate) fn rings(&mut self, now: Time) {
         self.stage = Stage::Ringing;

@@ -249,12 +249,7 @@ impl Call {
 
     fn answer(&mut self, n: usize, body: Option<Bytes>, ctx: &mut Ctx) {
         let now = ctx.sip.now;
-        self.outs[n].stage = Stage::Answered;
-        self.outs[n].give_up = None;
-        self.outs[n].record.answered_at = Some(now.as_millis());
-        self.outs[n].record.pdd_ms.get_or_insert(now.since(self.outs[n].started).as_millis() as u64);
-        self.outs[n].record.code = 200;
-        self.outs[n].record.reason = "OK".to_owned();
+        self.outs[n].answers(now);
         self.give_up_others(n, ctx);
         match self.answer_for_caller(n, body, ctx) {
             Ok(body) => {

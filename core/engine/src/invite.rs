@@ -1,14 +1,13 @@
 //! A new call: who calls, whom, and whether it may begin.
 
 use crate::Engine;
-use crate::Output;
 use crate::engine::sip;
 use crate::identify::Identity;
 use crate::refuse::Refusal;
 use crate::surroundings::{Health, Surroundings};
 use rand::Rng;
 use tandem_call::{Call, Caller, Ctx, Seat, Setup, Source, rounds_of};
-use tandem_model::{BindingOwner, CallId, Direction, Party};
+use tandem_model::{CallId, Direction, Party};
 use tandem_routing::{Destination, NoDestination, from_extension, from_trunk};
 use tandem_sip_msg::{Flow, Header, Message, NameAddr};
 use tandem_sip_txn::ServerKey;
@@ -129,14 +128,6 @@ impl Engine {
         self.turn_away(key, message, flow, refusal, reason, why);
     }
 
-    /// What the registrar knows of a trunk that registers to us, for its status.
-    pub(crate) fn is_bound(&self, trunk: tandem_model::TrunkId, now: Time) -> bool {
-        !self.registrar.contacts(BindingOwner::Trunk(trunk), now).is_empty()
-    }
-
-    pub(crate) fn event(&mut self, event: tandem_model::Event) {
-        self.outputs.push_back(Output::Event(event));
-    }
 }
 
 fn direction_of(source: &Source, destination: &Destination) -> Direction {

@@ -1,6 +1,7 @@
 //! Refusing requests: strangers are answered and forgotten.
 
 use crate::Engine;
+use std::hash::BuildHasher;
 use tandem_model::Event;
 use tandem_sip_dialog::{ALLOW, PRODUCT};
 use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
@@ -73,7 +74,6 @@ impl Engine {
 
     /// The same tag for the same request, so that a retransmission is answered alike although nothing was kept.
     fn stateless_tag(&self, message: &Message) -> String {
-        use std::hash::BuildHasher;
         let hash = self.calls.hasher().hash_one((message.call_id(), message.cseq(), message.from_tag()));
         format!("{hash:016x}")
     }

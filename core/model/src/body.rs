@@ -38,13 +38,17 @@ pub(crate) fn patch(entity: &Entity, patch: Value) -> Result<Entity, Rejection> 
             findings.add(RejectionKind::Invalid, problem);
             continue;
         }
-        if change.name == "provider_id" && !change.value.is_null() && !written.iter().any(|(name, _)| name == "steps") {
+        if change.name == "provider_id"
+            && !change.value.is_null()
+            && !written.iter().any(|(name, _)| name == "steps")
+        {
             merged.remove("steps");
         }
         merge_field(&mut merged, change.name.clone(), change.value);
         written.push((change.name, change.written));
     }
-    let as_written = |name: &str| written.iter().find(|(known, _)| known == name).map(|(_, written)| written.clone());
+    let as_written =
+        |name: &str| written.iter().find(|(known, _)| known == name).map(|(_, written)| written.clone());
     let given = merged.into_iter().map(|(name, value)| {
         let written = as_written(&name).unwrap_or_else(|| name.clone());
         Given { name, written, value }
@@ -89,11 +93,19 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
         if written == "id" {
             let same = value.as_str().and_then(|text| text.parse().ok()) == Some(id);
             if !same {
-                findings.invalid("id", "IMMUTABLE", "the id is given by the server and never changes", "leave `id` out");
+                findings.invalid(
+                    "id",
+                    "IMMUTABLE",
+                    "the id is given by the server and never changes",
+                    "leave `id` out",
+                );
             }
             continue;
         }
-        let name = aliases(kind).iter().find(|(alias, _)| *alias == written).map_or(written.as_str(), |(_, name)| name);
+        let name = aliases(kind)
+            .iter()
+            .find(|(alias, _)| *alias == written)
+            .map_or(written.as_str(), |(_, name)| name);
         if let Some(twin) = given.iter().find(|other| other.name == name) {
             let message = format!("`{written}` and `{}` are two names of the same field", twin.written);
             findings.invalid(&*written, "DUPLICATE_FIELD", message, format!("give only `{name}`"));
@@ -137,7 +149,7 @@ fn assemble(kind: Kind, id: Uuid, given: Vec<Given>, mut findings: Findings) -> 
         let path = fault.path().to_owned();
         findings.add(RejectionKind::Invalid, fault.problem(kind, &path));
     }
-    findings.into_result((), 1).and_then(|()| unreachable!("at least one problem was found"))
+    findings.into_result((), 1).map(|()| unreachable!("at least one problem was found"))
 }
 
 /// What a body must give.
@@ -157,7 +169,9 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
                 need("name", "give it a name of 1 to 64 characters");
             }
             match (has("provider_id"), has("steps")) {
-                (false, false) => need("steps", "give 1 to 6 steps, as `[{\"trunk_id\": \"...\"}]`, or one `provider_id`"),
+                (false, false) => {
+                    need("steps", "give 1 to 6 steps, as `[{\"trunk_id\": \"...\"}]`, or one `provider_id`")
+                }
                 (true, true) => {
                     let message = "`provider_id` and `steps` both say which trunks to try";
                     findings.invalid("provider_id", "CONFLICTING_FIELDS", message, "give only one of them");

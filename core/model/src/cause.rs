@@ -44,11 +44,69 @@ pub fn q850_of(code: u16) -> u8 {
 impl Cause {
     /// A cause of our own, with the standard phrase and the Q.850 value that the code stands for.
     pub fn of(code: u16) -> Cause {
-        Cause { code, phrase: tandem_sip_msg::standard_reason(code).to_owned(), q850: Some(q850_of(code)), reasons: Vec::new() }
+        Cause {
+            code,
+            phrase: tandem_sip_msg::standard_reason(code).to_owned(),
+            q850: Some(q850_of(code)),
+            reasons: Vec::new(),
+        }
     }
 
     /// The same with a phrase of our own.
     pub fn with_phrase(code: u16, phrase: impl Into<String>) -> Cause {
         Cause { phrase: phrase.into(), ..Cause::of(code) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_stands_for_the_cause_that_rfc_3398_gives_it() {
+        for (code, q850) in [
+            (400, 41),
+            (403, 21),
+            (404, 1),
+            (408, 102),
+            (410, 22),
+            (415, 79),
+            (416, 127),
+            (420, 127),
+            (480, 18),
+            (483, 25),
+            (484, 28),
+            (486, 17),
+            (487, 16),
+            (501, 79),
+            (502, 38),
+            (503, 41),
+            (600, 17),
+            (603, 21),
+            (604, 1),
+        ] {
+            assert_eq!(q850_of(code), q850, "{code}");
+        }
+    }
+
+    #[test]
+    fn every_status_has_a_cause_that_q850_knows() {
+        assert!((300..700).all(|code| (1..=127).contains(&q850_of(code))));
+    }
+
+    #[test]
+    fn a_phrase_of_ours_replaces_only_the_phrase() {
+        let cause = Cause::with_phrase(486, "On the phone");
+        assert_eq!((cause.code, cause.phrase.as_str(), cause.q850), (486, "On the phone", Some(17)));
+        assert_eq!(Cause::of(486).phrase, "Busy Here");
+    }
+
+    #[test]
+    fn reasons_appear_only_where_there_are_some() {
+        let mut cause = Cause::of(486);
+        assert!(serde_json::to_value(&cause).unwrap().get("reasons").is_none());
+        cause.reasons.push("Q.850;cause=17".to_owned());
+        let read: Cause = serde_json::from_value(serde_json::to_value(&cause).unwrap()).unwrap();
+        assert_eq!(read, cause);
     }
 }

@@ -78,7 +78,12 @@ impl Config {
                 Change::Delete(kind, id) if next.remove(*kind, *id) => {}
                 Change::Delete(kind, id) => {
                     let message = format!("there is no {} {id}", kind.name());
-                    let problem = Problem::new("", "NOT_FOUND", message, "it may be deleted already: list what there is");
+                    let problem = Problem::new(
+                        "",
+                        "NOT_FOUND",
+                        message,
+                        "it may be deleted already: list what there is",
+                    );
                     findings.at(position).add(RejectionKind::NotFound, problem);
                 }
             }
@@ -171,9 +176,6 @@ impl Config {
 
     /// A number whose canonical form ends in `digits`; of several always the same one.
     pub fn number_ending_in(&self, digits: &str) -> Option<&Arc<Number>> {
-        let ending: Vec<u8> = digits.bytes().rev().collect();
-        let sorted = &self.index.numbers.by_ending;
-        let first = sorted.partition_point(|(reversed, _)| *reversed < ending);
-        sorted.get(first).filter(|(reversed, _)| reversed.starts_with(&ending)).map(|(_, number)| number)
+        self.index.numbers.ending_in(digits)
     }
 }

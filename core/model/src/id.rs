@@ -65,3 +65,30 @@ id!(
     /// A call; also the key of its record. Not the SIP Call-ID, of which a call has one a leg.
     CallId
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_sort_by_the_moment_they_were_made() {
+        let early = TrunkId::new(1_700_000_000_000, &[0xff; 10]);
+        let late = TrunkId::new(1_700_000_000_001, &[0; 10]);
+        assert!(early < late);
+        assert!(early.to_string() < late.to_string());
+        assert_eq!(early.0.get_version_num(), 7);
+    }
+
+    #[test]
+    fn ids_are_read_as_they_are_written() {
+        let id = CallId::new(1_700_000_000_000, &[7; 10]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(serde_json::to_value(id).unwrap(), serde_json::json!(id.to_string()));
+        assert!("office".parse::<CallId>().is_err());
+    }
+
+    #[test]
+    fn debug_says_of_what_it_is_the_id() {
+        assert_eq!(format!("{:?}", RouteId::NIL), "RouteId(00000000-0000-0000-0000-000000000000)");
+    }
+}

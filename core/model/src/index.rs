@@ -41,8 +41,8 @@ pub(crate) struct ExtensionIndex {
 #[derive(Default)]
 pub(crate) struct NumberIndex {
     pub by_digits: HashMap<Digits, Arc<Number>>,
-    /// By the digits read backwards, sorted.
-    pub by_ending: Vec<(Vec<u8>, Arc<Number>)>,
+    /// By [`backwards`], sorted.
+    pub by_ending: Vec<(u128, Arc<Number>)>,
 }
 
 impl Index {
@@ -89,14 +89,34 @@ fn extensions(config: &Config, clashes: &mut Vec<Clash>) -> ExtensionIndex {
 }
 
 fn numbers(config: &Config, clashes: &mut Vec<Clash>) -> NumberIndex {
-    let mut index = NumberIndex::default();
+    let count = config.numbers.len();
+    let mut index =
+        NumberIndex { by_digits: HashMap::with_capacity(count), by_ending: Vec::with_capacity(count) };
     for number in config.numbers.values() {
         let Some(digits) = Digits::parse(&number.number) else { continue };
-        index.by_ending.push((digits.as_str().bytes().rev().collect(), number.clone()));
+        index.by_ending.push((backwards(digits.as_str()), number.clone()));
         enter(&mut index.by_digits, digits, number, |number| number.id.0, (Kind::Number, "number"), clashes);
     }
-    index.by_ending.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    index.by_ending.sort_by_key(|(key, _)| *key);
     index
+}
+
+impl NumberIndex {
+    /// A number that ends in these digits.
+    pub fn ending_in(&self, digits: &str) -> Option<&Arc<Number>> {
+        let ending = backwards(digits);
+        let first = self.by_ending.partition_point(|(key, _)| *key < ending);
+        let common = u128::MAX << (128 - 4 * digits.len().clamp(1, 32));
+        self.by_ending.get(first).filter(|(key, _)| key & common == ending).map(|(_, number)| number)
+    }
+}
+
+/// Up to 32 digits from the last to the first, four bits each from the top, so that numbers with the same ending are neighbours.
+fn backwards(digits: &str) -> u128 {
+    let nibbles = digits.bytes().rev().take(32).zip((0..32).rev());
+    nibbles
+        .map(|(digit, place)| u128::from((digit & 0xf) + 1) << (4 * place))
+        .fold(0, |key, nibble| key | nibble)
 }
 
 fn enter<K: Hash + Eq, E>(

@@ -30,10 +30,14 @@ impl Pattern {
     pub fn parse(text: &str) -> Result<Pattern, PatternError> {
         let chars: Vec<char> = text.chars().collect();
         if chars.is_empty() {
-            return refuse("a pattern cannot be empty; write `.` for every number, or give no pattern at all");
+            return refuse(
+                "a pattern cannot be empty; write `.` for every number, or give no pattern at all",
+            );
         }
         if chars.len() > LONGEST {
-            return refuse(format!("a pattern has at most {LONGEST} characters; shorten it, `.` stands for any rest"));
+            return refuse(format!(
+                "a pattern has at most {LONGEST} characters; shorten it, `.` stands for any rest"
+            ));
         }
         let mut places = Vec::with_capacity(chars.len());
         let mut open = false;
@@ -56,12 +60,17 @@ impl Pattern {
                         "`.` at position {at} is not the last character; move it to the end, or write `X` for a single digit"
                     ));
                 }
-                ']' => return refuse(format!("`]` at position {at} closes no set; remove it, or put `[` before the set")),
+                ']' => {
+                    return refuse(format!(
+                        "`]` at position {at} closes no set; remove it, or put `[` before the set"
+                    ));
+                }
                 '_' if at == 1 => return refuse("`_` does not begin a pattern here; remove it"),
                 _ if is_literal(c) => places.push(bit(c)),
                 _ => {
                     return refuse(format!(
-                        "`{}` at position {at} cannot stand in a pattern; use digits, letters, `+`, `*`, `#`, `X`, `N`, `Z`, `[...]` and a last `.`",
+                        "`{}` at position {at} cannot stand in a pattern; use digits, letters, \
+                         `+`, `*`, `#`, `X`, `N`, `Z`, `[...]` and a last `.`",
                         c.escape_debug()
                     ));
                 }
@@ -100,7 +109,9 @@ fn parse_set(chars: &[char], from: usize) -> Result<(u128, usize), PatternError>
     };
     let inside = &chars[from..from + length];
     if inside.is_empty() {
-        return refuse(format!("the set `[]` at position {from} is empty; name its characters, as `[123]` or `[1-3]`, or remove it"));
+        return refuse(format!(
+            "the set `[]` at position {from} is empty; name its characters, as `[123]` or `[1-3]`, or remove it"
+        ));
     }
     let mut set = 0;
     let mut at = 0;
@@ -108,7 +119,8 @@ fn parse_set(chars: &[char], from: usize) -> Result<(u128, usize), PatternError>
         let first = inside[at];
         if !is_literal(first) {
             return refuse(format!(
-                "`{}` cannot stand in the set at position {from}; use digits, letters, `+`, `*`, `#` and ranges as `1-3`",
+                "`{}` cannot stand in the set at position {from}; use digits, letters, `+`, `*`, `#` and ranges \
+                 as `1-3`",
                 first.escape_debug()
             ));
         }
@@ -121,7 +133,8 @@ fn parse_set(chars: &[char], from: usize) -> Result<(u128, usize), PatternError>
             Some(&last) if same_class(first, last) && first <= last => set |= span(first, last),
             _ => {
                 return refuse(format!(
-                    "the range at `{first}-` in the set at position {from} has no end above its start; write it upwards, as `1-3` or `a-f`"
+                    "the range at `{first}-` in the set at position {from} has no end above its start; write it \
+                     upwards, as `1-3` or `a-f`"
                 ));
             }
         }

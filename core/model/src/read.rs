@@ -26,7 +26,10 @@ impl Fault {
     /// A field that is not known, with those that are.
     pub fn unknown(path: &str, known: &[String]) -> Fault {
         let known: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
-        Fault { path: path.to_owned(), words: format!("unknown field `{path}`, expected one of {}", known.join(", ")) }
+        Fault {
+            path: path.to_owned(),
+            words: format!("unknown field `{path}`, expected one of {}", known.join(", ")),
+        }
     }
 
     /// Path of the value that does not fit.
@@ -59,17 +62,27 @@ impl Fault {
         if head.starts_with("unknown field") {
             let path = with_last(path, quoted);
             return Problem::new(path, "UNKNOWN_FIELD", format!("`{quoted}` is not a field here"), {
-                let names = backticked(words).skip(1).chain((kind == Kind::Route && self.at_top()).then_some("provider_id"));
+                let names = backticked(words)
+                    .skip(1)
+                    .chain((kind == Kind::Route && self.at_top()).then_some("provider_id"));
                 suggest::field(quoted, names, aliases(kind))
             });
         }
         if head.starts_with("unknown variant") {
             let fix = if last_name(path) == "technology" || last_name(path) == "type" {
-                format!("only `sip` works so far{}", if quoted.starts_with("iax") { "; IAX2 comes later" } else { "" })
+                format!(
+                    "only `sip` works so far{}",
+                    if quoted.starts_with("iax") { "; IAX2 comes later" } else { "" }
+                )
             } else {
                 suggest::word(quoted, backticked(words).skip(1))
             };
-            return Problem::new(path, "UNKNOWN_VALUE", format!("`{quoted}` is not one of the known values"), fix);
+            return Problem::new(
+                path,
+                "UNKNOWN_VALUE",
+                format!("`{quoted}` is not one of the known values"),
+                fix,
+            );
         }
         if head.starts_with("missing field") {
             let message = format!("`{quoted}` is missing");
@@ -77,11 +90,21 @@ impl Fault {
         }
         if head.starts_with("duplicate field") {
             let message = format!("`{quoted}` is given twice, once under another name");
-            return Problem::new(with_last(path, quoted), "DUPLICATE_FIELD", message, format!("give only `{quoted}`"));
+            return Problem::new(
+                with_last(path, quoted),
+                "DUPLICATE_FIELD",
+                message,
+                format!("give only `{quoted}`"),
+            );
         }
         if words.starts_with("UUID") {
             let message = "this is not an id";
-            return Problem::new(path, "BAD_FORMAT", message, "give an id as the API shows it, such as `0198c5f2-...`");
+            return Problem::new(
+                path,
+                "BAD_FORMAT",
+                message,
+                "give an id as the API shows it, such as `0198c5f2-...`",
+            );
         }
         let (message, fix) = words.split_once("; ").unwrap_or((words, "correct it"));
         Problem::new(path, "BAD_FORMAT", message, fix)
@@ -100,9 +123,9 @@ impl fmt::Display for Fault {
 
 /// serde's `unknown` and `missing` stand at the object or at the field; the problem is always the field's.
 fn with_last(path: &str, name: &str) -> String {
-    match path {
-        "" => name.to_owned(),
-        _ if last_name(path) == name => path.to_owned(),
+    match path.strip_suffix(name) {
+        Some(front) if front.is_empty() || front.ends_with('.') => path.to_owned(),
+        _ if path.is_empty() => name.to_owned(),
         _ => format!("{path}.{name}"),
     }
 }

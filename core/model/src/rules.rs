@@ -22,7 +22,13 @@ pub(crate) use text::is_host;
 pub(crate) type Touched = BTreeMap<(Kind, Uuid), usize>;
 
 /// Asks every rule of `after`, as far as what was touched can have broken it.
-pub(crate) fn check(before: &Config, after: &Config, touched: &Touched, clashes: &[Clash], findings: &mut Findings) {
+pub(crate) fn check(
+    before: &Config,
+    after: &Config,
+    touched: &Touched,
+    clashes: &[Clash],
+    findings: &mut Findings,
+) {
     for ((kind, id), position) in touched {
         findings.at(*position);
         match after.get(*kind, *id) {
@@ -36,9 +42,10 @@ pub(crate) fn check(before: &Config, after: &Config, touched: &Touched, clashes:
                 number::check(&number, findings);
                 reference::number(after, &number, findings);
             }
-            None => reference::deleted(before, after, touched, (*kind, *id), findings),
+            None => {}
         }
     }
+    reference::deleted(before, after, touched, findings);
     conflict::check(after, touched, clashes, findings);
 }
 

@@ -39,3 +39,22 @@ impl fmt::Debug for Secret {
         f.write_str("***")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_shows_as_stars() {
+        let secret = Secret::new("hunter-two");
+        assert_eq!(format!("{secret:?}"), "***");
+        assert_eq!(serde_json::to_string(&secret).unwrap(), "\"***\"");
+    }
+
+    #[test]
+    fn a_secret_is_given_away_on_demand_only() {
+        let secret: Secret = serde_json::from_str("\"hunter-two\"").unwrap();
+        assert_eq!(secret.expose(), "hunter-two");
+        assert!(!secret.is_empty() && Secret::default().is_empty());
+    }
+}

@@ -34,7 +34,10 @@ fn nearest<'a>(unknown: &str, known: &[&'a str]) -> Option<&'a str> {
     let unknown: String = unknown.chars().take(64).flat_map(char::to_lowercase).collect();
     let allowed = (unknown.len() / 3).clamp(1, 3);
     let distances = known.iter().map(|name| (distance(&unknown, &name.to_lowercase()), *name));
-    distances.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    distances
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 /// Levenshtein distance.

@@ -234,3 +234,60 @@ impl Trunk {
         self.from_user.as_deref().or(self.username.as_deref())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trunk(body: serde_json::Value) -> Trunk {
+        let mut whole = serde_json::json!({ "id": TrunkId::NIL, "name": "t", "mode": "ip_auth", "caller_id_in_from": true });
+        whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        serde_json::from_value(whole).unwrap()
+    }
+
+    #[test]
+    fn neither_debug_nor_json_of_a_trunk_holds_its_password() {
+        let trunk = trunk(serde_json::json!({ "username": "acme", "password": "hunter-two" }));
+        let shown = format!("{trunk:?} {}", serde_json::to_string(&trunk).unwrap());
+        assert!(shown.contains("acme") && !shown.contains("hunter"), "{shown}");
+        assert_eq!(trunk.password.unwrap().expose(), "hunter-two");
+    }
+
+    #[test]
+    fn from_falls_back_from_its_own_fields_to_the_account() {
+        let plain = trunk(serde_json::json!({ "host": "sip.example", "username": "acme" }));
+        assert_eq!((plain.from_host(), plain.account_user()), (Some("sip.example"), Some("acme")));
+        let realm = trunk(serde_json::json!({ "host": "sip.example", "realm": "example" }));
+        assert_eq!(realm.from_host(), Some("example"));
+        let named =
+            trunk(serde_json::json!({ "host": "sip.example", "from_domain": "d.example", "from_user": "u" }));
+        assert_eq!((named.from_host(), named.account_user()), (Some("d.example"), Some("u")));
+    }
+
+    #[test]
+    fn a_realm_that_is_no_host_does_not_get_into_from() {
+        let trunk = trunk(serde_json::json!({ "host": "sip.example", "realm": "My Provider" }));
+        assert_eq!(trunk.from_host(), Some("sip.example"));
+    }
+
+    #[test]
+    fn the_digest_username_is_the_account_unless_another_is_given() {
+        let trunk = trunk(serde_json::json!({ "username": "acme", "auth_username": "acme-1" }));
+        assert_eq!(trunk.digest_username(), Some("acme-1"));
+    }
+
+    #[test]
+    fn codecs_are_named_in_json_as_in_sdp() {
+        for codec in [
+            Codec::Pcmu,
+            Codec::Pcma,
+            Codec::G722,
+            Codec::G729,
+            Codec::Gsm,
+            Codec::Opus,
+            Codec::TelephoneEvent,
+        ] {
+            assert_eq!(serde_json::to_value(codec).unwrap(), codec.name());
+        }
+    }
+}

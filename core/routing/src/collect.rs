@@ -33,10 +33,13 @@ pub(crate) fn plan(config: &Config, dialled: &str, health: &dyn TrunkHealth) -> 
 fn matching<'a>(config: &'a Config, dialled: &str) -> Vec<&'a Arc<Route>> {
     let specificity = |route: &Route| match route.matches.patterns.as_slice() {
         [] => Some(0),
-        patterns => patterns.iter().filter(|pattern| pattern.matches(dialled)).map(Pattern::literal_prefix).max(),
+        patterns => {
+            patterns.iter().filter(|pattern| pattern.matches(dialled)).map(Pattern::literal_prefix).max()
+        }
     };
     let routes = config.routes_in_order().iter();
-    let mut matching: Vec<_> = routes.filter_map(|route| specificity(route).map(|prefix| (prefix, route))).collect();
+    let mut matching: Vec<_> =
+        routes.filter_map(|route| specificity(route).map(|prefix| (prefix, route))).collect();
     matching.sort_by_key(|(prefix, route)| (route.priority, Reverse(*prefix)));
     matching.into_iter().map(|(_, route)| route).collect()
 }
@@ -81,7 +84,8 @@ impl Collection<'_> {
         if self.up.is_empty() {
             for candidate in self.down {
                 let doubled = is_in(&self.up, &candidate.planned);
-                self.reasons[candidate.reason].verdict = if doubled { Verdict::Duplicate } else { Verdict::Hopeful };
+                self.reasons[candidate.reason].verdict =
+                    if doubled { Verdict::Duplicate } else { Verdict::Hopeful };
                 if !doubled {
                     self.up.push(candidate);
                 }
@@ -115,7 +119,9 @@ pub(crate) fn enabled_trunk(config: &Config, id: TrunkId) -> Option<&Arc<Trunk>>
 }
 
 fn is_in(candidates: &[Candidate], planned: &PlannedStep) -> bool {
-    candidates.iter().any(|other| other.planned.trunk.id == planned.trunk.id && other.planned.number == planned.number)
+    candidates
+        .iter()
+        .any(|other| other.planned.trunk.id == planned.trunk.id && other.planned.number == planned.number)
 }
 
 fn number_to_send(step: &Step, dialled: &str) -> String {

@@ -1,7 +1,9 @@
 //! Where a call goes.
 
 use crate::collect::{self, enabled_trunk};
-use crate::{Availability, Destination, NoDestination, Plan, PlannedStep, Reason, TrunkHealth, Verdict, nearest};
+use crate::{
+    Availability, Destination, NoDestination, Plan, PlannedStep, Reason, TrunkHealth, Verdict, nearest,
+};
 use std::sync::Arc;
 use tandem_model::{Config, Digits, Extension, Number, RouteId, TrunkId};
 
@@ -9,7 +11,11 @@ use tandem_model::{Config, Digits, Extension, Number, RouteId, TrunkId};
 const TIMEOUT: u32 = 60;
 
 /// Where a call by one of our extensions goes: an extension dialled by its number, one of our own numbers, else the outbound routes.
-pub fn from_extension(config: &Config, dialled: &str, health: &dyn TrunkHealth) -> Result<Destination, NoDestination> {
+pub fn from_extension(
+    config: &Config,
+    dialled: &str,
+    health: &dyn TrunkHealth,
+) -> Result<Destination, NoDestination> {
     if let Some(extension) = config.extension_by_number(dialled) {
         return ring(extension);
     }
@@ -38,7 +44,11 @@ pub fn from_trunk(
     reached_by(config, number, health).map(|destination| (number.clone(), destination))
 }
 
-fn reached_by(config: &Config, number: &Number, health: &dyn TrunkHealth) -> Result<Destination, NoDestination> {
+fn reached_by(
+    config: &Config,
+    number: &Number,
+    health: &dyn TrunkHealth,
+) -> Result<Destination, NoDestination> {
     if !number.enabled {
         return Err(NoDestination::Disabled);
     }
@@ -65,7 +75,8 @@ fn over_trunk(
 ) -> Result<Destination, NoDestination> {
     let trunk = enabled_trunk(config, trunk_id).ok_or(NoDestination::Disabled)?;
     let (route_id, step) = (RouteId::NIL, 0);
-    let planned = PlannedStep { trunk: trunk.clone(), route_id, step, number: number.number.clone(), timeout: TIMEOUT };
+    let planned =
+        PlannedStep { trunk: trunk.clone(), route_id, step, number: number.number.clone(), timeout: TIMEOUT };
     let plan = |steps, verdict| Plan { steps, reasons: vec![Reason { route_id, step, trunk_id, verdict }] };
     match health.availability(trunk_id) {
         Availability::Up => Ok(Destination::Trunks(plan(vec![planned], Verdict::Kept))),

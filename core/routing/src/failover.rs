@@ -15,7 +15,7 @@ pub fn fails_over(failed: Failed) -> bool {
     match failed.code {
         401 | 403 | 404 | 407 | 408 => true,
         // Before it rang nobody was asked: the trunk speaks for itself, not for the called person.
-        480 => !failed.rang,
+        480 | 487 => !failed.rang,
         // Answers of the called person, or of the network on their behalf (RFC 8197, RFC 8688).
         600 | 603 | 607 | 608 => false,
         500..=699 => true,

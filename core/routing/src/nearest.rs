@@ -9,15 +9,19 @@ const SHORTEST: usize = 4;
 /// The nearest number, as `+15551234567 (differs only by the leading 1)`.
 pub(crate) fn number(config: &Config, called: &Digits) -> Option<String> {
     let called = called.as_str();
-    (called.len() >= SHORTEST)
-        .then(|| shorter(config, called).or_else(|| longer(config, called)).or_else(|| one_slip(config, called)))
-        .flatten()
+    if called.len() < SHORTEST {
+        return None;
+    }
+    let by_front =
+        shorter(config, called).or_else(|| longer(config, called)).or_else(|| national(config, called));
+    by_front.or_else(|| one_slip(config, called))
 }
 
 /// Called with digits in front that the configured number does not have.
 fn shorter(config: &Config, called: &str) -> Option<String> {
     let endings = (1..=called.len() - SHORTEST).map(|at| called.split_at(at));
-    let mut found = endings.filter_map(|(front, rest)| config.number_by_digits(rest).map(|number| (front, number)));
+    let mut found =
+        endings.filter_map(|(front, rest)| config.number_by_digits(rest).map(|number| (front, number)));
     found.next().map(|(front, number)| leading(number, front))
 }
 
@@ -26,6 +30,22 @@ fn longer(config: &Config, called: &str) -> Option<String> {
     let number = config.number_ending_in(called)?;
     let digits = Digits::parse(&number.number)?;
     digits.as_str().strip_suffix(called).map(|front| leading(number, front))
+}
+
+/// One of them in national form: a 0 where the other has a country code of one to three digits.
+fn national(config: &Config, called: &str) -> Option<String> {
+    if let Some(rest) = called.strip_prefix('0').filter(|rest| rest.len() >= SHORTEST) {
+        let number = config.number_ending_in(rest)?;
+        let digits = Digits::parse(&number.number)?;
+        let code = digits.as_str().strip_suffix(rest).filter(|code| code.len() <= 3)?;
+        return Some(format!("{} (differs only by the leading {code} in place of 0)", number.number));
+    }
+    let codes = (1..=3).filter(|at| called.len() >= at + SHORTEST).map(|at| called.split_at(at));
+    let mut found =
+        codes.filter_map(|(code, rest)| Some((code, config.number_by_digits(&format!("0{rest}"))?)));
+    found
+        .next()
+        .map(|(code, number)| format!("{} (differs only by the leading 0 in place of {code})", number.number))
 }
 
 fn leading(number: &Number, front: &str) -> String {

@@ -99,7 +99,7 @@ fn collect<const N: usize>(value: &str, names: [&str; N]) -> Option<[Option<Stri
         if rest.is_empty() {
             return Some(found);
         }
-        let end = rest.bytes().position(|b| !is_token_byte(b))?;
+        let end = rest.bytes().position(|b| !is_token_byte(b)).filter(|&end| end > 0)?;
         let (name, after) = rest.split_at(end);
         let after = trim_start(trim_start(after).strip_prefix('=')?);
         let text;

@@ -49,7 +49,10 @@ impl Writer {
         writer.copy(request, Header::From);
         writer.copy(request, Header::To);
         if let (Some(tag), None, true) = (to_tag, request.to_tag(), request.to.start < request.to.end) {
-            writer.buf.truncate(writer.buf.len() - 2);
+            // A lone `;` at the end was let through, and two in a row would not be.
+            while let Some(b'\r' | b'\n' | b';' | b' ' | b'\t') = writer.buf.last() {
+                writer.buf.pop();
+            }
             writer.clean(b";tag=");
             writer.clean(tag.as_bytes());
             writer.end_line();

@@ -41,7 +41,7 @@ impl State {
         Calling { request, a: cx.resend(Timer::A), b: cx.after(Timer::B), cancel: None }
     }
 
-    /// RFC 3261 §17.1.1.2, as replaced by RFC 6026 §8.4.
+    /// RFC 3261 §17.1.1.2, as changed by RFC 6026 §7.2.
     pub(crate) fn step(self, input: Input<'_>, cx: &Cx<'_>) -> (State, Action) {
         match (self, input) {
             (Calling { request, cancel: None, .. }, Input::Provisional) => {

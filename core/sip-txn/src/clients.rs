@@ -3,7 +3,7 @@
 use crate::layer::{Slot, Transactions};
 use crate::matching::Branch;
 use crate::timer::{Cx, Timer};
-use crate::{ClientKey, Failure, Output, Owner, Transmit};
+use crate::{ClientKey, Config, Failure, Output, Owner, Transmit};
 use crate::{build, client_invite, client_plain};
 use bytes::Bytes;
 use rand::Rng;
@@ -123,8 +123,7 @@ impl Transactions {
         let mut sent = Bytes::new();
         let key = self.clients.insert_with_key(|key| {
             let branch = Branch { random, key }.write(&self.mask);
-            let sent_by = self.config.sent_by.get(flow.listener.0 as usize).map_or(NOWHERE, String::as_str);
-            sent = build::with_via(&request, flow.transport, sent_by, &branch);
+            sent = build::with_via(&request, flow.transport, sent_by(&self.config, flow), &branch);
             let cx = Cx { now, config: &self.config, reliable: flow.transport.is_reliable() };
             let machine = match method {
                 Method::Invite => Machine::Invite(client_invite::State::start(sent.clone(), &cx)),
@@ -155,7 +154,7 @@ impl Transactions {
         if client.waits() {
             *self.waiting.at(flow.remote) += 1;
         }
-        if let Some((_, at)) = self.clients[key].due() {
+        if let Some((_, at)) = client.due() {
             self.timers.set(Slot::Client(key), at);
         }
         self.transmit(Transmit { flow, bytes, client: Some(key) });
@@ -163,8 +162,7 @@ impl Transactions {
 
     pub(crate) fn send_with_via(&mut self, request: &[u8], flow: Flow, rng: &mut StdRng) -> Bytes {
         let branch = Branch { random: rng.next_u64(), key: ClientKey::null() }.write(&self.mask);
-        let sent_by = self.config.sent_by.get(flow.listener.0 as usize).map_or(NOWHERE, String::as_str);
-        let bytes = build::with_via(request, flow.transport, sent_by, &branch);
+        let bytes = build::with_via(request, flow.transport, sent_by(&self.config, flow), &branch);
         self.transmit(Transmit { flow, bytes: bytes.clone(), client: None });
         bytes
     }
@@ -262,11 +260,11 @@ impl Transactions {
         if !self.clients.get(key).is_some_and(Client::is_over) {
             return;
         }
-        let cancel = self.clients.remove(key).and_then(|client| client.cancel);
-        let Some(cancel) = cancel.and_then(|key| Some((key, self.clients.remove(key)?))) else { return };
-        self.timers.cancel(Slot::Client(cancel.0));
-        if cancel.1.waits() {
-            *self.waiting.at(cancel.1.flow.remote) -= 1;
+        let Some(key) = self.clients.remove(key).and_then(|client| client.cancel) else { return };
+        let Some(cancel) = self.clients.remove(key) else { return };
+        self.timers.cancel(Slot::Client(key));
+        if cancel.waits() {
+            *self.waiting.at(cancel.flow.remote) -= 1;
         }
     }
 
@@ -306,6 +304,10 @@ impl Transactions {
 
 /// What stands in Via for a listener that the configuration does not name.
 pub(crate) const NOWHERE: &str = "unknown.invalid";
+
+fn sent_by(config: &Config, flow: Flow) -> &str {
+    config.sent_by.get(flow.listener.0 as usize).map_or(NOWHERE, String::as_str)
+}
 
 /// The method of a written request, read from its request line.
 fn method_of(request: &[u8]) -> Method {

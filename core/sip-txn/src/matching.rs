@@ -1,4 +1,4 @@
-//! Which transaction a message belongs to (RFC 3261 §17.1.3, §17.2.3, §8.2.2.2) and where a response goes.
+//! Which transaction a message belongs to (RFC 3261 §17.1.3, RFC 3261 §17.2.3, RFC 3261 §8.2.2.2) and where a response goes.
 
 use crate::{ClientKey, ServerKey};
 use hashbrown::HashTable;
@@ -57,15 +57,27 @@ pub(crate) fn hex(value: u64, digits: &mut [u8; 16]) -> &str {
     std::str::from_utf8(digits).unwrap_or_default()
 }
 
+/// By table: the digits are random, so a processor that has to guess what they are guesses wrong.
 fn from_hex(digits: &str) -> Option<u64> {
-    let value = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
+    const VALUES: [u8; 256] = {
+        let mut values = [0xff; 256];
+        let mut value = 0;
+        while value < 16 {
+            let digit = b"0123456789abcdef"[value];
+            values[digit as usize] = value as u8;
+            values[digit.to_ascii_uppercase() as usize] = value as u8;
+            value += 1;
+        }
+        values
     };
     let digits: &[u8; 16] = digits.as_bytes().try_into().ok()?;
-    digits.iter().try_fold(0, |number, &byte| Some(number << 4 | u64::from(value(byte)?)))
+    let (mut number, mut all) = (0, 0);
+    for &digit in digits {
+        let value = VALUES[digit as usize];
+        number = number << 4 | u64::from(value & 15);
+        all |= value;
+    }
+    (all < 16).then_some(number)
 }
 
 /// What follows the magic cookie; `None` for the branch of an RFC 2543 peer and for a cookie alone.

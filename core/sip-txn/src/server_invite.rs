@@ -37,7 +37,7 @@ impl State {
         Proceeding { last: None, cancelled: false }
     }
 
-    /// RFC 3261 §17.2.1, as replaced by RFC 6026 §8.7.
+    /// RFC 3261 §17.2.1, as changed by RFC 6026 §7.1.
     pub(crate) fn step(self, input: Input, cx: &Cx<'_>) -> (State, Action) {
         match (self, input) {
             (Proceeding { cancelled, .. }, Input::Respond(100..=199, response)) => {

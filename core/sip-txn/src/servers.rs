@@ -20,7 +20,7 @@ pub(crate) struct Server {
     request: Option<Box<(Message, Flow)>>,
 }
 
-/// What the transaction is found by; see [`matching::identity`] and [`matching::merge_identity`].
+/// What the transaction is found by; see `identity` and `merge_identity` in `matching`.
 pub(crate) struct Identity {
     /// Both identities, one behind the other.
     pub(crate) bytes: Box<[u8]>,

@@ -72,13 +72,22 @@ impl Slot {
     }
 }
 
+/// Bits of a look-up's id that count; above them stand the place and the slot.
+const QUERY_COUNT: u32 = (1 << 28) - 1;
+
+/// What the id of a look-up says: index of the slot, position of the place.
+pub(crate) fn slot_and_place(query: u64) -> (u32, usize) {
+    ((query >> 32) as u32, (query as u32 >> QUERY_COUNT.count_ones()) as usize)
+}
+
 /// The surroundings of one trunk while it takes an input.
 pub(crate) struct Cx<'a, 's> {
     pub(crate) slot: Slot,
     pub(crate) local: &'a Local,
     pub(crate) timers: &'a mut Timers<(u32, Due)>,
     pub(crate) outputs: &'a mut VecDeque<TrunkOutput>,
-    pub(crate) next_query: &'a mut u64,
+    /// Counts look-ups.
+    pub(crate) queries: &'a mut u32,
     pub(crate) sip: &'a mut Sip<'s>,
 }
 
@@ -102,6 +111,12 @@ impl Cx<'_, '_> {
     pub(crate) fn send(&mut self, request: Bytes, flow: Flow, part: Part) -> ClientKey {
         let owner = self.slot.owner(part);
         self.sip.txn.request(request, flow, owner, self.sip.rng, self.sip.now)
+    }
+
+    /// An id that leads back to the place it is for.
+    fn query_id(&mut self, place: usize) -> u64 {
+        *self.queries = self.queries.wrapping_add(1) & QUERY_COUNT;
+        u64::from(self.slot.index) << 32 | (place as u64) << QUERY_COUNT.count_ones() | u64::from(*self.queries)
     }
 
     /// A random wait up to `longest`.
@@ -211,8 +226,7 @@ impl Live {
     /// Has a place looked up, unless it is an address.
     pub(crate) fn resolve(&mut self, place: usize, cx: &mut Cx<'_, '_>) {
         let Some(at) = self.places.all.get_mut(place).filter(|place| place.is_name()) else { return };
-        *cx.next_query += 1;
-        let query = at.ask(*cx.next_query);
+        let query = at.ask(cx.query_id(place));
         cx.outputs.push_back(TrunkOutput::Resolve(query));
         cx.due_in(Due::Resolve(place as u8), UNANSWERED);
     }

@@ -163,6 +163,11 @@ impl Registration {
         underway && (self.held.is_some() || self.trouble.is_some())
     }
 
+    /// Refusals in a row.
+    pub(crate) fn refusals(&self) -> u32 {
+        self.refusals
+    }
+
     pub(crate) fn take_credentials(&mut self, trunk: &Trunk) {
         self.digest = DigestClient::new(login(trunk));
     }
@@ -201,6 +206,9 @@ impl Live {
         }
         self.registration.let_go(cx);
         self.registration.forget_trouble();
+        if let State::Unregistering(_) = self.registration.state {
+            self.registration.held = None;
+        }
         if delay.is_zero() {
             return self.try_registering(cx);
         }

@@ -57,10 +57,17 @@ fn transport_param(trunk: &Trunk) -> String {
     }
 }
 
+/// Whether a text can be the host of a URI; a realm need not be one.
+fn is_host(text: &str) -> bool {
+    let name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    text.parse::<IpAddr>().is_ok() || (!text.is_empty() && text.bytes().all(name))
+}
+
 /// The address of record that we are at the trunk: its From and, in REGISTER, To. A trunk without an account has none of
 /// a user there; `fallback` is our own address then.
 pub(crate) fn account_uri(trunk: &Trunk, fallback: &str) -> String {
-    match (trunk.account_user(), trunk.from_host()) {
+    let domain = trunk.from_host().filter(|domain| is_host(domain)).or(trunk.host.as_deref());
+    match (trunk.account_user(), domain) {
         (Some(user), Some(domain)) => format!("sip:{}@{}", escape_user(user), host(domain)),
         (None, Some(domain)) if trunk.from_domain.is_some() => format!("sip:{}", host(domain)),
         _ => format!("sip:{fallback}"),

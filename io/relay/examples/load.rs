@@ -13,6 +13,8 @@ use tandem_media::{MediaCommand, MediaEvent, PortId, rtp};
 use tandem_relay::{Relay, RelayConfig};
 
 const HOST: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// Phones have an address of their own, so that the system does not give them the ports of the relay.
+const PHONES: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const FIRST_PORT: u16 = 20_000;
 const FRAME: Duration = Duration::from_millis(20);
 
@@ -30,8 +32,9 @@ fn main() -> std::io::Result<()> {
 
     let config = RelayConfig { threads: threads as usize, ..RelayConfig::new(HOST.into()) };
     let relay = Relay::start(config, |event| {
-        if !matches!(event, MediaEvent::Closed { .. }) {
-            println!("{event:?}");
+        if let MediaEvent::OpenFailed { error, .. } = event {
+            println!("a port would not open: {error}");
+            std::process::exit(1);
         }
     })?;
     let mut phones = (0..2 * calls).map(|n| phone(&relay, n)).collect::<std::io::Result<Vec<_>>>()?;
@@ -82,11 +85,11 @@ fn main() -> std::io::Result<()> {
 
 fn phone(relay: &Relay, n: u64) -> std::io::Result<Phone> {
     let (port, local) = (PortId(n), FIRST_PORT + 2 * n as u16);
-    let socket = UdpSocket::bind((HOST, 0))?;
+    let socket = UdpSocket::bind((PHONES, 0))?;
     let rtp = socket.local_addr()?;
     let rtcp = SocketAddr::new(rtp.ip(), rtp.port() ^ 1);
     relay.send(MediaCommand::Open { port, group: n / 2, local });
-    relay.send(MediaCommand::Remote { port, rtp, rtcp, signalling: HOST.into(), clock_rate: 8_000 });
+    relay.send(MediaCommand::Remote { port, rtp, rtcp, signalling: PHONES.into(), clock_rate: 8_000 });
     relay.send(MediaCommand::Watch { port, after: Some(Duration::from_secs(5)) });
     Ok(Phone { socket, relay: (HOST, local).into(), talker: Talker::new(Law::A, 440.0, n as u32) })
 }

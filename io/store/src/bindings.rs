@@ -23,11 +23,15 @@ impl Store {
     /// All bindings, those that have expired meanwhile among them.
     pub async fn load_bindings(&self) -> Result<Vec<Binding>, StoreError> {
         let rows: Vec<(String, String)> =
-            sqlx::query_as("SELECT contact, binding FROM bindings ORDER BY owner, contact").fetch_all(self.reader()).await?;
+            sqlx::query_as("SELECT contact, binding FROM bindings ORDER BY owner, contact")
+                .fetch_all(self.reader())
+                .await?;
         rows.into_iter()
             .map(|(contact, binding)| {
-                serde_json::from_str(&binding)
-                    .map_err(|e| StoreError::Unreadable { what: format!("binding {contact}"), why: e.to_string() })
+                serde_json::from_str(&binding).map_err(|e| StoreError::Unreadable {
+                    what: format!("binding {contact}"),
+                    why: e.to_string(),
+                })
             })
             .collect()
     }

@@ -7,7 +7,9 @@ impl Store {
     /// Everything configured, oldest first.
     pub async fn load_config(&self) -> Result<Vec<Entity>, StoreError> {
         let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT kind, id, entity FROM entities ORDER BY id").fetch_all(self.reader()).await?;
+            sqlx::query_as("SELECT kind, id, entity FROM entities ORDER BY id")
+                .fetch_all(self.reader())
+                .await?;
         rows.into_iter().map(|(kind, id, entity)| read(&kind, &id, &entity)).collect()
     }
 

@@ -17,7 +17,9 @@ pub enum StoreError {
         source: Arc<std::io::Error>,
     },
     /// Another tandem has the data folder open.
-    #[error("the data folder {folder} is in use by another tandem (process {holder}). Stop that one, or name another folder")]
+    #[error(
+        "the data folder {folder} is in use by another tandem (process {holder}). Stop that one, or name another folder"
+    )]
     Locked {
         /// The folder.
         folder: PathBuf,
@@ -25,7 +27,9 @@ pub enum StoreError {
         holder: String,
     },
     /// A newer tandem has been here.
-    #[error("tandem.db was written by a newer tandem (its migration {0} is unknown here). Run that one, or restore a backup")]
+    #[error(
+        "tandem.db was written by a newer tandem (its migration {0} is unknown here). Run that one, or restore a backup"
+    )]
     Newer(i64),
     /// The file is no SQLite database, or a damaged one.
     #[error("tandem.db is damaged ({0}). Restore a backup, or move the file away to begin with nothing")]

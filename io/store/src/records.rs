@@ -39,14 +39,15 @@ impl Store {
     pub async fn write_records(&self, records: Vec<CallRecord>) -> Result<(), StoreError> {
         let mut seen = HashSet::new();
         let records: Vec<&CallRecord> = records.iter().filter(|record| seen.insert(record.id)).collect();
-        let parties: Vec<(String, u64, CallId)> = records
-            .iter()
-            .flat_map(|record| parties(record).into_iter().map(|party| (party, record.started_at, record.id)))
-            .collect();
+        let rows_of = |record: &CallRecord| {
+            let (started_at, id, outcome) = (record.started_at, record.id, record.outcome);
+            parties(record).into_iter().map(move |party| (party, started_at, id, outcome))
+        };
+        let parties: Vec<_> = records.iter().flat_map(|record| rows_of(record)).collect();
         let mut transaction = self.begin().await?;
         sqlx::query(
-            "INSERT INTO call_parties (party, started_at, id)
-             SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each($1)
+            "INSERT INTO call_parties (party, started_at, id, outcome)
+             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1)
              WHERE NOT EXISTS (SELECT 1 FROM call_records WHERE id = value ->> 2)",
         )
         .bind(json(&parties)?)
@@ -102,7 +103,8 @@ fn select(query: &RecordQuery, after: Option<(i64, CallId)>) -> QueryBuilder<Sql
     let mut sql = QueryBuilder::new("SELECT r.record FROM ");
     match trunk.clone().or(extension.clone()) {
         Some(party) => {
-            sql.push("call_parties p CROSS JOIN call_records r ON r.id = p.id WHERE p.party = ").push_bind(party);
+            sql.push("call_parties p CROSS JOIN call_records r ON r.id = p.id WHERE p.party = ")
+                .push_bind(party);
         }
         None => {
             sql.push("call_records p CROSS JOIN call_records r ON r.seq = p.seq WHERE true");
@@ -113,7 +115,7 @@ fn select(query: &RecordQuery, after: Option<(i64, CallId)>) -> QueryBuilder<Sql
         sql.push(" AND o.started_at = p.started_at AND o.id = p.id)");
     }
     if let Some(outcome) = query.outcome {
-        sql.push(" AND r.outcome = ").push_bind(outcome_name(outcome));
+        sql.push(" AND p.outcome = ").push_bind(outcome_name(outcome));
     }
     if let Some(since) = query.since {
         sql.push(" AND p.started_at >= ").push_bind(clamp(since));
@@ -164,5 +166,6 @@ fn parties(record: &CallRecord) -> BTreeSet<String> {
 }
 
 fn read(record: &str) -> Result<CallRecord, StoreError> {
-    serde_json::from_str(record).map_err(|error| StoreError::Unreadable { what: "a call record".to_owned(), why: error.to_string() })
+    serde_json::from_str(record)
+        .map_err(|error| StoreError::Unreadable { what: "a call record".to_owned(), why: error.to_string() })
 }

@@ -28,8 +28,10 @@ impl Store {
 
     /// Reads any setting.
     pub async fn setting(&self, key: &str) -> Result<Option<String>, StoreError> {
-        let row: Option<(String,)> =
-            sqlx::query_as("SELECT value FROM settings WHERE key = $1").bind(key).fetch_optional(self.reader()).await?;
+        let row: Option<(String,)> = sqlx::query_as("SELECT value FROM settings WHERE key = $1")
+            .bind(key)
+            .fetch_optional(self.reader())
+            .await?;
         Ok(row.map(|(value,)| value))
     }
 

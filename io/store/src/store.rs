@@ -3,8 +3,10 @@
 use crate::StoreError;
 use crate::folder::Folder;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{Sqlite, SqlSafeStr, Transaction};
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, SqlSafeStr, Sqlite, Transaction};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5));
+            .busy_timeout(Duration::from_secs(5))
+            .disable_statement_logging();
         let writer = pool(1).connect_with(options.clone().pragma("journal_size_limit", "67108864")).await?;
         migrations().run(&writer).await?;
         let readers = pool(2).connect_with(options.pragma("query_only", "ON")).await?;
@@ -72,4 +75,24 @@ fn migrations() -> Migrator {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
     Migrator::with_migrations(migrations.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_commit_is_synced_and_readers_cannot_write() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let pragma = async |pool: &SqlitePool, pragma: &'static str| -> i64 {
+            sqlx::query_scalar(pragma).fetch_one(pool).await.unwrap()
+        };
+        const FULL: i64 = 2; // https://sqlite.org/pragma.html#pragma_synchronous
+        assert_eq!(pragma(&store.0.writer, "PRAGMA synchronous").await, FULL);
+        assert_eq!(pragma(&store.0.readers, "PRAGMA query_only").await, 1);
+        let mode: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.0.writer).await.unwrap();
+        assert_eq!(mode, "wal");
+    }
 }

@@ -73,7 +73,12 @@ fn logins(config: &Config, touched: &Touched, findings: &mut Findings) {
                     continue; // said of the trunk
                 }
                 let message = format!("trunk `{}` registers with this username already", twin.name);
-                findings.at(*position).conflict("username", "USERNAME_TAKEN", message, "choose another username");
+                findings.at(*position).conflict(
+                    "username",
+                    "USERNAME_TAKEN",
+                    message,
+                    "choose another username",
+                );
             }
             _ => {}
         }
@@ -93,7 +98,10 @@ fn account(trunk: &Trunk) -> Option<(String, u16, &str)> {
 }
 
 /// Trunks with the same key: each with the first that has it.
-fn pairs_of_same<'a, K: Ord>(config: &'a Config, key: impl Fn(&'a Trunk) -> Option<K>) -> Vec<(TrunkId, TrunkId)> {
+fn pairs_of_same<'a, K: Ord>(
+    config: &'a Config,
+    key: impl Fn(&'a Trunk) -> Option<K>,
+) -> Vec<(TrunkId, TrunkId)> {
     let mut first: BTreeMap<K, TrunkId> = BTreeMap::new();
     let mut pairs = Vec::new();
     for trunk in config.trunks.values() {
@@ -108,7 +116,8 @@ fn pairs_of_same<'a, K: Ord>(config: &'a Config, key: impl Fn(&'a Trunk) -> Opti
 
 fn duplicate_account(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId, findings: &mut Findings) {
     let Some((position, _, other)) = blame(touched, Kind::Trunk, a.0, b.0) else { return };
-    let message = format!("trunk `{}` is the same account at the same host", label(config, Kind::Trunk, other));
+    let message =
+        format!("trunk `{}` is the same account at the same host", label(config, Kind::Trunk, other));
     let fix = "change that trunk instead, or give another host, port or username";
     findings.at(position).conflict("username", "DUPLICATE_ACCOUNT", message, fix);
 }
@@ -145,8 +154,12 @@ fn told_apart(a: &Trunk, b: &Trunk) -> bool {
 }
 
 /// Trunks with a network around this one or inside of it: networks either nest or have nothing in common.
-fn overlapping<'a, 'b>(networks: &'b BTreeMap<IpNet, Vec<&'a Trunk>>, network: IpNet) -> impl Iterator<Item = &'b &'a Trunk> {
-    let around = std::iter::successors(network.supernet(), IpNet::supernet).filter_map(|around| networks.get(&around));
+fn overlapping<'a, 'b>(
+    networks: &'b BTreeMap<IpNet, Vec<&'a Trunk>>,
+    network: IpNet,
+) -> impl Iterator<Item = &'b &'a Trunk> {
+    let around =
+        std::iter::successors(network.supernet(), IpNet::supernet).filter_map(|around| networks.get(&around));
     let all_ones = if network.addr().is_ipv4() { 32 } else { 128 };
     let last = IpNet::new(network.broadcast(), all_ones).unwrap_or(network);
     around.chain(networks.range(network..=last).map(|(_, trunks)| trunks)).flatten()
@@ -154,7 +167,10 @@ fn overlapping<'a, 'b>(networks: &'b BTreeMap<IpNet, Vec<&'a Trunk>>, network: I
 
 fn ambiguous_source(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId, findings: &mut Findings) {
     let Some((position, blamed, other)) = blame(touched, Kind::Trunk, a.0, b.0) else { return };
-    let (Some(trunk), Some(twin)) = (config.trunks.get(&TrunkId(blamed)), config.trunks.get(&TrunkId(other))) else { return };
+    let (Some(trunk), Some(twin)) = (config.trunks.get(&TrunkId(blamed)), config.trunks.get(&TrunkId(other)))
+    else {
+        return;
+    };
     if account(trunk).is_some() && account(trunk) == account(twin) {
         return; // said already, as DUPLICATE_ACCOUNT
     }

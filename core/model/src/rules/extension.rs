@@ -15,7 +15,12 @@ pub(super) fn check(extension: &Extension, findings: &mut Findings) {
     range::check("ring_timeout", extension.ring_timeout, findings);
     if extension.outbound_cid.as_deref().is_some_and(|number| Digits::parse(number).is_none()) {
         let message = "this is not a telephone number";
-        findings.invalid("outbound_cid", "BAD_FORMAT", message, "write it as `+15551234567`, or leave it out");
+        findings.invalid(
+            "outbound_cid",
+            "BAD_FORMAT",
+            message,
+            "write it as `+15551234567`, or leave it out",
+        );
     }
     super::codecs(&extension.codecs, findings);
 }

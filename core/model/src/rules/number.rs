@@ -7,7 +7,12 @@ use crate::{Digits, Number};
 pub(super) fn check(number: &Number, findings: &mut Findings) {
     if Digits::parse(&number.number).is_none() {
         let message = "this is not a telephone number of 1 to 32 digits";
-        findings.invalid("number", "BAD_FORMAT", message, "write it as `+15551234567`, with digits after an optional `+`");
+        findings.invalid(
+            "number",
+            "BAD_FORMAT",
+            message,
+            "write it as `+15551234567`, with digits after an optional `+`",
+        );
     } else {
         text::check("number", Some(&number.number), text::label, findings);
     }

@@ -25,7 +25,10 @@ fn check_step(path: &str, step: &Step, shortest: usize, findings: &mut Findings)
     let strip = format!("{path}.strip");
     range::check(&*strip, step.strip, findings);
     if step.strip <= 30 && usize::from(step.strip) >= shortest {
-        let message = format!("the route takes numbers of {shortest} characters, and stripping {} leaves nothing of them", step.strip);
+        let message = format!(
+            "the route takes numbers of {shortest} characters, and stripping {} leaves nothing of them",
+            step.strip
+        );
         let fix = match shortest {
             1 => "strip nothing, or give the route patterns of longer numbers, as `9X.`".to_owned(),
             _ => format!("strip at most {}, or take the short pattern out of the route", shortest - 1),

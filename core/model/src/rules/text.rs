@@ -46,7 +46,10 @@ pub(super) fn password(text: &str) -> Verdict {
 pub(super) fn realm(text: &str) -> Verdict {
     plain(text, 255)?;
     if text.contains(['"', '\\']) {
-        return bad("a realm holds no quotes or backslashes", "write it as the provider does, without the quotes around it");
+        return bad(
+            "a realm holds no quotes or backslashes",
+            "write it as the provider does, without the quotes around it",
+        );
     }
     Ok(())
 }
@@ -56,8 +59,13 @@ pub(super) fn uri_user(text: &str) -> Verdict {
     plain(text, 128)?;
     let legal = |c: char| c.is_ascii_alphanumeric() || "-_.!~*'()&=+$,;?/%#".contains(c);
     match text.chars().find(|c| !legal(*c)) {
-        Some('@') => bad("`@` separates the user from the host", "give only what stands before `@`; the host belongs in `from_domain`"),
-        Some(c) => bad(format!("`{}` cannot stand in the user part of a SIP address", c.escape_debug()), "remove it"),
+        Some('@') => bad(
+            "`@` separates the user from the host",
+            "give only what stands before `@`; the host belongs in `from_domain`",
+        ),
+        Some(c) => {
+            bad(format!("`{}` cannot stand in the user part of a SIP address", c.escape_debug()), "remove it")
+        }
         None => Ok(()),
     }
 }
@@ -95,7 +103,8 @@ pub(super) fn host(text: &str) -> Verdict {
 pub(super) fn host_port(text: &str) -> Verdict {
     plain(text, 260)?;
     let (host, port) = split_port(text);
-    let port_fits = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+'));
+    let port_fits =
+        port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+'));
     if is_host(host) && port_fits {
         return Ok(());
     }
@@ -110,12 +119,17 @@ pub(super) fn host_port(text: &str) -> Verdict {
 /// Parameters of a SIP URI, `name=value;flag` (RFC 3261 §25.1, uri-parameter).
 pub(super) fn uri_params(text: &str) -> Verdict {
     plain(text, 255)?;
-    let token = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.!~*'()[]/:&+$%".contains(c));
+    let token = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.!~*'()[]/:&+$%".contains(c))
+    };
     for param in text.split(';') {
         let (name, value) = param.split_once('=').map_or((param, None), |(name, value)| (name, Some(value)));
         if !token(name) || !value.is_none_or(token) {
             let message = format!("`{param}` is no parameter");
-            return bad(message, "write parameters as `name=value` or `name`, with `;` between them and none at the ends");
+            return bad(
+                message,
+                "write parameters as `name=value` or `name`, with `;` between them and none at the ends",
+            );
         }
     }
     Ok(())
@@ -127,11 +141,18 @@ fn plain(text: &str, longest: usize) -> Verdict {
         return bad("this is empty", "leave the field out, or give it a value");
     }
     if text.chars().any(char::is_control) {
-        return bad("this holds a control character, such as a line end", "remove it; it often comes along with copied text");
+        return bad(
+            "this holds a control character, such as a line end",
+            "remove it; it often comes along with copied text",
+        );
     }
     if text.chars().count() > longest {
         let message = format!("this is longer than {longest} characters");
-        return Err(Fault { reason: "TOO_LONG", message, fix: format!("shorten it to {longest} characters") });
+        return Err(Fault {
+            reason: "TOO_LONG",
+            message,
+            fix: format!("shorten it to {longest} characters"),
+        });
     }
     Ok(())
 }
@@ -159,11 +180,15 @@ fn bare_host(text: &str) -> &str {
     let text = text.trim();
     let text = text.split_once("://").map_or(text, |(_, rest)| rest);
     let text = match text.split_once(':') {
-        Some((scheme, rest)) if ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => rest,
+        Some((scheme, rest))
+            if ["sip", "sips", "tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) =>
+        {
+            rest
+        }
         _ => text,
     };
     let text = text.rsplit('@').next().unwrap_or_default();
-    let text = text.split(['/', ';', '?', ' ']).next().unwrap_or_default();
+    let text = text.split(['/', ';', '?']).next().unwrap_or_default();
     if text.parse::<Ipv6Addr>().is_ok() { text } else { split_port(text).0 }
 }
 
@@ -174,7 +199,9 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
     }
     match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, "")) if address.parse::<Ipv6Addr>().is_ok() => (address, None),
-        Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() => (address, Some(port.strip_prefix(':').unwrap_or(""))),
+        Some((address, port)) if address.parse::<Ipv6Addr>().is_ok() => {
+            (address, Some(port.strip_prefix(':').unwrap_or("")))
+        }
         _ => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
     }
 }

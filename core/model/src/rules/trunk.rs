@@ -20,7 +20,12 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
 fn address(trunk: &Trunk, findings: &mut Findings) {
     if trunk.host.is_none() && trunk.mode != TrunkMode::RegisterIn {
         let message = format!("a trunk in mode `{}` needs a host to send calls to", mode_name(trunk.mode));
-        findings.invalid("host", "REQUIRED", message, "give the provider's host name or address, as `sip.provider.com`");
+        findings.invalid(
+            "host",
+            "REQUIRED",
+            message,
+            "give the provider's host name or address, as `sip.provider.com`",
+        );
     }
     text::check("host", trunk.host.as_deref(), text::host, findings);
     if let Some(port) = trunk.port {
@@ -34,7 +39,8 @@ fn account(trunk: &Trunk, findings: &mut Findings) {
     if trunk.mode != TrunkMode::IpAuth {
         let needs = |what: &str| format!("a trunk in mode `{}` needs {what}", mode_name(trunk.mode));
         if trunk.username.is_none() {
-            let fix = "give the account name, or set `mode` to `ip_auth` where the provider knows us by address";
+            let fix =
+                "give the account name, or set `mode` to `ip_auth` where the provider knows us by address";
             findings.invalid("username", "REQUIRED", needs("a username"), fix);
         }
         if trunk.password.is_none() {
@@ -61,12 +67,20 @@ fn timers(trunk: &Trunk, findings: &mut Findings) {
         range::check(field, value, findings);
     }
     if trunk.retry_max < trunk.retry_base {
-        let message = format!("the longest wait ({} s) is shorter than the first ({} s)", trunk.retry_max, trunk.retry_base);
+        let message = format!(
+            "the longest wait ({} s) is shorter than the first ({} s)",
+            trunk.retry_max, trunk.retry_base
+        );
         findings.invalid("retry_max", "OUT_OF_RANGE", message, "make `retry_max` at least `retry_base`");
     }
     if !matches!(trunk.ping_interval, 0 | 5..=3600) {
         let message = format!("{} is neither 0 nor between 5 and 3600", trunk.ping_interval);
-        findings.invalid("ping_interval", "OUT_OF_RANGE", message, "give 0 to send no OPTIONS, else 5 to 3600 seconds");
+        findings.invalid(
+            "ping_interval",
+            "OUT_OF_RANGE",
+            message,
+            "give 0 to send no OPTIONS, else 5 to 3600 seconds",
+        );
     }
 }
 

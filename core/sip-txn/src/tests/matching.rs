@@ -1,4 +1,4 @@
-//! RFC 3261 §17.1.3, §17.2.3, §18.1.2.
+//! RFC 3261 §17.1.3, RFC 3261 §17.2.3, RFC 3261 §18.1.2.
 
 use super::rig::{Rig, answer, edited, peer_request};
 use crate::matching::{Branch, SentBy};

@@ -5,9 +5,9 @@ mod unreachable;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use nix::errno::Errno;
@@ -15,7 +15,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tandem_sip_msg::{Flow, ListenerId, Transport};
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UdpSocket;
 
 use crate::NetEvent;
 
@@ -36,7 +36,7 @@ pub(crate) struct Datagram {
 
 /// One UDP socket.
 pub(crate) struct UdpPort {
-    socket: Arc<AsyncFd<UdpSocket>>,
+    socket: Arc<UdpSocket>,
     listener: ListenerId,
     local: SocketAddr,
     queue: VecDeque<Datagram>,
@@ -55,11 +55,7 @@ pub(crate) enum Left {
 }
 
 impl UdpPort {
-    pub(crate) async fn bind(
-        bind: SocketAddr,
-        listener: ListenerId,
-        capacity: usize,
-    ) -> io::Result<UdpPort> {
+    pub(crate) async fn bind(bind: SocketAddr, listener: ListenerId, capacity: usize) -> io::Result<UdpPort> {
         let socket = Socket::new(Domain::for_address(bind), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         if bind.is_ipv6() {
@@ -71,11 +67,10 @@ impl UdpPort {
             SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
         }
         socket.bind(&bind.into())?;
-        let socket = UdpSocket::from(socket);
+        let socket = UdpSocket::from_std(socket.into())?;
         let local = socket.local_addr()?;
-        let interest = Interest::READABLE | Interest::WRITABLE | Interest::ERROR;
-        let socket = Arc::new(AsyncFd::with_interest(socket, interest)?);
-        drop(socket.writable().await?); // so that the first flush finds it known to be writable
+        socket.writable().await?; // so that the first flush finds it known to be writable
+        let socket = Arc::new(socket);
         Ok(UdpPort { socket, listener, local, queue: VecDeque::new(), capacity })
     }
 
@@ -83,7 +78,7 @@ impl UdpPort {
         self.local
     }
 
-    pub(crate) fn socket(&self) -> Arc<AsyncFd<UdpSocket>> {
+    pub(crate) fn socket(&self) -> Arc<UdpSocket> {
         self.socket.clone()
     }
 
@@ -96,26 +91,32 @@ impl UdpPort {
     ) -> Poll<()> {
         let before = events.len();
         loop {
-            let Ok(mut guard) = ready!(self.socket.poll_read_ready(cx)) else { return Poll::Pending };
-            let received = batch::receive(self.socket.get_ref(), self.local, most, |remote, bytes| {
-                let flow =
-                    Flow { transport: Transport::Udp, listener: self.listener, remote, connection: None };
-                if !is_keep_alive(bytes) {
-                    events.push(NetEvent::Message { flow, bytes: Bytes::copy_from_slice(bytes) });
+            if !matches!(self.socket.poll_recv_ready(cx), Poll::Ready(Ok(()))) {
+                return Poll::Pending;
+            }
+            // `WouldBlock` makes the next poll wait for readiness.
+            let _ = self.socket.try_io(Interest::READABLE, || {
+                let received = batch::receive(&self.socket, self.local, most, |remote, bytes| {
+                    events.extend(self.message(remote, bytes));
+                });
+                match received {
+                    Ok(count) if count == most => Ok(()),
+                    // Fewer than asked for: the socket was emptied, and what comes later raises readiness anew.
+                    Ok(_) | Err(Errno::EAGAIN) => Err(io::ErrorKind::WouldBlock.into()),
+                    // Left by ICMP; the watcher of the error queue tells whom it concerns.
+                    Err(_) => Ok(()),
                 }
             });
-            match received {
-                Ok(count) if count == most => {}
-                // Fewer than asked for: the socket was emptied, and what comes later raises readiness anew.
-                Ok(_) => guard.clear_ready(),
-                Err(Errno::EAGAIN) => guard.clear_ready(),
-                // Left by ICMP; the watcher of the error queue tells whom it concerns.
-                Err(_) => {}
-            }
             if events.len() > before {
                 return Poll::Ready(());
             }
         }
+    }
+
+    fn message(&self, remote: SocketAddr, bytes: &[u8]) -> Option<NetEvent> {
+        let flow = Flow { transport: Transport::Udp, listener: self.listener, remote, connection: None };
+        let bytes = (!is_keep_alive(bytes)).then(|| Bytes::copy_from_slice(bytes))?;
+        Some(NetEvent::Message { flow, bytes })
     }
 
     /// Queues a datagram; gives it back as failed when it can never go out or there is no room.
@@ -135,8 +136,8 @@ impl UdpPort {
     pub(crate) fn flush(&mut self, events: &mut Vec<NetEvent>) -> Left {
         let mut errors = 0;
         while !self.queue.is_empty() {
-            let sent = self.socket.try_io(Interest::WRITABLE, |socket| {
-                batch::send(socket, &mut self.queue).map_err(io::Error::from)
+            let sent = self.socket.try_io(Interest::WRITABLE, || {
+                batch::send(&self.socket, &mut self.queue).map_err(io::Error::from)
             });
             let error = match sent {
                 Ok(_) => {
@@ -164,7 +165,7 @@ impl UdpPort {
     /// Goes on with what was left in the queue once the socket takes more.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, events: &mut Vec<NetEvent>) -> Left {
         loop {
-            match self.socket.poll_write_ready(cx) {
+            match self.socket.poll_send_ready(cx) {
                 Poll::Pending | Poll::Ready(Err(_)) => return Left::Full,
                 Poll::Ready(Ok(_)) => {}
             }

@@ -1,17 +1,17 @@
 //! The error queue of a UDP socket: which peer a datagram of ours did not reach.
 
-use std::io::IoSliceMut;
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
-use tokio::io::unix::AsyncFd;
-use tokio::io::{Interest, Ready};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
-use super::batch::to_std;
+use super::batch::{BATCH, to_std};
 use crate::NetEvent;
 use crate::event::Inner;
 
@@ -19,22 +19,25 @@ use crate::event::Inner;
 const FROM_NETWORK: [u8; 2] = [2, 3];
 
 /// Tells of every peer that the network reports as unreachable, for as long as the [`Net`](crate::Net) lives.
-pub(crate) async fn watch(socket: Arc<AsyncFd<UdpSocket>>, up: mpsc::Sender<Inner>) {
-    loop {
-        let Ok(mut guard) = socket.ready(Interest::ERROR).await else { return };
-        loop {
-            match take(socket.get_ref()) {
-                Ok(Some(remote)) => {
-                    let event = NetEvent::Unreachable { remote };
-                    if up.send(Inner::Event(event)).await.is_err() {
-                        return;
-                    }
+pub(crate) async fn watch(socket: Arc<UdpSocket>, up: mpsc::Sender<Inner>) {
+    while socket.ready(Interest::ERROR).await.is_ok() {
+        let mut reported = Vec::new();
+        // `WouldBlock`, once the queue is empty, makes the next turn wait for a new error.
+        let _ = socket.try_io(Interest::ERROR, || {
+            while reported.len() < BATCH {
+                match take(&socket) {
+                    Ok(remote) => reported.extend(remote),
+                    Err(Errno::EINTR) => {}
+                    Err(_) => return Err(io::ErrorKind::WouldBlock.into()),
                 }
-                Ok(None) | Err(Errno::EINTR) => {}
-                Err(_) => break,
+            }
+            Ok(())
+        });
+        for remote in reported {
+            if up.send(Inner::Event(NetEvent::Unreachable { remote })).await.is_err() {
+                return;
             }
         }
-        guard.clear_ready_matching(Ready::ERROR);
     }
 }
 
@@ -44,8 +47,7 @@ fn take(socket: &UdpSocket) -> Result<Option<SocketAddr>, Errno> {
     let mut slices = [IoSliceMut::new(&mut payload)];
     let mut control = nix::cmsg_space!([u8; 128]);
     let flags = MsgFlags::MSG_ERRQUEUE | MsgFlags::MSG_DONTWAIT;
-    let message =
-        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
+    let message = recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut slices, Some(&mut control), flags)?;
     let reported = message.cmsgs()?.any(|control| match control {
         ControlMessageOwned::Ipv4RecvErr(error, _) | ControlMessageOwned::Ipv6RecvErr(error, _) => {
             FROM_NETWORK.contains(&error.ee_origin)

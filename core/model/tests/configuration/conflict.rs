@@ -1,0 +1,141 @@
+//! What contradicts another entity.
+
+use crate::bench::*;
+use serde_json::{Value, json};
+use tandem_model::Config;
+
+fn by_address(name: &str, change: Value) -> Value {
+    with(json!({ "name": name, "host": format!("{name}.example") }), change)
+}
+
+fn conflicts(config: &Config, body: Value, field: &str, reason: &str, fix: &str) {
+    refuses(config, Trunk, 9, body, (Conflict, field, reason, fix));
+}
+
+#[test]
+fn a_trunk_name_is_taken_once() {
+    let one = config([(Trunk, 1, trunk())]);
+    conflicts(&one, by_address("Telnyx", json!({})), "name", "NAME_TAKEN", "another name");
+    accepts(&one, Trunk, 1, by_address("Telnyx", json!({})));
+}
+
+#[test]
+fn an_older_trunk_cannot_take_the_name_of_a_younger_one() {
+    let two = config([(Trunk, 1, trunk()), (Trunk, 2, by_address("young", json!({})))]);
+    let renamed = with(trunk(), json!({ "name": "young" }));
+    refuses(&two, Trunk, 1, renamed, (Conflict, "name", "NAME_TAKEN", "another name"));
+}
+
+#[test]
+fn an_account_at_a_host_is_configured_once() {
+    let one = config([(Trunk, 1, trunk())]);
+    let twin = with(trunk(), json!({ "name": "twin" }));
+    let refused =
+        |change| conflicts(&one, with(twin.clone(), change), "username", "DUPLICATE_ACCOUNT", "another host");
+    refused(json!({}));
+    refused(json!({ "host": "SIP.telnyx.com." }));
+    refused(json!({ "port": 5060 }));
+    refused(json!({ "mode": "credential" }));
+    refused(json!({ "username": "other", "auth_username": "acme" }));
+    for change in [
+        json!({ "host": "eu.telnyx.com" }),
+        json!({ "port": 5070 }),
+        json!({ "username": "other" }),
+        json!({ "auth_username": "x" }),
+    ] {
+        accepts(&one, Trunk, 9, with(twin.clone(), change));
+    }
+}
+
+#[test]
+fn two_trunks_known_by_the_same_address_need_usernames_to_tell_them_apart() {
+    let one = config([(Trunk, 1, by_address("a", json!({ "username": "first", "mode": "ip_auth" })))]);
+    let same_place = by_address("b", json!({ "host": "a.example" }));
+    conflicts(&one, same_place.clone(), "host", "AMBIGUOUS_SOURCE", "different usernames");
+    accepts(&one, Trunk, 9, with(same_place.clone(), json!({ "port": 5070 })));
+    accepts(&one, Trunk, 9, with(same_place.clone(), json!({ "username": "second", "mode": "ip_auth" })));
+    let same_account = with(same_place, json!({ "username": "first", "mode": "ip_auth" }));
+    conflicts(&one, same_account, "username", "DUPLICATE_ACCOUNT", "another host");
+}
+
+#[test]
+fn networks_of_two_trunks_do_not_overlap_unless_usernames_tell_them_apart() {
+    let networks = |name: &str, networks: Value| by_address(name, json!({ "associated_ips": networks }));
+    let one = config([(Trunk, 1, networks("a", json!(["192.0.2.0/24", "2001:db8::/32"])))]);
+    for overlapping in
+        ["192.0.2.0/24", "192.0.2.7", "192.0.0.0/16", "2001:db8:1::/48", "2001:d00::/24", "192.0.2.255"]
+    {
+        let body = networks("b", json!(["203.0.113.1", overlapping]));
+        conflicts(&one, body, "associated_ips", "AMBIGUOUS_SOURCE", "different usernames");
+    }
+    for apart in ["192.0.3.0/24", "192.0.1.255", "2001:db9::/32", "192.0.4.0/22"] {
+        accepts(&one, Trunk, 9, networks("b", json!([apart])));
+    }
+    let named = |name: &str, username: &str| {
+        by_address(name, json!({ "associated_ips": ["192.0.2.1"], "mode": "ip_auth", "username": username }))
+    };
+    let one = config([(Trunk, 1, named("a", "first"))]);
+    accepts(&one, Trunk, 9, named("b", "second"));
+    conflicts(&one, named("b", "first"), "associated_ips", "AMBIGUOUS_SOURCE", "different usernames");
+}
+
+#[test]
+fn one_trunk_may_list_overlapping_networks_of_its_own() {
+    let body = by_address("a", json!({ "associated_ips": ["192.0.2.0/24", "192.0.2.7", "192.0.2.7"] }));
+    accepts(&Config::default(), Trunk, 9, body);
+}
+
+#[test]
+fn trunks_that_authenticate_may_share_addresses() {
+    let shared = json!({ "associated_ips": ["192.0.2.0/24"] });
+    let one = config([(Trunk, 1, with(trunk(), shared.clone()))]);
+    accepts(&one, Trunk, 9, by_address("b", shared));
+}
+
+#[test]
+fn a_username_that_devices_register_with_is_taken_once() {
+    let gateway =
+        |name: &str| json!({ "name": name, "mode": "register_in", "username": "gw", "password": "pw" });
+    let one = config([(Trunk, 1, gateway("a"))]);
+    conflicts(&one, gateway("b"), "username", "USERNAME_TAKEN", "another username");
+    let by_digest = with(gateway("b"), json!({ "username": "x", "auth_username": "gw" }));
+    conflicts(&one, by_digest, "auth_username", "USERNAME_TAKEN", "another username");
+    let extension = with(extension(), json!({ "username": "gw" }));
+    refuses(
+        &one,
+        Extension,
+        9,
+        extension.clone(),
+        (Conflict, "username", "USERNAME_TAKEN", "another username"),
+    );
+    let extension_first = config([(Extension, 1, extension)]);
+    conflicts(&extension_first, gateway("a"), "username", "USERNAME_TAKEN", "another username");
+    let registering = with(trunk(), json!({ "username": "gw" }));
+    accepts(&one, Trunk, 9, registering);
+}
+
+#[test]
+fn extension_numbers_and_usernames_are_taken_once() {
+    let one = config([(Extension, 1, with(extension(), json!({ "username": "ann" })))]);
+    let twin = with(extension(), json!({ "username": "bob" }));
+    refuses(&one, Extension, 9, twin, (Conflict, "number", "NUMBER_TAKEN", "another number"));
+    let twin = with(extension(), json!({ "number": "2000", "username": "ann" }));
+    refuses(&one, Extension, 9, twin, (Conflict, "username", "USERNAME_TAKEN", "another username"));
+}
+
+#[test]
+fn a_number_is_taken_however_it_is_written() {
+    let base =
+        config([(Trunk, 1, trunk()), (Number, 2, json!({ "number": "+15551234567", "trunk_id": id(1) }))]);
+    let twin = json!({ "number": "001 555 123 4567", "trunk_id": id(1) });
+    refuses(&base, Number, 9, twin, (Conflict, "number", "NUMBER_TAKEN", "another number"));
+}
+
+#[test]
+fn what_is_wrong_in_itself_comes_before_what_is_taken() {
+    let one = config([(Trunk, 1, trunk())]);
+    let rejection = refused(&one, Trunk, 9, with(trunk(), json!({ "port": 0 })));
+    assert_eq!(rejection.kind, Invalid);
+    assert_eq!(reasons(&rejection)[0], ("port", "OUT_OF_RANGE"));
+    assert!(reasons(&rejection).contains(&("name", "NAME_TAKEN")));
+}

@@ -1,0 +1,75 @@
+//! Rules on the fields of an extension.
+
+use crate::bench::*;
+use serde_json::{Value, json};
+use tandem_model::Config;
+
+fn refuses_with(change: Value, field: &str, reason: &str, fix: &str) {
+    refuses(&Config::default(), Extension, 9, with(extension(), change), (Invalid, field, reason, fix));
+}
+
+fn accepts_with(change: Value) {
+    accepts(&Config::default(), Extension, 9, with(extension(), change));
+}
+
+#[test]
+fn a_number_is_short_and_plain() {
+    for number in ["", "10 00", "(1000)", "+1000", "é", "a@b", &"1".repeat(33)] {
+        let change = json!({ "number": number, "username": "ann", "name": "Ann" });
+        refuses_with(change, "number", "BAD_FORMAT", "1 to 32");
+    }
+    accepts_with(json!({ "number": "Ann.B_c-9" }));
+    accepts_with(json!({ "number": "1".repeat(32) }));
+}
+
+#[test]
+fn a_username_may_hold_a_plus_besides() {
+    accepts_with(json!({ "username": "+15551234567" }));
+    refuses_with(json!({ "username": "ann smith" }), "username", "BAD_FORMAT", "`+`");
+    refuses_with(json!({ "username": "" }), "username", "BAD_FORMAT", "1 to 32");
+}
+
+#[test]
+fn a_password_is_required_and_not_easily_guessed() {
+    refuses_with(json!({ "password": null }), "password", "REQUIRED", "8 to 128");
+    refuses_with(json!({ "password": "short12" }), "password", "WEAK_PASSWORD", "8 to 128");
+    refuses_with(
+        json!({ "number": "10001000", "password": "10001000" }),
+        "password",
+        "WEAK_PASSWORD",
+        "guessed",
+    );
+    refuses_with(
+        json!({ "username": "annsmith", "password": "AnnSmith" }),
+        "password",
+        "WEAK_PASSWORD",
+        "guessed",
+    );
+    refuses_with(json!({ "password": "x".repeat(129) }), "password", "TOO_LONG", "128");
+    refuses_with(json!({ "password": "secure\npassword" }), "password", "BAD_FORMAT", "remove it");
+    accepts_with(json!({ "password": "8 chärs!" }));
+}
+
+#[test]
+fn counts_and_times_have_bounds() {
+    for (field, low, high) in [("max_contacts", 1, 20), ("ring_timeout", 5, 300)] {
+        for value in [low - 1, high + 1] {
+            refuses_with(json!({ field: value }), field, "OUT_OF_RANGE", &format!("{low} to {high}"));
+        }
+        for value in [low, high] {
+            accepts_with(json!({ field: value }));
+        }
+    }
+}
+
+#[test]
+fn the_number_shown_to_trunks_is_a_telephone_number() {
+    refuses_with(json!({ "outbound_cid": "office" }), "outbound_cid", "BAD_FORMAT", "+15551234567");
+    accepts_with(json!({ "outbound_cid": "+1 (555) 123-4567" }));
+}
+
+#[test]
+fn its_name_and_codecs_follow_the_rules_of_trunks() {
+    refuses_with(json!({ "name": "" }), "name", "REQUIRED", "1 to 64");
+    refuses_with(json!({ "codecs": ["telephone-event"] }), "codecs", "NO_AUDIO_CODEC", "PCMA");
+}

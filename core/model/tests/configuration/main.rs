@@ -1,0 +1,14 @@
+//! The configuration through its public door: bodies in, rules, snapshots, JSON out. Each test is a sentence.
+
+mod bench;
+mod conflict;
+mod create;
+mod extension;
+mod number;
+mod patch;
+mod pattern;
+mod reference;
+mod route;
+mod shown;
+mod snapshot;
+mod trunk;

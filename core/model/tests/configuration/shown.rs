@@ -1,0 +1,80 @@
+//! JSON out: what the API shows and what the store keeps.
+
+use crate::bench::*;
+use serde_json::json;
+use tandem_model::{Entity, Kind};
+
+fn one_of_each() -> Vec<Entity> {
+    let secret = json!({ "password": "hunter-two", "username": "acme" });
+    [
+        (Trunk, with(trunk(), secret)),
+        (Route, with(route(1), json!({ "match": { "patterns": ["9X."] } }))),
+        (Extension, with(extension(), json!({ "password": "hunter-two" }))),
+        (Number, json!({ "number": "+1 555 1234567", "extension_id": id(1) })),
+    ]
+    .map(|(kind, body)| Entity::create(kind, id(9), body).unwrap())
+    .to_vec()
+}
+
+#[test]
+fn no_password_is_ever_shown() {
+    for entity in one_of_each() {
+        let shown = format!("{} {entity:?} {entity:#?}", entity.to_json());
+        assert!(!shown.contains("hunter"), "{shown}");
+        assert!(entity.to_json().get("password").is_none());
+    }
+}
+
+#[test]
+fn the_store_gets_back_what_it_kept() {
+    for entity in one_of_each() {
+        let stored = entity.to_stored();
+        assert_eq!(Entity::from_stored(entity.kind(), stored).unwrap(), entity);
+    }
+}
+
+#[test]
+fn the_store_keeps_passwords() {
+    let kept =
+        |kind: Kind| one_of_each().into_iter().find(|entity| entity.kind() == kind).unwrap().to_stored();
+    assert_eq!(kept(Trunk)["password"], "hunter-two");
+    assert_eq!(kept(Extension)["password"], "hunter-two");
+    assert!(kept(Route).get("password").is_none());
+}
+
+#[test]
+fn what_the_store_cannot_read_is_named() {
+    let mut stored = one_of_each()[0].to_stored();
+    stored["port"] = json!("x");
+    let error = Entity::from_stored(Trunk, stored).unwrap_err();
+    assert!(
+        error.contains("trunk") && error.contains(&id(9).to_string()) && error.contains("port"),
+        "{error}"
+    );
+    assert!(Entity::from_stored(Trunk, json!([])).is_err());
+}
+
+#[test]
+fn a_route_shows_its_steps_however_it_was_made() {
+    let entity = Entity::create(Route, id(9), json!({ "name": "r", "provider_id": id(1) })).unwrap();
+    let expected = json!({
+        "id": id(9), "name": "r", "priority": 100, "enabled": true, "match": { "patterns": [] }, "on_exhausted": "next_rule",
+        "steps": [{ "trunk_id": id(1), "enabled": true, "strip": 0, "prepend": "", "timeout": 60 }],
+    });
+    assert_eq!(entity.to_json(), expected);
+}
+
+#[test]
+fn a_trunk_shows_every_field_under_its_proper_name() {
+    let shown = Entity::create(Trunk, id(9), json!({ "name": "t", "type": "sip", "hostname": "h" }))
+        .unwrap()
+        .to_json();
+    let expected = json!({
+        "id": id(9), "name": "t", "technology": "sip", "mode": "ip_auth", "enabled": true, "host": "h", "port": null,
+        "transport": "udp", "realm": null, "username": null, "auth_username": null, "registrar": null, "outbound_proxy": null,
+        "from_user": null, "from_domain": null, "caller_id_in_from": true, "contact_params": null, "expires": 3600,
+        "retry_base": 30, "retry_max": 1800, "register_timeout": 32, "ping_interval": 30, "ping_timeout": 5, "ping_fail": 3,
+        "ping_ok": 2, "codecs": ["PCMA", "PCMU", "G722", "telephone-event"], "max_calls": 0, "associated_ips": [],
+    });
+    assert_eq!(shown, expected);
+}

@@ -1,0 +1,80 @@
+//! What the tests write their sentences with.
+
+use serde_json::{Value, json};
+use tandem_model::{Change, Config, Entity, Kind, TrunkId};
+use tandem_routing::{Availability, Destination, NoDestination, Plan, TrunkHealth, Verdict, from_extension};
+use uuid::Uuid;
+
+pub use Availability::{Down, Full, Up};
+pub use Kind::{Extension, Number, Route, Trunk};
+
+pub fn id(n: u128) -> Uuid {
+    Uuid::from_u128(n)
+}
+
+/// Every trunk is up but those listed.
+pub struct Health(pub &'static [(u128, Availability)]);
+
+impl TrunkHealth for Health {
+    fn availability(&self, trunk: TrunkId) -> Availability {
+        self.0.iter().find(|(n, _)| id(*n) == trunk.0).map_or(Up, |(_, availability)| *availability)
+    }
+}
+
+pub const HEALTHY: Health = Health(&[]);
+
+/// Trunks 1 to 4, named by their numbers, trunk 4 switched off; extensions 1000 (id 11) and 2000 (id 12, switched off).
+pub fn base() -> Config {
+    let trunk = |n: u128| {
+        (Trunk, n, json!({ "name": n.to_string(), "host": format!("t{n}.example"), "enabled": n != 4 }))
+    };
+    let extension = |n: u128, number: &str, enabled: bool| {
+        (Extension, n, json!({ "number": number, "password": "secure-password", "enabled": enabled }))
+    };
+    let entities =
+        [trunk(1), trunk(2), trunk(3), trunk(4), extension(11, "1000", true), extension(12, "2000", false)];
+    with(&Config::default(), entities)
+}
+
+/// `config` and these besides.
+pub fn with(config: &Config, entities: impl IntoIterator<Item = (Kind, u128, Value)>) -> Config {
+    let put = |(kind, n, body)| {
+        Change::Put(Entity::create(kind, id(n), body).unwrap_or_else(|problem| panic!("{problem}")))
+    };
+    let changes: Vec<Change> = entities.into_iter().map(put).collect();
+    config.apply(&changes).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// A route over these trunks for numbers of this pattern; an empty one takes every number.
+pub fn route(n: u128, pattern: &str, trunks: &[u128], more: Value) -> (Kind, u128, Value) {
+    let steps: Vec<Value> = trunks.iter().map(|n| json!({ "trunk_id": id(*n) })).collect();
+    let patterns: Vec<&str> = Some(pattern).into_iter().filter(|pattern| !pattern.is_empty()).collect();
+    let mut body = json!({ "name": n.to_string(), "match": { "patterns": patterns }, "steps": steps });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    (Route, n, body)
+}
+
+/// The plan of a call that goes out.
+pub fn plan(config: &Config, dialled: &str, health: &Health) -> Plan {
+    match from_extension(config, dialled, health) {
+        Ok(Destination::Trunks(plan)) => plan,
+        other => panic!("no plan but {other:?}"),
+    }
+}
+
+/// Trunk names of a plan, in order.
+pub fn trunks(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|step| step.trunk.name.as_str()).collect()
+}
+
+/// Trunk names and verdicts of a plan, in order.
+pub fn verdicts(plan: &Plan) -> Vec<(u128, Verdict)> {
+    plan.reasons.iter().map(|reason| (reason.trunk_id.0.as_u128(), reason.verdict)).collect()
+}
+
+pub fn unavailable(config: &Config, dialled: &str, health: &Health) -> Plan {
+    match from_extension(config, dialled, health) {
+        Err(NoDestination::Unavailable(plan)) => plan,
+        other => panic!("not unavailable but {other:?}"),
+    }
+}

@@ -1,0 +1,105 @@
+//! Who asks: checking Authorization and Proxy-Authorization of any request (RFC 3261 §22).
+//!
+//! Known and unknown users, wrong and right passwords of the disabled: all get the same challenge after the same work.
+
+use crate::guard::Guard;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+use tandem_model::{BindingOwner, Config, Secret};
+use tandem_sip_dialog::Sip;
+use tandem_sip_dialog::digest::{Nonces, Standing, challenge_values, verify};
+use tandem_sip_msg::{Credentials, Header, Message};
+use tandem_time::Time;
+
+/// The result of checking a request's credentials.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Authentication {
+    /// They are this one's.
+    Ok(BindingOwner),
+    /// To be challenged with these header values (SHA-256 first, then MD5), for WWW-Authenticate or Proxy-Authenticate.
+    Challenge(Vec<String>),
+    /// Wrong, too often, or of someone disabled; challenge again for the same look, but count.
+    Refused,
+}
+
+/// Credentials looked at in one request.
+const MAX_CREDENTIALS: usize = 4;
+/// Hashed for users that do not exist, so that they take as long as others.
+const DECOY: &str = "no password is this one";
+
+/// What is remembered for checking.
+#[derive(Debug)]
+pub(crate) struct Authenticator {
+    realm: String,
+    nonces: Nonces,
+    pub(crate) guard: Guard,
+}
+
+/// A failed check, for the event.
+pub(crate) struct Wrong {
+    pub(crate) username: String,
+    pub(crate) method: &'static str,
+}
+
+impl Authenticator {
+    pub(crate) fn new(realm: String, secret: [u8; 32], lifetime: Duration) -> Authenticator {
+        Authenticator { realm, nonces: Nonces::new(secret, lifetime), guard: Guard::default() }
+    }
+
+    /// New challenges for someone at this address.
+    pub(crate) fn challenge(&self, to: IpAddr, stale: bool, sip: &mut Sip<'_>) -> Vec<String> {
+        let nonce = self.nonces.issue(to, sip.rng, sip.now);
+        challenge_values(&self.realm, &nonce, stale)
+    }
+
+    pub(crate) fn is_banned(&self, source: IpAddr, now: Time) -> bool {
+        self.guard.is_banned(source, now)
+    }
+
+    pub(crate) fn check(
+        &mut self,
+        message: &Message,
+        source: SocketAddr,
+        config: &Config,
+        sip: &mut Sip<'_>,
+    ) -> (Authentication, Option<Wrong>) {
+        let ip = source.ip();
+        if self.is_banned(ip, sip.now) {
+            return (Authentication::Refused, None);
+        }
+        let values = message.headers(Header::Authorization).chain(message.headers(Header::ProxyAuthorization));
+        let ours = |credentials: &Credentials| credentials.realm == self.realm;
+        let Some(credentials) = values.take(MAX_CREDENTIALS).filter_map(Credentials::parse).find(ours) else {
+            return (Authentication::Challenge(self.challenge(ip, false, sip)), None);
+        };
+        // Nothing is hashed for a nonce that is not good, so that it tells nothing about the password.
+        let Standing::Fresh(ticket) = self.nonces.standing(&credentials.nonce, ip, sip.now) else {
+            return (Authentication::Challenge(self.challenge(ip, true, sip)), None);
+        };
+        let account = account(config, &credentials.username);
+        let password = account.as_ref().map_or(DECOY, |(_, password)| password.expose());
+        let right = verify(&credentials, message.method_name(), password);
+        let Some((owner, _)) = account.filter(|_| right) else {
+            self.guard.wrong(ip, sip.now);
+            let username = credentials.username.chars().filter(|c| !c.is_control()).take(64).collect();
+            let method = message.method().name().unwrap_or("OTHER");
+            return (Authentication::Refused, Some(Wrong { username, method }));
+        };
+        self.guard.right(ip);
+        if !self.nonces.spend(ticket, &credentials, sip.now) {
+            return (Authentication::Challenge(self.challenge(ip, true, sip)), None);
+        }
+        (Authentication::Ok(owner), None)
+    }
+}
+
+/// The one who authenticates as `username`, with the password, if there is one who may.
+fn account<'a>(config: &'a Config, username: &str) -> Option<(BindingOwner, &'a Secret)> {
+    let extension = config.extension_by_username(username).filter(|extension| extension.enabled);
+    let extension = extension.and_then(|e| Some((BindingOwner::Extension(e.id), e.password.as_ref()?)));
+    let trunk = || {
+        let trunk = config.register_in_trunk(username).filter(|trunk| trunk.enabled)?;
+        Some((BindingOwner::Trunk(trunk.id), trunk.password.as_ref()?))
+    };
+    extension.or_else(trunk).filter(|(_, password)| !password.is_empty())
+}

@@ -1,0 +1,149 @@
+//! Which trunks an address may be: looked up, never searched through.
+
+use ipnet::IpNet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
+
+/// Slots of trunks by what they are known by. Each slot's entries are put and taken as a whole.
+#[derive(Debug, Default)]
+pub(crate) struct Index {
+    exact: BTreeMap<SocketAddr, Vec<u32>>,
+    /// Networks by their first address and length; a single address is a network of one.
+    nets: BTreeMap<IpNet, Vec<u32>>,
+    /// The lengths in use, with how many entries have them: (IPv6, length).
+    lengths: BTreeSet<(bool, u8)>,
+    by_slot: BTreeMap<u32, Entries>,
+}
+
+/// What one trunk is known by.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Entries {
+    pub(crate) targets: Vec<SocketAddr>,
+    pub(crate) nets: Vec<IpNet>,
+}
+
+impl Index {
+    /// Replaces what this slot is known by.
+    pub(crate) fn put(&mut self, slot: u32, mut entries: Entries) {
+        for target in &mut entries.targets {
+            target.set_ip(target.ip().to_canonical());
+        }
+        entries.nets = entries.nets.iter().map(IpNet::trunc).collect();
+        entries.nets.extend(entries.targets.iter().map(|target| IpNet::from(target.ip())));
+        if self.by_slot.get(&slot) == Some(&entries) {
+            return;
+        }
+        self.take(slot);
+        for target in &entries.targets {
+            add(self.exact.entry(*target).or_default(), slot);
+        }
+        for net in &entries.nets {
+            add(self.nets.entry(*net).or_default(), slot);
+            self.lengths.insert((matches!(net, IpNet::V6(_)), net.prefix_len()));
+        }
+        self.by_slot.insert(slot, entries);
+    }
+
+    /// This slot is known by nothing any more.
+    pub(crate) fn take(&mut self, slot: u32) {
+        let Some(entries) = self.by_slot.remove(&slot) else { return };
+        for target in &entries.targets {
+            if let Some(slots) = self.exact.get_mut(target) {
+                slots.retain(|s| *s != slot);
+                if slots.is_empty() {
+                    self.exact.remove(target);
+                }
+            }
+        }
+        // A length that has no more entries costs a fruitless look-up and nothing else.
+        for net in &entries.nets {
+            if let Some(slots) = self.nets.get_mut(net) {
+                slots.retain(|s| *s != slot);
+                if slots.is_empty() {
+                    self.nets.remove(net);
+                }
+            }
+        }
+    }
+
+    /// Slots with exactly this address and port; if there are none, those with a target or a network of this address, the
+    /// longest prefix first.
+    pub(crate) fn at(&self, source: SocketAddr) -> Vec<u32> {
+        let ip = source.ip().to_canonical();
+        if let Some(slots) = self.exact.get(&SocketAddr::new(ip, source.port())) {
+            return slots.clone();
+        }
+        let mut found: Vec<u32> = Vec::new();
+        let six = ip.is_ipv6();
+        for (_, length) in self.lengths.range((six, 0)..=(six, 128)).rev() {
+            let Some(net) = net_of(ip, *length) else { continue };
+            for slot in self.nets.get(&net).into_iter().flatten() {
+                add(&mut found, *slot);
+            }
+        }
+        found
+    }
+}
+
+fn net_of(ip: IpAddr, length: u8) -> Option<IpNet> {
+    IpNet::new(ip, length).ok().map(|net| net.trunc())
+}
+
+fn add(slots: &mut Vec<u32>, slot: u32) {
+    if !slots.contains(&slot) {
+        slots.push(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entries(targets: &[&str], nets: &[&str]) -> Entries {
+        Entries {
+            targets: targets.iter().map(|t| t.parse().unwrap()).collect(),
+            nets: nets.iter().map(|n| n.parse().unwrap()).collect(),
+        }
+    }
+
+    const NOBODY: [u32; 0] = [];
+
+    fn at(index: &Index, source: &str) -> Vec<u32> {
+        index.at(source.parse().unwrap())
+    }
+
+    #[test]
+    fn the_exact_address_and_port_wins_over_everything_else() {
+        let mut index = Index::default();
+        index.put(1, entries(&["192.0.2.1:5060"], &[]));
+        index.put(2, entries(&["192.0.2.1:5080"], &[]));
+        index.put(3, entries(&[], &["192.0.2.0/24"]));
+        assert_eq!(at(&index, "192.0.2.1:5080"), [2]);
+        assert_eq!(at(&index, "[::ffff:192.0.2.1]:5060"), [1]);
+    }
+
+    #[test]
+    fn else_every_trunk_of_that_address_is_found_the_longest_prefix_first() {
+        let mut index = Index::default();
+        index.put(1, entries(&[], &["192.0.2.7/24"]));
+        index.put(2, entries(&["192.0.2.1:5060"], &[]));
+        index.put(3, entries(&[], &["192.0.0.0/16", "2001:db8::/32"]));
+        assert_eq!(at(&index, "192.0.2.1:40000"), [2, 1, 3]);
+        assert_eq!(at(&index, "192.0.2.2:40000"), [1, 3]);
+        assert_eq!(at(&index, "[2001:db8::5]:5060"), [3]);
+        assert_eq!(at(&index, "198.51.100.1:5060"), NOBODY);
+    }
+
+    #[test]
+    fn what_is_replaced_or_taken_is_no_longer_found() {
+        let mut index = Index::default();
+        index.put(1, entries(&["192.0.2.1:5060"], &["10.0.0.0/8"]));
+        index.put(1, entries(&["192.0.2.9:5060"], &[]));
+        assert_eq!(at(&index, "192.0.2.1:5060"), NOBODY);
+        assert_eq!(at(&index, "10.1.1.1:5060"), NOBODY);
+        assert_eq!(at(&index, "192.0.2.9:5060"), [1]);
+        index.take(1);
+        assert_eq!(at(&index, "192.0.2.9:5060"), NOBODY);
+        assert!(index.exact.is_empty() && index.nets.is_empty() && index.by_slot.is_empty());
+    }
+}

@@ -1,0 +1,383 @@
+//! All trunks of the configuration. Each lives in a slot of its own with timers of its own, so that a sick one touches no
+//! other; here is only who is meant by an input, and what is told of it.
+
+use crate::index::{Entries, Index};
+use crate::live::{Cx, Due, Live, Part, Slot, slot_and_place};
+use crate::local::Local;
+use crate::registration::State;
+use crate::target::{HostPort, Query, Resolved};
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tandem_model::{Config, Event, RegistrationView, Trunk, TrunkId, TrunkStatus};
+use tandem_sip_dialog::Sip;
+use tandem_sip_msg::{Flow, Message};
+use tandem_sip_txn::{ClientKey, Failure, Owner};
+use tandem_time::{Time, Timers};
+
+/// First registrations and probes begin within this.
+const FIRST: Duration = Duration::from_secs(1);
+/// Between first registrations at the same host.
+const SPACING: Duration = Duration::from_millis(50);
+/// How long a changed trunk waits for its old Contact to be taken back before it registers anew.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// What the trunks want of the outside.
+#[derive(Debug)]
+pub enum TrunkOutput {
+    /// A name to look up.
+    Resolve(Query),
+    /// Something to tell.
+    Event(Event),
+}
+
+/// All trunks of the configuration and what they are doing.
+#[derive(Debug)]
+pub struct Trunks {
+    local: Local,
+    slots: Vec<Entry>,
+    free: Vec<u32>,
+    by_id: BTreeMap<TrunkId, u32>,
+    index: Index,
+    tokens: BTreeMap<String, u32>,
+    /// Counts look-ups.
+    queries: u32,
+    timers: Timers<(u32, Due)>,
+    outputs: VecDeque<TrunkOutput>,
+    /// The server is ending: nothing is begun any more.
+    ending: bool,
+}
+
+/// A slot, and how often it has been used.
+#[derive(Debug)]
+struct Entry {
+    slot: Slot,
+    live: Option<Box<Live>>,
+}
+
+impl Trunks {
+    /// No trunk yet.
+    pub fn new(local: Local) -> Trunks {
+        Trunks {
+            local,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_id: BTreeMap::new(),
+            index: Index::default(),
+            tokens: BTreeMap::new(),
+            queries: 0,
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            ending: false,
+        }
+    }
+
+    /// Takes a new configuration: only what changed is touched (same Call-ID and CSeq kept where identity did not change).
+    /// New registrations start with jitter within a second or two.
+    pub fn configure(&mut self, config: &Arc<Config>, sip: &mut Sip) {
+        if self.ending {
+            return;
+        }
+        let gone: Vec<TrunkId> = self.by_id.keys().filter(|id| !config.trunks.contains_key(id)).copied().collect();
+        for id in gone {
+            self.remove(id, sip);
+        }
+        let mut at_host: BTreeMap<String, u32> = BTreeMap::new();
+        for (id, trunk) in &config.trunks {
+            match self.by_id.get(id).copied() {
+                None => {
+                    let delay = self.first_delay(trunk, &mut at_host, sip);
+                    self.add(trunk, delay, sip);
+                }
+                Some(slot) => self.change(slot, trunk, sip),
+            }
+        }
+    }
+
+    /// A look-up ended.
+    pub fn resolved(&mut self, id: u64, result: Result<Resolved, String>, sip: &mut Sip) {
+        let (index, place) = slot_and_place(id);
+        let Some(entry) = self.slots.get(index as usize) else { return };
+        self.with(entry.slot, sip, |live, cx| {
+            // One that came too late has been asked anew.
+            if live.places.all.get(place).is_some_and(|place| place.query == Some(id)) {
+                live.learn(place, result, cx);
+            }
+        });
+    }
+
+    /// A response to a request whose owner has [`OWNER_BIT`](crate::OWNER_BIT).
+    pub fn on_response(&mut self, owner: Owner, key: ClientKey, message: &Message, flow: Flow, sip: &mut Sip) {
+        let _ = flow;
+        let Some((slot, part)) = Slot::of(owner) else { return };
+        self.with(slot, sip, |live, cx| match part {
+            Part::Registration => live.on_register_response(key, message, cx),
+            Part::Health => live.on_probe_response(key, message, cx),
+        });
+    }
+
+    /// Such a request ended without a response.
+    pub fn on_failed(&mut self, owner: Owner, key: ClientKey, failure: Failure, sip: &mut Sip) {
+        let Some((slot, part)) = Slot::of(owner) else { return };
+        self.with(slot, sip, |live, cx| match part {
+            Part::Registration => live.on_register_failed(key, failure, cx),
+            Part::Health => live.on_probe_failed(key, failure, cx),
+        });
+    }
+
+    /// Registers at once, whatever it waits for. `false`: there is no such trunk, or it does not register.
+    pub fn register_now(&mut self, id: TrunkId, sip: &mut Sip) -> bool {
+        let Some(slot) = self.by_id.get(&id).copied().filter(|_| !self.ending) else { return false };
+        let mut registers = false;
+        self.with(self.slots[slot as usize].slot, sip, |live, cx| {
+            registers = live.registers();
+            match live.registration.state {
+                _ if !registers => {}
+                State::Trying(_) => {}
+                State::Resolving => (0..live.places.all.len()).for_each(|place| live.resolve(place, cx)),
+                _ => live.register_at_once(cx),
+            }
+        });
+        registers
+    }
+
+    /// What a call has shown of a trunk's target: `Ok` for any answer but 408 and 503, else that there was none. Counts as a
+    /// probe does, so that a dead trunk is noticed before the next OPTIONS.
+    pub fn call_evidence(&mut self, id: TrunkId, target: SocketAddr, heard: Result<(), Failure>, sip: &mut Sip) {
+        let Some(slot) = self.by_id.get(&id).copied().filter(|_| !self.ending) else { return };
+        let slot = self.slots[slot as usize].slot;
+        self.with(slot, sip, |live, cx| live.on_call_evidence(target, heard, cx));
+    }
+
+    /// Whether the other side of a trunk in mode `register_in` is registered here, from the registrar.
+    pub fn set_bound(&mut self, id: TrunkId, bound: bool, now: Time) {
+        let Some(slot) = self.by_id.get(&id).copied() else { return };
+        if let Some(live) = &mut self.slots[slot as usize].live {
+            live.bound = bound;
+        }
+        self.settle(slot, now);
+    }
+
+    /// Unregisters everywhere, for a graceful end. [`Trunks::unregistering`] tells when it is done.
+    pub fn shut_down(&mut self, sip: &mut Sip) {
+        self.ending = true;
+        for n in 0..self.slots.len() {
+            self.with(self.slots[n].slot, sip, |live, cx| {
+                live.end(cx);
+            });
+        }
+    }
+
+    /// How many registrations are being taken back now.
+    pub fn unregistering(&self) -> usize {
+        let busy = |entry: &&Entry| {
+            let state = entry.live.as_ref().map(|live| &live.registration.state);
+            matches!(state, Some(State::Unregistering(_)))
+        };
+        self.slots.iter().filter(busy).count()
+    }
+
+    /// `calls` is filled in by the engine.
+    pub fn status(&self, id: TrunkId) -> Option<TrunkStatus> {
+        Some(self.live(id)?.status(&self.local))
+    }
+
+    /// Whether calls may be sent: enabled, resolved, registered if it must be, not unreachable. (`register_in`: has a binding,
+    /// as [`Trunks::set_bound`] has told.)
+    pub fn is_up(&self, id: TrunkId) -> bool {
+        !self.ending && self.live(id).is_some_and(|live| live.is_up(&self.local))
+    }
+
+    /// Where calls to it go, best first; the target that took the registration first, those that do not answer last. Empty
+    /// for `register_in`, whose contacts the registrar has.
+    pub fn targets(&self, id: TrunkId) -> Vec<Flow> {
+        self.live(id).map(|live| live.call_flows(&self.local)).unwrap_or_default()
+    }
+
+    /// Trunks that a source may be: those with a target of exactly this address and port, else those with a target or associated
+    /// network of this address, the longest prefix first. Disabled ones are left out.
+    pub fn at(&self, source: SocketAddr) -> Vec<TrunkId> {
+        let live = |slot: u32| self.slots.get(slot as usize).and_then(|entry| entry.live.as_ref());
+        self.index.at(source).into_iter().filter_map(live).map(|live| live.config.id).collect()
+    }
+
+    /// The trunk whose registered Contact carries this token (an unguessable URI parameter, [`CONTACT_TOKEN`](crate::CONTACT_TOKEN)).
+    pub fn by_contact_token(&self, token: &str) -> Option<TrunkId> {
+        let slot = self.tokens.get(token)?;
+        let live = self.slots.get(*slot as usize)?.live.as_ref()?;
+        // A Contact of before an edit still leads to the trunk, as long as there is one.
+        let id = live.config.id;
+        self.live(id).filter(|live| live.config.enabled).map(|_| id)
+    }
+
+    /// Our registrations as the API shows them.
+    pub fn views(&self) -> Vec<RegistrationView> {
+        self.by_id.keys().filter_map(|id| self.live(*id)?.view(&self.local)).collect()
+    }
+
+    /// What is wanted of the outside next.
+    pub fn poll_output(&mut self) -> Option<TrunkOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Trunks::handle_timeout`] is to be called.
+    pub fn poll_timeout(&mut self) -> Option<Time> {
+        self.timers.next()
+    }
+
+    /// Lets happen what is due by now.
+    pub fn handle_timeout(&mut self, sip: &mut Sip) {
+        while let Some((_, (slot, due))) = self.timers.pop(sip.now) {
+            let Some(entry) = self.slots.get(slot as usize) else { continue };
+            self.with(entry.slot, sip, |live, cx| match due {
+                Due::Resolve(place) => live.on_resolve_due(usize::from(place), cx),
+                Due::Register => live.on_register_due(cx),
+                Due::Expire => live.on_expired(cx),
+                Due::Probe => live.on_probe_due(cx),
+                Due::ProbeTimeout => live.on_probe_timeout(cx),
+            });
+        }
+    }
+
+    fn live(&self, id: TrunkId) -> Option<&Live> {
+        let slot = self.by_id.get(&id)?;
+        self.slots.get(*slot as usize)?.live.as_deref()
+    }
+
+    /// Hands an input to the trunk in a slot, if it is still the one that is meant, and sees to what follows from it.
+    fn with(&mut self, slot: Slot, sip: &mut Sip, input: impl FnOnce(&mut Live, &mut Cx<'_, '_>)) {
+        let now = sip.now;
+        let Some(entry) = self.slots.get_mut(slot.index as usize).filter(|entry| entry.slot == slot) else { return };
+        let Some(live) = &mut entry.live else { return };
+        let mut cx = Cx {
+            slot,
+            local: &self.local,
+            timers: &mut self.timers,
+            outputs: &mut self.outputs,
+            queries: &mut self.queries,
+            sip,
+        };
+        input(live, &mut cx);
+        if live.leaving && matches!(live.registration.state, State::Off) {
+            self.bury(slot, now);
+        } else {
+            self.settle(slot.index, now);
+        }
+    }
+
+    /// Looks what has become of a trunk: its addresses, and whether its state is another one.
+    fn settle(&mut self, slot: u32, now: Time) {
+        let Some(live) = &mut self.slots[slot as usize].live else { return };
+        let known = live.config.enabled && !live.leaving;
+        let entries = Entries {
+            targets: live.places.all.iter().flat_map(|place| place.targets.iter().copied()).collect(),
+            nets: live.config.associated_ips.clone(),
+        };
+        self.index.put(slot, if known { entries } else { Entries::default() });
+        if live.settle(&self.local, now) && !live.leaving {
+            let (trunk_id, status) = (live.config.id, live.status(&self.local));
+            self.outputs.push_back(TrunkOutput::Event(Event::TrunkState { trunk_id, status }));
+        }
+    }
+
+    fn add(&mut self, trunk: &Arc<Trunk>, delay: Duration, sip: &mut Sip) -> Slot {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let index = self.slots.len() as u32;
+            self.slots.push(Entry { slot: Slot { index, generation: 0 }, live: None });
+            index
+        });
+        let entry = &mut self.slots[slot as usize];
+        let slot = entry.slot;
+        let mut cx = Cx {
+            slot,
+            local: &self.local,
+            timers: &mut self.timers,
+            outputs: &mut self.outputs,
+            queries: &mut self.queries,
+            sip,
+        };
+        let live = entry.live.insert(Box::new(Live::new(trunk.clone(), &mut cx)));
+        self.tokens.insert(live.registration.account.token.clone(), slot.index);
+        self.by_id.insert(trunk.id, slot.index);
+        self.with(slot, sip, |live, cx| live.begin(delay, cx));
+        slot
+    }
+
+    /// Those of the same host follow one another a little apart.
+    fn first_delay(&self, trunk: &Trunk, at_host: &mut BTreeMap<String, u32>, sip: &mut Sip) -> Duration {
+        use rand::RngExt;
+        let host = trunk.registrar.as_deref().or(trunk.host.as_deref()).unwrap_or_default();
+        let before = at_host.entry(HostPort::parse(host).host).or_default();
+        let delay = FIRST.mul_f64(sip.rng.random_range(0.01..1.0)) + SPACING * *before;
+        *before += 1;
+        delay
+    }
+
+    fn change(&mut self, slot: u32, trunk: &Arc<Trunk>, sip: &mut Sip) {
+        let entry = &self.slots[slot as usize];
+        let Some(live) = &entry.live else { return };
+        if Arc::ptr_eq(&live.config, trunk) || live.config == *trunk {
+            return;
+        }
+        if identity(&live.config) == identity(trunk) {
+            let trunk = trunk.clone();
+            return self.with(entry.slot, sip, |live, cx| live.edit(trunk, cx));
+        }
+        // Another identity: the old one takes its leave, and then the new one begins.
+        let old = entry.slot;
+        self.leave(old, sip);
+        let waits = self.slots[old.index as usize].slot == old;
+        let new = self.add(trunk, if waits { PATIENCE } else { Duration::ZERO }, sip);
+        if let Some(live) = &mut self.slots[old.index as usize].live
+            && waits
+        {
+            live.successor = Some(new);
+        }
+    }
+
+    fn remove(&mut self, id: TrunkId, sip: &mut Sip) {
+        if let Some(slot) = self.by_id.remove(&id) {
+            self.leave(self.slots[slot as usize].slot, sip);
+        }
+    }
+
+    fn leave(&mut self, slot: Slot, sip: &mut Sip) {
+        self.with(slot, sip, |live, cx| {
+            live.leaving = true;
+            live.end(cx);
+        });
+    }
+
+    /// The trunk in this slot has nothing left to do.
+    fn bury(&mut self, slot: Slot, now: Time) {
+        let entry = &mut self.slots[slot.index as usize];
+        let Some(live) = entry.live.take() else { return };
+        entry.slot = slot.next_generation();
+        self.free.push(slot.index);
+        self.index.take(slot.index);
+        self.tokens.remove(&live.registration.account.token);
+        for due in [Due::Register, Due::Expire, Due::Probe, Due::ProbeTimeout] {
+            self.timers.cancel((slot.index, due));
+        }
+        for place in 0..live.places.all.len() {
+            self.timers.cancel((slot.index, Due::Resolve(place as u8)));
+        }
+        // Who waited need not wait any longer.
+        if let Some(successor) = live.successor.filter(|_| !self.ending)
+            && let Some(entry) = self.slots.get(successor.index as usize)
+            && entry.slot == successor
+            && let Some(live) = &entry.live
+            && matches!(live.registration.state, State::Starting { .. })
+        {
+            self.timers.set((successor.index, Due::Register), now);
+        }
+    }
+}
+
+/// What makes another account of a trunk: where it is, and who we are there.
+fn identity(trunk: &Trunk) -> impl PartialEq + '_ {
+    let place = (trunk.mode, &trunk.host, trunk.port, trunk.transport, &trunk.registrar, &trunk.outbound_proxy);
+    let who = (&trunk.username, trunk.account_user(), trunk.from_host(), &trunk.contact_params);
+    (place, who)
+}

@@ -1,0 +1,207 @@
+//! One lookup: literal, localhost, hosts file, SRV, A and AAAA.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hickory_resolver::net::NetError;
+use hickory_resolver::proto::op::Query;
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use hickory_resolver::{Hosts, TokioResolver};
+use tandem_sip_msg::Transport;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::Families;
+use super::order::{Service, order};
+use crate::Resolved;
+
+const MIN_TTL: u32 = 30;
+const MAX_TTL: u32 = 3600;
+/// Targets of one service that are looked up, and addresses that are told.
+const MAX_SERVICES: usize = 16;
+const MAX_TARGETS: usize = 32;
+
+/// One question.
+pub(super) struct Lookup {
+    pub(super) resolver: Arc<TokioResolver>,
+    pub(super) hosts: Arc<Hosts>,
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) transport: Transport,
+    pub(super) families: Families,
+}
+
+/// Addresses, and how long they hold.
+type Addresses = (Vec<IpAddr>, u32);
+
+impl Lookup {
+    /// Answers within `deadline`, as well as can be.
+    pub(super) async fn run(&self, deadline: Instant) -> Result<Resolved, String> {
+        let port = self.port.unwrap_or(self.transport.default_port());
+        if let Ok(ip) = self.host.parse::<IpAddr>() {
+            return self.told(vec![SocketAddr::new(ip, port)], MAX_TTL);
+        }
+        if let Some(addresses) = self.known_here() {
+            return self.told(with_port(&addresses, port), MAX_TTL);
+        }
+        let name = self.name()?;
+        if self.port.is_none() {
+            // Half of the time is left for the addresses, should nobody answer for the service.
+            let half = Instant::now() + (deadline - Instant::now()) / 2;
+            if let Ok(Some((services, ttl))) =
+                timeout_at(half, self.services(&name)).await.unwrap_or(Ok(None))
+            {
+                return self.of_services(services, ttl, deadline).await;
+            }
+        }
+        match addresses(&self.resolver, name, self.families).await {
+            Ok((addresses, ttl)) => self.told(with_port(&addresses, port), ttl),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+
+    pub(super) fn unanswered(&self) -> String {
+        format!("the name servers did not answer in time for {}", self.host)
+    }
+
+    /// Loopback (RFC 6761 §6.3) and what the hosts file has.
+    fn known_here(&self) -> Option<Vec<IpAddr>> {
+        let Families { v4, v6 } = self.families;
+        if self.host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+            let loopback: [(bool, IpAddr); 2] =
+                [(v4, Ipv4Addr::LOCALHOST.into()), (v6, Ipv6Addr::LOCALHOST.into())];
+            return Some(loopback.into_iter().filter(|(wanted, _)| *wanted).map(|(_, ip)| ip).collect());
+        }
+        let name = Name::from_utf8(&self.host).ok()?;
+        let found: Vec<IpAddr> = wanted_types(self.families)
+            .filter_map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)))
+            .flat_map(|found| found.answers().iter().filter_map(|r| r.data.ip_addr()).collect::<Vec<_>>())
+            .collect();
+        (!found.is_empty()).then_some(found)
+    }
+
+    /// A name with a dot is whole; one without is looked for in the search domains of this host.
+    fn name(&self) -> Result<Name, String> {
+        let mut name = Name::from_utf8(&self.host).map_err(|_| format!("{:?} is no host name", self.host))?;
+        if self.host.is_empty() {
+            return Err("the host name is empty".to_owned());
+        }
+        if self.host.contains('.') {
+            name.set_fqdn(true);
+        }
+        Ok(name)
+    }
+
+    /// The SRV records of the host for the transport; `None` when there are none.
+    async fn services(&self, name: &Name) -> Result<Option<(Vec<Service>, u32)>, NetError> {
+        let label = if self.transport == Transport::Udp { "_sip._udp" } else { "_sip._tcp" };
+        let mut service = Name::from_ascii(label)?.append_name(name)?;
+        service.set_fqdn(name.is_fqdn());
+        let found = self.resolver.lookup(service, RecordType::SRV).await?;
+        let records = found.answers();
+        let services: Vec<Service> = records.iter().filter_map(to_service).collect();
+        let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(MIN_TTL);
+        Ok((!services.is_empty()).then_some((services, ttl)))
+    }
+
+    /// The addresses of every target, in the order of the targets.
+    async fn of_services(
+        &self,
+        services: Vec<Service>,
+        mut ttl: u32,
+        deadline: Instant,
+    ) -> Result<Resolved, String> {
+        if services.iter().all(|service| service.target == ".") {
+            let transport = self.transport.via_name();
+            return Err(format!("{} says that it offers no SIP over {transport}", self.host));
+        }
+        let mut services = order(services, random);
+        services.truncate(MAX_SERVICES);
+        let mut found: Vec<Vec<SocketAddr>> = vec![Vec::new(); services.len()];
+        let mut running = JoinSet::new();
+        for (at, service) in services.into_iter().enumerate() {
+            let (resolver, families) = (self.resolver.clone(), self.families);
+            running.spawn(async move {
+                let name = Name::from_utf8(&service.target)?;
+                let (addresses, ttl) = addresses(&resolver, name, families).await?;
+                Ok::<_, NetError>((at, with_port(&addresses, service.port), ttl))
+            });
+        }
+        // One target without an answer does not take the others along.
+        let soon = deadline - Duration::from_millis(50);
+        while let Ok(Some(joined)) = timeout_at(soon, running.join_next()).await {
+            if let Ok(Ok((at, targets, holds))) = joined {
+                found[at] = targets;
+                ttl = ttl.min(holds);
+            }
+        }
+        self.told(found.concat(), ttl)
+    }
+
+    fn told(&self, mut targets: Vec<SocketAddr>, ttl: u32) -> Result<Resolved, String> {
+        targets.truncate(MAX_TARGETS);
+        if targets.is_empty() {
+            return Err(format!("no address that can be reached from here is known for {}", self.host));
+        }
+        Ok(Resolved { targets, ttl: Duration::from_secs(ttl.clamp(MIN_TTL, MAX_TTL).into()) })
+    }
+
+    fn failed(&self, error: &NetError) -> String {
+        let host = &self.host;
+        match error {
+            _ if error.is_nx_domain() => format!("there is no host named {host}"),
+            _ if error.is_no_records_found() => format!("{host} has no address in the DNS"),
+            NetError::Timeout => self.unanswered(),
+            _ => format!("{host} cannot be looked up: {error}"),
+        }
+    }
+}
+
+/// A and AAAA at the same time; an error only when neither gives an address.
+async fn addresses(resolver: &TokioResolver, name: Name, families: Families) -> Result<Addresses, NetError> {
+    let ask = async |kind: RecordType, wanted: bool| match wanted {
+        true => Some(resolver.lookup(name.clone(), kind).await),
+        false => None,
+    };
+    let (v4, v6) = tokio::join!(ask(RecordType::A, families.v4), ask(RecordType::AAAA, families.v6));
+    let mut addresses = Vec::new();
+    let mut ttl = MAX_TTL;
+    let mut failure = None;
+    for found in [v4, v6].into_iter().flatten() {
+        match found {
+            Ok(found) => {
+                for record in found.answers() {
+                    ttl = ttl.min(record.ttl);
+                    addresses.extend(record.data.ip_addr());
+                }
+            }
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    match failure {
+        Some(error) if addresses.is_empty() => Err(error),
+        _ => Ok((addresses, ttl)),
+    }
+}
+
+fn to_service(record: &Record) -> Option<Service> {
+    let RData::SRV(srv) = &record.data else { return None };
+    let target = srv.target.to_utf8();
+    Some(Service { priority: srv.priority, weight: srv.weight, port: srv.port, target })
+}
+
+fn wanted_types(families: Families) -> impl Iterator<Item = RecordType> {
+    let both = [(families.v4, RecordType::A), (families.v6, RecordType::AAAA)];
+    both.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind)
+}
+
+fn with_port(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
+    addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+}
+
+/// From 0 to `most`.
+fn random(most: u32) -> u32 {
+    let number = getrandom::u32().unwrap_or(0);
+    ((u64::from(number) * (u64::from(most) + 1)) >> 32) as u32
+}

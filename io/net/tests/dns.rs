@@ -1,0 +1,182 @@
+//! Names, with a name server of our own on loopback.
+
+mod common;
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use common::{TCP, UDP, limited, net, until};
+use hickory_resolver::proto::op::{Message, ResponseCode};
+use hickory_resolver::proto::rr::rdata::{A, SRV};
+use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
+use tandem_net::{Limits, Net, NetEvent, Resolved};
+use tandem_sip_msg::Transport;
+use tokio::net::UdpSocket;
+
+async fn resolved(net: &mut Net, wanted: u64) -> Result<Resolved, String> {
+    until(net, |event| match event {
+        NetEvent::Resolved { id, result } if id == wanted => Some(result),
+        _ => None,
+    })
+    .await
+}
+
+fn targets(list: &[&str]) -> Vec<SocketAddr> {
+    list.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+/// A zone file: name, TTL, data.
+type Zone = &'static [(&'static str, u32, Data)];
+
+#[derive(Clone, Copy)]
+enum Data {
+    A([u8; 4]),
+    Srv(u16, u16, u16, &'static str),
+}
+
+const ZONE: Zone = &[
+    ("_sip._udp.carrier.test.", 120, Data::Srv(20, 0, 5080, "b.carrier.test.")),
+    ("_sip._udp.carrier.test.", 90, Data::Srv(10, 5, 5070, "a.carrier.test.")),
+    ("_sip._udp.carrier.test.", 90, Data::Srv(30, 5, 5090, "missing.carrier.test.")),
+    ("_sip._tcp.carrier.test.", 90, Data::Srv(0, 0, 0, ".")),
+    ("carrier.test.", 60, Data::A([192, 0, 2, 1])),
+    ("a.carrier.test.", 70, Data::A([192, 0, 2, 10])),
+    ("b.carrier.test.", 70, Data::A([192, 0, 2, 20])),
+    ("b.carrier.test.", 70, Data::A([192, 0, 2, 21])),
+    ("plain.test.", 5, Data::A([192, 0, 2, 30])),
+    ("long.test.", 999_999, Data::A([192, 0, 2, 40])),
+];
+
+/// Answers from the zone; keeps silent on names that begin with `silent`.
+async fn name_server() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut buffer = [0; 4096];
+        loop {
+            let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+            let question = Message::from_vec(&buffer[..length]).unwrap();
+            let answer = answer(&question);
+            if let Some(answer) = answer {
+                socket.send_to(&answer.to_vec().unwrap(), from).await.unwrap();
+            }
+        }
+    });
+    address
+}
+
+fn answer(question: &Message) -> Option<Message> {
+    let query = question.queries.first()?.clone();
+    let name = query.name().to_ascii().to_ascii_lowercase();
+    if name.contains("silent") {
+        return None;
+    }
+    let mut answer = Message::response(question.metadata.id, question.metadata.op_code);
+    answer.add_query(query.clone());
+    let known = ZONE.iter().filter(|(owner, ..)| *owner == name);
+    if known.clone().next().is_none() {
+        answer.metadata.response_code = ResponseCode::NXDomain;
+    }
+    for (_, ttl, data) in known {
+        let data = match (*data, query.query_type()) {
+            (Data::A([a, b, c, d]), RecordType::A) => RData::A(A::new(a, b, c, d)),
+            (Data::Srv(priority, weight, port, target), RecordType::SRV) => {
+                RData::SRV(SRV::new(priority, weight, port, Name::from_ascii(target).unwrap()))
+            }
+            _ => continue,
+        };
+        answer.add_answer(Record::from_rdata(query.name().clone(), *ttl, data));
+    }
+    Some(answer)
+}
+
+async fn asking_ours(limits: Limits) -> Net {
+    let mut net = limited(&[UDP, TCP], limits).await;
+    net.use_name_servers(&[name_server().await]);
+    net
+}
+
+#[tokio::test]
+async fn an_address_is_its_own_answer() {
+    let mut net = net(&[UDP]).await;
+    net.resolve(1, "192.0.2.1", None, Transport::Udp);
+    net.resolve(2, "192.0.2.1", Some(5080), Transport::Udp);
+    net.resolve(3, "[2001:db8::1]", None, Transport::Tls);
+    assert_eq!(resolved(&mut net, 1).await.unwrap().targets, targets(&["192.0.2.1:5060"]));
+    net.resolve(2, "192.0.2.1", Some(5080), Transport::Udp);
+    assert_eq!(resolved(&mut net, 2).await.unwrap().targets, targets(&["192.0.2.1:5080"]));
+    net.resolve(3, "[2001:db8::1]", None, Transport::Tls);
+    assert_eq!(resolved(&mut net, 3).await.unwrap().targets, targets(&["[2001:db8::1]:5061"]));
+}
+
+#[tokio::test]
+async fn localhost_needs_no_name_server() {
+    let mut net = net(&[UDP]).await;
+    let began = Instant::now();
+    net.resolve(1, "LocalHost", None, Transport::Udp);
+    assert_eq!(resolved(&mut net, 1).await.unwrap().targets, targets(&["127.0.0.1:5060"]));
+    assert!(began.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn services_come_by_priority_with_their_ports_and_the_shortest_ttl() {
+    let mut net = asking_ours(Limits::default()).await;
+    net.resolve(1, "carrier.test", None, Transport::Udp);
+    let found = resolved(&mut net, 1).await.unwrap();
+    assert_eq!(found.targets, targets(&["192.0.2.10:5070", "192.0.2.20:5080", "192.0.2.21:5080"]));
+    assert_eq!(found.ttl, Duration::from_secs(70));
+}
+
+#[tokio::test]
+async fn a_port_or_the_lack_of_services_leads_to_the_addresses() {
+    let mut net = asking_ours(Limits::default()).await;
+    net.resolve(1, "carrier.test", Some(5555), Transport::Udp);
+    assert_eq!(resolved(&mut net, 1).await.unwrap().targets, targets(&["192.0.2.1:5555"]));
+    net.resolve(2, "plain.test", None, Transport::Udp);
+    let found = resolved(&mut net, 2).await.unwrap();
+    assert_eq!(found, Resolved { targets: targets(&["192.0.2.30:5060"]), ttl: Duration::from_secs(30) });
+    net.resolve(3, "long.test.", None, Transport::Tcp);
+    assert_eq!(resolved(&mut net, 3).await.unwrap().ttl, Duration::from_secs(3600));
+}
+
+#[tokio::test]
+async fn failures_are_told_in_plain_words() {
+    let mut net = asking_ours(Limits { lookup: Duration::from_millis(300), ..Limits::default() }).await;
+    for (id, (host, transport, words)) in [
+        ("nobody.test", Transport::Udp, "there is no host named nobody.test"),
+        ("carrier.test", Transport::Tcp, "offers no SIP over TCP"),
+        ("_sip._udp.carrier.test", Transport::Udp, "no address"),
+        ("silent.test", Transport::Udp, "did not answer in time"),
+        ("", Transport::Udp, "empty"),
+        ("not a..name", Transport::Udp, "no host name"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        net.resolve(id as u64, host, None, transport);
+        let error = resolved(&mut net, id as u64).await.unwrap_err();
+        assert!(error.contains(words), "{host:?}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_silent_service_lookup_still_leaves_time_for_the_address() {
+    // `_sip._udp.` in front of it keeps the server silent only where the name itself says so.
+    let mut net = asking_ours(Limits { lookup: Duration::from_millis(600), ..Limits::default() }).await;
+    net.resolve(1, "silent.test", None, Transport::Udp);
+    net.resolve(2, "plain.test", None, Transport::Udp);
+    let began = Instant::now();
+    assert!(resolved(&mut net, 2).await.is_ok(), "one name does not wait for another");
+    assert!(began.elapsed() < Duration::from_millis(300));
+}
+
+#[tokio::test]
+async fn too_many_waiting_lookups_are_refused_at_once() {
+    let limits = Limits { lookups: 1, lookup: Duration::from_secs(2), ..Limits::default() };
+    let mut net = asking_ours(limits).await;
+    for id in 0..20 {
+        net.resolve(id, "silent.test", Some(5060), Transport::Udp);
+    }
+    let error = resolved(&mut net, 19).await.unwrap_err();
+    assert!(error.contains("too many lookups"), "{error}");
+}

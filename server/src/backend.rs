@@ -1,0 +1,130 @@
+//! The server as the API sees it.
+
+use crate::clock::Clock;
+use crate::engine_loop::{Command, EngineHandle};
+use crate::metrics;
+use crate::records::RecordWriter;
+use arc_swap::ArcSwap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tandem_api::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, TokenHash};
+use tandem_model::{
+    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, TrunkId, TrunkState,
+    TrunkStatus,
+};
+use tandem_relay::Relay;
+use tandem_store::{Store, StoreError};
+use uuid::Uuid;
+
+/// Everything that an API request may need.
+pub struct Live {
+    /// The store.
+    pub store: Store,
+    /// The engine.
+    pub engine: EngineHandle,
+    /// The configuration in effect.
+    pub config: ArcSwap<Config>,
+    /// One change at a time.
+    pub changing: tokio::sync::Mutex<()>,
+    /// The clock.
+    pub clock: Clock,
+    /// The admin token.
+    pub token: TokenHash,
+    /// Records on their way.
+    pub records: RecordWriter,
+    /// What the media threads counted.
+    pub media: Box<dyn Fn() -> tandem_relay::Totals + Send + Sync>,
+}
+
+impl Backend for Live {
+    fn config(&self) -> Arc<Config> {
+        self.config.load_full()
+    }
+
+    async fn change(&self, changes: Vec<Change>) -> Result<Arc<Config>, ChangeError> {
+        let _one = self.changing.lock().await;
+        let changed = Arc::new(self.config.load().apply(&changes).map_err(ChangeError::Rejected)?);
+        self.store.apply(&changes).await.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
+        self.config.store(changed.clone());
+        self.engine.ask(|done| Command::Configure(changed.clone(), done)).await;
+        Ok(changed)
+    }
+
+    fn new_uuid(&self) -> Uuid {
+        let mut random = [0; 10];
+        getrandom::fill(&mut random).expect("the system gives random bytes");
+        uuid::Builder::from_unix_timestamp_millis(self.clock.now().as_millis(), &random).into_uuid()
+    }
+
+    async fn trunk_statuses(&self) -> BTreeMap<TrunkId, TrunkStatus> {
+        self.engine.ask(Command::TrunkStatuses).await
+    }
+
+    async fn registrations(&self) -> Vec<RegistrationView> {
+        self.engine.ask(Command::Registrations).await
+    }
+
+    async fn calls(&self) -> Vec<LiveCall> {
+        self.engine.ask(Command::Calls).await
+    }
+
+    async fn hang_up(&self, call: CallId) -> bool {
+        self.engine.ask(|answer| Command::HangUp(call, answer)).await
+    }
+
+    async fn register_now(&self, trunk: TrunkId) -> bool {
+        self.engine.ask(|answer| Command::RegisterNow(trunk, answer)).await
+    }
+
+    async fn records(&self, query: RecordQuery) -> Result<RecordPage, ReadError> {
+        self.store.records(&query).await.map_err(read_error)
+    }
+
+    async fn record(&self, call: CallId) -> Result<Option<CallRecord>, ReadError> {
+        self.store.record(call).await.map_err(read_error)
+    }
+
+    async fn metrics(&self) -> String {
+        let figures = self.engine.ask(Command::Figures).await;
+        let statuses = self.trunk_statuses().await;
+        metrics::text(&figures, &(self.media)(), &self.config(), &statuses, self.records.waiting(), self.clock.uptime_secs())
+    }
+
+    async fn health(&self) -> Health {
+        let store = self.store.setting("health").await.err();
+        let sick = self.trunk_statuses().await.into_values().filter(|status| is_sick(status.state)).count();
+        let waiting = self.records.waiting();
+        let checks = vec![
+            check("store", store.is_none(), || format!("{}; calls go on, changes do not", store.as_ref().map_or(String::new(), ToString::to_string))),
+            check("trunks", sick == 0, || format!("{sick} of the trunks cannot take calls; see /v1.0/trunks for the reasons")),
+            check("records", waiting < 1_000, || format!("{waiting} call records wait to be written; is the disk full or slow?")),
+        ];
+        let status = if checks.iter().all(|check| check.ok) { HealthStatus::Ok } else { HealthStatus::Degraded };
+        Health { status, version: env!("CARGO_PKG_VERSION").to_owned(), uptime_s: self.clock.uptime_secs(), checks }
+    }
+
+    fn authorize(&self, token: &str) -> bool {
+        self.token.matches(token)
+    }
+}
+
+fn read_error(error: StoreError) -> ReadError {
+    match error {
+        StoreError::NoSuchRecord => ReadError::NoSuchCursor,
+        error => ReadError::Unavailable(error.to_string()),
+    }
+}
+
+fn is_sick(state: TrunkState) -> bool {
+    matches!(state, TrunkState::Unreachable | TrunkState::AuthFailed | TrunkState::Rejected)
+}
+
+fn check(name: &str, ok: bool, message: impl FnOnce() -> String) -> Check {
+    Check { name: name.to_owned(), ok, message: (!ok).then(message) }
+}
+
+/// Keeps the relay's counters readable after the relay itself went to the engine's thread.
+pub fn totals_of(relay: &Relay) -> Box<dyn Fn() -> tandem_relay::Totals + Send + Sync> {
+    let meter = relay.meter();
+    Box::new(move || meter.totals())
+}

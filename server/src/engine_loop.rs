@@ -1,0 +1,253 @@
+//! The thread that an engine lives on: sockets, clock and commands in, the engine's outputs out.
+
+use crate::clock::Clock;
+use crate::records::RecordWriter;
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tandem_engine::{Counters, Engine, Output};
+use tandem_media::MediaEvent;
+use tandem_model::{CallId, Config, Event, LiveCall, RegistrationView, TrunkId, TrunkStatus};
+use tandem_net::{Net, NetEvent};
+use tandem_relay::Relay;
+use tandem_store::BindingsWriter;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+
+/// What the rest of the server asks of the engine.
+pub enum Command {
+    /// Take a new configuration; answered when it is in effect.
+    Configure(Arc<Config>, oneshot::Sender<()>),
+    /// The calls under way.
+    Calls(oneshot::Sender<Vec<LiveCall>>),
+    /// The status of every trunk.
+    TrunkStatuses(oneshot::Sender<BTreeMap<TrunkId, TrunkStatus>>),
+    /// All registrations.
+    Registrations(oneshot::Sender<Vec<RegistrationView>>),
+    /// Counters and gauges.
+    Figures(oneshot::Sender<Figures>),
+    /// End a call.
+    HangUp(CallId, oneshot::Sender<bool>),
+    /// Register a trunk at once.
+    RegisterNow(TrunkId, oneshot::Sender<bool>),
+    /// Bindings are on disk, or could not be written.
+    Persisted(u64, bool),
+    /// Something happened on the media side.
+    Media(MediaEvent),
+    /// No new calls.
+    Drain,
+    /// End everything; the loop ends when nothing is left, or after a few seconds.
+    ShutDown,
+}
+
+/// Counters and gauges of the engine, for the metrics.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// What was counted.
+    pub counters: Counters,
+    /// What the transactions counted.
+    pub transactions: tandem_sip_txn::Counters,
+    /// Calls under way.
+    pub calls: usize,
+    /// Devices registered.
+    pub bindings: usize,
+    /// Media ports in use.
+    pub media_ports: usize,
+}
+
+/// A hold on the engine's loop; clones share it.
+#[derive(Clone)]
+pub struct EngineHandle {
+    commands: mpsc::UnboundedSender<Command>,
+}
+
+impl EngineHandle {
+    /// Tells the engine something.
+    pub fn tell(&self, command: Command) {
+        // An engine that is gone has nothing to be told.
+        let _ = self.commands.send(command);
+    }
+
+    /// Asks the engine something; the default when it is gone.
+    pub async fn ask<T: Default>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Command) -> T {
+        let (sender, answer) = oneshot::channel();
+        self.tell(question(sender));
+        answer.await.unwrap_or_default()
+    }
+}
+
+/// A handle and the commands that come through it, before there is an engine.
+pub fn channel() -> (EngineHandle, mpsc::UnboundedReceiver<Command>) {
+    let (commands, receiver) = mpsc::unbounded_channel();
+    (EngineHandle { commands }, receiver)
+}
+
+/// What the loop works with.
+pub struct Parts {
+    /// The engine.
+    pub engine: Engine,
+    /// Its clock.
+    pub clock: Clock,
+    /// Its media side.
+    pub relay: Relay,
+    /// Where bindings go.
+    pub bindings: BindingsWriter,
+    /// Where records go.
+    pub records: RecordWriter,
+    /// Told of everything that happens.
+    pub on_event: Box<dyn Fn(&Event) + Send>,
+    /// Where waiting for the store is done.
+    pub runtime: Handle,
+    /// The way back for what the store answers.
+    pub handle: EngineHandle,
+}
+
+/// Starts the loop on a thread of its own. `net` is bound on it.
+pub fn start(
+    parts: Parts,
+    bind: impl AsyncFnOnce() -> io::Result<Net> + Send + 'static,
+    commands: mpsc::UnboundedReceiver<Command>,
+) -> io::Result<JoinHandle<()>> {
+    let (bound, is_bound) = std::sync::mpsc::channel();
+    let thread = std::thread::Builder::new().name("engine".to_owned()).spawn(move || {
+        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(bound.send(Err(error))),
+        };
+        runtime.block_on(async {
+            match bind().await {
+                Ok(net) => {
+                    let _ = bound.send(Ok(()));
+                    Loop { parts, net, commands, ending: None }.run().await;
+                }
+                Err(error) => drop(bound.send(Err(error))),
+            }
+        });
+    })?;
+    is_bound.recv().unwrap_or_else(|_| Err(io::Error::other("the engine ended before it began")))?;
+    Ok(thread)
+}
+
+/// How long everything is given to end when the server goes down.
+const LAST_WORDS: Duration = Duration::from_secs(4);
+
+struct Loop {
+    parts: Parts,
+    net: Net,
+    commands: mpsc::UnboundedReceiver<Command>,
+    ending: Option<tandem_time::Time>,
+}
+
+impl Loop {
+    async fn run(mut self) {
+        let mut events = Vec::new();
+        loop {
+            self.carry_out();
+            let now = self.parts.clock.now();
+            if self.ending.is_some_and(|until| now >= until || self.parts.engine.is_idle()) {
+                return;
+            }
+            let due = self.parts.engine.poll_timeout().into_iter().chain(self.ending).min();
+            let due = due.unwrap_or(now + Duration::from_secs(3600));
+            if due > now {
+                let sleep = tokio::time::sleep_until(self.parts.clock.instant(due).into());
+                tokio::select! {
+                    () = self.net.next(&mut events) => {}
+                    command = self.commands.recv() => match command {
+                        Some(command) => self.obey(command),
+                        None => return,
+                    },
+                    () = sleep => {}
+                }
+            }
+            self.take_in(&mut events);
+            while let Ok(command) = self.commands.try_recv() {
+                self.obey(command);
+            }
+            let now = self.parts.clock.now();
+            if self.parts.engine.poll_timeout().is_some_and(|due| due <= now) {
+                self.parts.engine.handle_timeout(now);
+            }
+        }
+    }
+
+    fn take_in(&mut self, events: &mut Vec<NetEvent>) {
+        let now = self.parts.clock.now();
+        let engine = &mut self.parts.engine;
+        for event in events.drain(..) {
+            match event {
+                NetEvent::Message { flow, bytes } => engine.receive(flow, bytes, now),
+                NetEvent::Broken { flow, head, why } => engine.stream_broken(flow, head, why, now),
+                NetEvent::SendFailed { tag } => engine.send_failed(tag, now),
+                NetEvent::Unreachable { remote } => engine.unreachable(remote, now),
+                NetEvent::Connected { .. } => {}
+                NetEvent::Disconnected(connection) => engine.disconnected(connection, now),
+                NetEvent::Resolved { id, result } => {
+                    let result = result.map(|r| tandem_engine::Resolved { targets: r.targets, ttl: r.ttl });
+                    engine.resolved(id, result, now);
+                }
+            }
+        }
+    }
+
+    fn obey(&mut self, command: Command) {
+        let now = self.parts.clock.now();
+        let engine = &mut self.parts.engine;
+        // Whoever asked may have gone meanwhile.
+        match command {
+            Command::Configure(config, done) => {
+                engine.configure(config, now);
+                let _ = done.send(());
+            }
+            Command::Calls(answer) => drop(answer.send(engine.calls())),
+            Command::TrunkStatuses(answer) => drop(answer.send(engine.trunk_statuses(now))),
+            Command::Registrations(answer) => drop(answer.send(engine.registrations(now))),
+            Command::Figures(answer) => drop(answer.send(Figures {
+                counters: engine.counters(),
+                transactions: engine.transaction_counters(),
+                calls: engine.calls().len(),
+                bindings: engine.binding_count(),
+                media_ports: engine.media_ports_in_use(),
+            })),
+            Command::HangUp(id, answer) => drop(answer.send(engine.hang_up(id, "Ended by the administrator", now))),
+            Command::RegisterNow(id, answer) => drop(answer.send(engine.register_now(id, now))),
+            Command::Persisted(id, ok) => engine.persisted(id, ok, now),
+            Command::Media(event) => engine.media(event, now),
+            Command::Drain => engine.drain(),
+            Command::ShutDown => {
+                engine.shut_down(now);
+                self.ending.get_or_insert(now + LAST_WORDS);
+            }
+        }
+    }
+
+    /// Does what the engine wants done.
+    fn carry_out(&mut self) {
+        while let Some(output) = self.parts.engine.poll_output() {
+            match output {
+                Output::Transmit { flow, bytes, tag } => self.net.send(flow, bytes, tag),
+                Output::Resolve(query) => self.net.resolve(query.id, &query.host, query.port, query.transport),
+                Output::Persist { id, changes } => self.persist(id, changes),
+                Output::Media(command) => self.parts.relay.send(command),
+                Output::Record(record) => self.parts.records.keep(*record),
+                Output::Event(event) => (self.parts.on_event)(&event),
+            }
+        }
+        self.net.flush();
+    }
+
+    fn persist(&self, id: u64, changes: Vec<tandem_model::BindingChange>) {
+        let handle = self.parts.handle.clone();
+        match self.parts.bindings.submit(changes) {
+            Ok(written) => drop(self.parts.runtime.spawn(async move {
+                handle.tell(Command::Persisted(id, written.await.is_ok()));
+            })),
+            Err(error) => {
+                tracing::error!(%error, "a registration could not be written");
+                handle.tell(Command::Persisted(id, false));
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The metrics in Prometheus' text format. Counters are plain integers, read when somebody asks.
+
+use crate::engine_loop::Figures;
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use tandem_model::{Config, TrunkId, TrunkState, TrunkStatus};
+
+/// All metrics as text.
+pub fn text(
+    figures: &Figures,
+    media: &tandem_relay::Totals,
+    config: &Config,
+    statuses: &BTreeMap<TrunkId, TrunkStatus>,
+    records_waiting: usize,
+    uptime: u64,
+) -> String {
+    let mut out = String::with_capacity(4096);
+    let c = &figures.counters;
+    let t = &figures.transactions;
+    counter(&mut out, "tandem_sip_messages_received_total", "SIP messages received", c.messages_in);
+    counter(&mut out, "tandem_sip_messages_sent_total", "SIP messages sent", c.messages_out);
+    counter(&mut out, "tandem_sip_junk_total", "Datagrams that were no SIP message", c.junk);
+    counter(&mut out, "tandem_sip_malformed_total", "Requests refused for their form", c.malformed);
+    counter(&mut out, "tandem_sip_challenged_total", "Calls of unknown sources challenged", c.challenged);
+    counter(&mut out, "tandem_sip_refused_total", "Calls refused: unknown, unauthorised, ambiguous or unmatched", c.refused);
+    counter(&mut out, "tandem_sip_overloaded_total", "Calls turned away for load or shutdown", c.overloaded);
+    counter(&mut out, "tandem_sip_retransmissions_sent_total", "Messages sent again", t.retransmits_sent);
+    counter(&mut out, "tandem_sip_retransmissions_received_total", "Messages received again", t.retransmits_received);
+    counter(&mut out, "tandem_sip_stray_responses_total", "Responses that answered nothing of ours", t.stray_responses);
+    counter(&mut out, "tandem_calls_started_total", "Calls begun", c.calls_started);
+    counter(&mut out, "tandem_calls_answered_total", "Calls answered", c.calls_answered);
+    counter(&mut out, "tandem_calls_ended_total", "Calls ended", c.calls_ended);
+    counter(&mut out, "tandem_failovers_total", "Attempts after which the next trunk was tried", c.failovers);
+    counter(&mut out, "tandem_rtp_forwarded_total", "Media packets forwarded", media.forwarded);
+    counter(&mut out, "tandem_rtp_dropped_total", "Media packets dropped", media.dropped.total());
+    gauge(&mut out, "tandem_calls", "Calls under way", figures.calls as u64);
+    gauge(&mut out, "tandem_registered_devices", "Devices registered", figures.bindings as u64);
+    gauge(&mut out, "tandem_media_ports", "Media port pairs in use", figures.media_ports as u64);
+    gauge(&mut out, "tandem_records_waiting", "Call records not written yet", records_waiting as u64);
+    gauge(&mut out, "tandem_uptime_seconds", "Seconds since the start", uptime);
+    trunks(&mut out, config, statuses);
+    out
+}
+
+fn trunks(out: &mut String, config: &Config, statuses: &BTreeMap<TrunkId, TrunkStatus>) {
+    let families: [(&str, &str, fn(&TrunkStatus) -> Option<f64>); 3] = [
+        ("tandem_trunk_up", "Whether calls can be sent to the trunk", |status| Some(f64::from(u8::from(is_up(status.state))))),
+        ("tandem_trunk_calls", "Calls on the trunk", |status| Some(f64::from(status.calls))),
+        ("tandem_trunk_rtt_seconds", "Round trip of the last OPTIONS", |status| status.rtt_ms.map(|ms| ms / 1000.0)),
+    ];
+    for (name, help, value) in families {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
+        for (id, trunk) in &config.trunks {
+            if let Some(value) = statuses.get(id).and_then(value) {
+                let _ = writeln!(out, "{name}{{trunk=\"{}\",id=\"{id}\"}} {value}", escape(&trunk.name));
+            }
+        }
+    }
+}
+
+fn is_up(state: TrunkState) -> bool {
+    matches!(state, TrunkState::Registered | TrunkState::Reachable | TrunkState::Static | TrunkState::Degraded)
+}
+
+fn counter(out: &mut String, name: &str, help: &str, value: u64) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} counter\n{name} {value}");
+}
+
+fn gauge(out: &mut String, name: &str, help: &str, value: u64) {
+    let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge\n{name} {value}");
+}
+
+/// A label value may hold anything but these three unescaped.
+fn escape(label: &str) -> String {
+    label.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trunk_name_cannot_break_out_of_its_label() {
+        assert_eq!(escape("a\"} 1\nx \\"), "a\\\"} 1\\nx \\\\");
+    }
+}

@@ -1,0 +1,304 @@
+//! What a server is told on its command line, in its environment and in `tandem.toml`, in this order of precedence.
+
+use clap::Args;
+use serde::Deserialize;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+use tandem_engine::Limits;
+use tandem_net::Listen;
+use tandem_sip_msg::Transport;
+
+/// `tandem serve`. Everything not given here is taken from the environment, then from `tandem.toml`.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ServeArgs {
+    /// File with settings; `tandem.toml` in the working directory is read if it is there
+    #[arg(long, env = "TANDEM_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Folder for the database [default: ./data]
+    #[arg(long, env = "TANDEM_DATA", value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Address to take SIP on, as udp:192.0.2.1:5060 or tcp:[::]:5060; repeatable [default: udp and tcp on 127.0.0.1:5060]
+    #[arg(long, env = "TANDEM_SIP", value_name = "TRANSPORT:ADDRESS", value_delimiter = ',')]
+    pub sip: Vec<SipAddress>,
+    /// Address for the API and the console [default: 127.0.0.1:8080]
+    #[arg(long, env = "TANDEM_HTTP", value_name = "ADDRESS")]
+    pub http: Option<SocketAddr>,
+    /// UDP ports for media [default: 20000-29999]
+    #[arg(long, env = "TANDEM_RTP_PORTS", value_name = "FIRST-LAST")]
+    pub rtp_ports: Option<PortRange>,
+    /// The address that others reach this server at, for Contact, Via and SDP [default: the listening address]
+    #[arg(long, env = "TANDEM_ADVERTISE", value_name = "IP")]
+    pub advertise: Option<IpAddr>,
+    /// Realm in our digest challenges [default: tandem]
+    #[arg(long, env = "TANDEM_REALM")]
+    pub realm: Option<String>,
+    /// Calls at once; more are answered 503 [default: 20000]
+    #[arg(long, env = "TANDEM_MAX_CALLS")]
+    pub max_calls: Option<usize>,
+    /// Seconds that calls under way are given when the server is told to end [default: 60]
+    #[arg(long, env = "TANDEM_DRAIN", value_name = "SECONDS")]
+    pub drain: Option<u64>,
+    /// Admin token instead of the stored one
+    #[arg(long, env = "TANDEM_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub admin_token: Option<String>,
+}
+
+/// `tandem.toml`. The names are those of the command line.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    data: Option<PathBuf>,
+    sip: Vec<SipAddress>,
+    http: Option<SocketAddr>,
+    rtp_ports: Option<PortRange>,
+    advertise: Option<IpAddr>,
+    realm: Option<String>,
+    max_calls: Option<usize>,
+    drain: Option<u64>,
+    admin_token: Option<String>,
+    limits: FileLimits,
+}
+
+/// `[limits]` of `tandem.toml`, in seconds; 0 means none.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileLimits {
+    setup: Option<u64>,
+    duration: Option<u64>,
+    media_timeout: Option<u64>,
+    hold_timeout: Option<u64>,
+    silence: Option<u64>,
+}
+
+/// Everything decided.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder for the database.
+    pub data: PathBuf,
+    /// SIP listeners.
+    pub sip: Vec<Listen>,
+    /// API address.
+    pub http: SocketAddr,
+    /// First and last media port.
+    pub rtp_ports: (u16, u16),
+    /// Address put into Contact, Via and SDP.
+    pub advertise: IpAddr,
+    /// Address that media sockets are bound to.
+    pub media_bind: IpAddr,
+    /// Digest realm.
+    pub realm: String,
+    /// Calls at once.
+    pub max_calls: usize,
+    /// Time for calls to end by themselves.
+    pub drain: Duration,
+    /// Admin token given from outside.
+    pub admin_token: Option<String>,
+    /// How long calls may take.
+    pub limits: Limits,
+}
+
+/// What is wrong with the options: which one, why, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{option}: {why}. {fix}")]
+pub struct OptionsError {
+    option: String,
+    why: String,
+    fix: String,
+}
+
+impl Options {
+    /// Settles what is given with what is in the file and the defaults.
+    pub fn settle(args: ServeArgs) -> Result<Options, OptionsError> {
+        let file = read_file(args.config.as_deref())?;
+        let sip = [args.sip, file.sip].into_iter().find(|list| !list.is_empty()).unwrap_or_else(default_sip);
+        let sip: Vec<Listen> = sip.into_iter().map(|SipAddress(listen)| listen).collect();
+        let bind = sip[0].bind.ip();
+        let mut limits = Limits::default();
+        file.limits.apply(&mut limits);
+        Ok(Options {
+            data: args.data.or(file.data).unwrap_or_else(|| "./data".into()),
+            http: args.http.or(file.http).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
+            rtp_ports: args.rtp_ports.or(file.rtp_ports).map_or((20_000, 29_999), |range| (range.0, range.1)),
+            advertise: args.advertise.or(file.advertise).unwrap_or_else(|| reachable(bind)),
+            media_bind: bind,
+            realm: args.realm.or(file.realm).unwrap_or_else(|| "tandem".to_owned()),
+            max_calls: args.max_calls.or(file.max_calls).unwrap_or(20_000),
+            drain: Duration::from_secs(args.drain.or(file.drain).unwrap_or(60)),
+            admin_token: token(args.admin_token.or(file.admin_token))?,
+            sip,
+            limits,
+        })
+    }
+}
+
+impl FileLimits {
+    fn apply(&self, limits: &mut Limits) {
+        let unless_zero = |seconds: u64| (seconds != 0).then(|| Duration::from_secs(seconds));
+        if let Some(setup) = self.setup {
+            limits.setup = Duration::from_secs(setup.max(1));
+        }
+        if let Some(silence) = self.silence {
+            limits.silence = Duration::from_secs(silence.max(1));
+        }
+        limits.duration = self.duration.map_or(limits.duration, unless_zero);
+        limits.media_timeout = self.media_timeout.map_or(limits.media_timeout, unless_zero);
+        limits.hold_timeout = self.hold_timeout.map_or(limits.hold_timeout, unless_zero);
+    }
+}
+
+fn read_file(named: Option<&Path>) -> Result<File, OptionsError> {
+    let path = named.unwrap_or(Path::new("tandem.toml"));
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok(File::default()),
+        Err(error) => {
+            let fix = "Name a file that can be read with --config".to_owned();
+            return Err(OptionsError { option: path.display().to_string(), why: error.to_string(), fix });
+        }
+    };
+    toml::from_str(&text).map_err(|error| OptionsError {
+        option: path.display().to_string(),
+        // Without the line itself, which may hold the token.
+        why: error.message().to_owned(),
+        fix: "See docs/configuration.md for every name and its form".to_owned(),
+    })
+}
+
+fn default_sip() -> Vec<SipAddress> {
+    let bind = (Ipv4Addr::LOCALHOST, 5060).into();
+    [Transport::Udp, Transport::Tcp].map(|transport| SipAddress(Listen { transport, bind })).into()
+}
+
+fn token(token: Option<String>) -> Result<Option<String>, OptionsError> {
+    match token {
+        Some(token) if token.len() < 16 => Err(OptionsError {
+            option: "admin token".to_owned(),
+            why: "it is shorter than 16 characters".to_owned(),
+            fix: "Take one of 16 or more, as `openssl rand -hex 24` makes".to_owned(),
+        }),
+        token => Ok(token),
+    }
+}
+
+/// An address that others can use for one that we are bound to: itself, or for a wildcard the one that the default route uses.
+fn reachable(bind: IpAddr) -> IpAddr {
+    if !bind.is_unspecified() {
+        return bind;
+    }
+    // Connecting a UDP socket sends nothing; it only asks the routing table.
+    let outward = UdpSocket::bind((bind, 0)).and_then(|socket| {
+        socket.connect(if bind.is_ipv4() { "192.0.2.1:9" } else { "[2001:db8::1]:9" })?;
+        socket.local_addr()
+    });
+    outward.map_or(Ipv4Addr::LOCALHOST.into(), |address| address.ip())
+}
+
+/// `udp:192.0.2.1:5060`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SipAddress(pub Listen);
+
+impl FromStr for SipAddress {
+    type Err = String;
+    fn from_str(text: &str) -> Result<SipAddress, String> {
+        let (transport, address) = text.split_once(':').ok_or("write it as udp:192.0.2.1:5060")?;
+        let transport = match transport {
+            "udp" => Transport::Udp,
+            "tcp" => Transport::Tcp,
+            other => return Err(format!("{other:?} is no transport; udp and tcp are served")),
+        };
+        let bind = address.parse().map_err(|_| format!("{address:?} is no address with port, as 192.0.2.1:5060 or [::]:5060"))?;
+        Ok(SipAddress(Listen { transport, bind }))
+    }
+}
+
+impl TryFrom<String> for SipAddress {
+    type Error = String;
+    fn try_from(text: String) -> Result<SipAddress, String> {
+        text.parse()
+    }
+}
+
+/// `20000-29999`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PortRange(pub u16, pub u16);
+
+impl FromStr for PortRange {
+    type Err = String;
+    fn from_str(text: &str) -> Result<PortRange, String> {
+        let ports = text.split_once('-').and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
+        match ports {
+            Some((first, last)) if first >= 1024 && u32::from(first) + 3 <= u32::from(last) => Ok(PortRange(first, last)),
+            Some(_) => Err("from 1024 up, and at least four ports: one call takes two pairs".to_owned()),
+            None => Err("write it as 20000-29999".to_owned()),
+        }
+    }
+}
+
+impl TryFrom<String> for PortRange {
+    type Error = String;
+    fn try_from(text: String) -> Result<PortRange, String> {
+        text.parse()
+    }
+}
+
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.0, self.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settle(args: ServeArgs, file: &str) -> Result<Options, OptionsError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("tandem.toml");
+        std::fs::write(&path, file).unwrap();
+        Options::settle(ServeArgs { config: Some(path), ..args })
+    }
+
+    #[test]
+    fn what_is_not_said_has_a_default_that_works_on_one_machine() {
+        let options = settle(ServeArgs::default(), "").unwrap();
+        assert_eq!(options.data, PathBuf::from("./data"));
+        assert_eq!(options.sip.len(), 2);
+        assert_eq!(options.http.to_string(), "127.0.0.1:8080");
+        assert_eq!(options.rtp_ports, (20_000, 29_999));
+        assert_eq!(options.advertise.to_string(), "127.0.0.1");
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_file() {
+        let args = ServeArgs { http: Some("127.0.0.1:1".parse().unwrap()), ..ServeArgs::default() };
+        let options = settle(args, "http = '127.0.0.1:2'\nrtp_ports = '30000-30100'\nsip = ['tcp:127.0.0.1:6000']").unwrap();
+        assert_eq!(options.http.port(), 1);
+        assert_eq!(options.rtp_ports, (30_000, 30_100));
+        assert_eq!(options.sip[0].transport, Transport::Tcp);
+    }
+
+    #[test]
+    fn a_limit_of_zero_is_no_limit() {
+        let options = settle(ServeArgs::default(), "[limits]\nduration = 0\nmedia_timeout = 5").unwrap();
+        assert_eq!(options.limits.duration, None);
+        assert_eq!(options.limits.media_timeout, Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn bad_settings_are_named_and_never_echo_a_token() {
+        let error = settle(ServeArgs::default(), "admin_token = 'short'").unwrap_err().to_string();
+        assert!(error.contains("16 characters") && !error.contains("short'"), "{error}");
+        let error = settle(ServeArgs::default(), "admin_token = 'abcdefghijklmnop' = 1").unwrap_err().to_string();
+        assert!(!error.contains("abcdefghijklmnop"), "{error}");
+        let error = settle(ServeArgs::default(), "rtp_port = '1-2'").unwrap_err().to_string();
+        assert!(error.contains("rtp_port"), "{error}");
+        assert!("udp:here".parse::<SipAddress>().unwrap_err().contains("192.0.2.1:5060"));
+        assert!("sctp:127.0.0.1:1".parse::<SipAddress>().unwrap_err().contains("udp and tcp"));
+        assert!("5-9".parse::<PortRange>().is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! Putting a server together, and taking it down again.
+
+use crate::backend::{Live, totals_of};
+use crate::clock::Clock;
+use crate::engine_loop::{self, Command, EngineHandle, Parts};
+use crate::options::Options;
+use crate::records::RecordWriter;
+use arc_swap::ArcSwap;
+use std::error::Error;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tandem_api::TokenHash;
+use tandem_engine::{Engine, Local, RegistrarConfig, Settings};
+use tandem_media::QUARANTINE;
+use tandem_model::{Config, Event};
+use tandem_net::{Limits as NetLimits, Net};
+use tandem_relay::{Relay, RelayConfig};
+use tandem_store::Store;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+
+/// A server that runs.
+pub struct Server {
+    /// What the API works with.
+    pub live: Arc<Live>,
+    /// The engine.
+    pub engine: EngineHandle,
+    /// Where the API is.
+    pub http: SocketAddr,
+    /// The admin token, when it was made or given just now.
+    pub token: Option<String>,
+    engine_thread: JoinHandle<()>,
+    records: tokio::task::JoinHandle<()>,
+    api: tokio::task::JoinHandle<io::Result<()>>,
+    stop_api: oneshot::Sender<()>,
+}
+
+/// Starts everything: store, media, sockets, engine, API.
+pub async fn start(options: &Options, on_event: Box<dyn Fn(&Event) + Send>) -> Result<Server, Box<dyn Error>> {
+    let clock = Clock::start();
+    let store = Store::open(&options.data).await?;
+    let (token, hash) = admin_token(&store, options.admin_token.clone()).await?;
+    let config = Arc::new(Config::load(store.load_config().await?));
+    let bindings = store.load_bindings().await?;
+    let http = TcpListener::bind(options.http)
+        .await
+        .map_err(|error| format!("--http {}: {error}. Choose an address and port that are free", options.http))?;
+    let http_address = http.local_addr()?;
+
+    let (handle, commands) = engine_loop::channel();
+    let media = handle.clone();
+    let relay_config = RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
+    let relay = Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?;
+    let totals = totals_of(&relay);
+    let (records, records_task) = RecordWriter::start(store.clone());
+    let listens = options.sip.clone();
+    let engine = Engine::new(settings(options)?, config.clone(), bindings, clock.now());
+    let parts = Parts {
+        engine,
+        clock,
+        relay,
+        bindings: store.bindings_writer(),
+        records: records.clone(),
+        on_event,
+        runtime: tokio::runtime::Handle::current(),
+        handle: handle.clone(),
+    };
+    let bind = async move || Net::bind(&listens, NetLimits::default()).await.map_err(io::Error::other);
+    let engine_thread = engine_loop::start(parts, bind, commands)?;
+
+    let live = Arc::new(Live {
+        store,
+        engine: handle.clone(),
+        config: ArcSwap::new(config),
+        changing: tokio::sync::Mutex::new(()),
+        clock,
+        token: hash,
+        records,
+        media: totals,
+    });
+    let (stop_api, stopped) = oneshot::channel();
+    let backend = live.clone();
+    let api = tokio::spawn(async move {
+        tandem_api::serve(http, backend, tandem_api::Options::default(), async {
+            let _ = stopped.await;
+        })
+        .await
+    });
+    Ok(Server { live, engine: handle, http: http_address, token, engine_thread, records: records_task, api, stop_api })
+}
+
+impl Server {
+    /// Waits until no call is left, at most for so long. No new ones begin meanwhile.
+    pub async fn drain(&self, at_most: Duration) {
+        self.engine.tell(Command::Drain);
+        let until = tokio::time::Instant::now() + at_most;
+        while tokio::time::Instant::now() < until {
+            if self.engine.ask(Command::Calls).await.is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// Ends every call with BYE, takes registrations back, writes what is to be written, and stops.
+    pub async fn stop(self) {
+        let _ = self.stop_api.send(());
+        self.engine.tell(Command::ShutDown);
+        let engine_thread = self.engine_thread;
+        let _ = tokio::task::spawn_blocking(move || engine_thread.join()).await;
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.api).await;
+        let store = self.live.store.clone();
+        drop(self.live);
+        let _ = tokio::time::timeout(Duration::from_secs(10), self.records).await;
+        store.close().await;
+    }
+}
+
+fn settings(options: &Options) -> Result<Settings, Box<dyn Error>> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    let listeners = options
+        .sip
+        .iter()
+        .map(|listen| (listen.transport, SocketAddr::new(options.advertise, listen.bind.port())))
+        .collect();
+    Ok(Settings {
+        local: Local { listeners },
+        media_address: options.advertise,
+        media_ports: options.rtp_ports,
+        media_quarantine: QUARANTINE,
+        limits: options.limits,
+        max_calls: options.max_calls,
+        registrar: RegistrarConfig { realm: options.realm.clone(), ..RegistrarConfig::default() },
+        seed,
+    })
+}
+
+/// The token given from outside, else the stored one, else a new one that is shown once.
+async fn admin_token(store: &Store, given: Option<String>) -> Result<(Option<String>, TokenHash), Box<dyn Error>> {
+    if let Some(token) = given {
+        let hash = TokenHash::of(&token);
+        store.set_admin_token_hash(hash.as_bytes()).await?;
+        return Ok((None, hash));
+    }
+    if let Some(hash) = store.admin_token_hash().await? {
+        return Ok((None, TokenHash::from_bytes(hash)));
+    }
+    let mut random = [0; 24];
+    getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = TokenHash::of(&token);
+    store.set_admin_token_hash(hash.as_bytes()).await?;
+    Ok((Some(token), hash))
+}

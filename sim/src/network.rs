@@ -1,0 +1,119 @@
+//! The virtual network: packets in flight, and what becomes of them.
+
+use crate::Packet;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tandem_time::Time;
+
+/// What the network does to signalling packets. Probabilities are parts of 1.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Faults {
+    /// Lost.
+    pub loss: f64,
+    /// Delivered twice.
+    pub duplication: f64,
+    /// Delayed by up to `jitter` beyond the usual, and so overtaken by others.
+    pub reordering: f64,
+    /// The usual way.
+    pub delay: Duration,
+    /// The longest additional delay of one that is reordered.
+    pub jitter: Duration,
+}
+
+impl Default for Faults {
+    /// A good network: 5 ms and nothing else.
+    fn default() -> Faults {
+        Faults { loss: 0.0, duplication: 0.0, reordering: 0.0, delay: Duration::from_millis(5), jitter: Duration::ZERO }
+    }
+}
+
+/// What is done to one particular packet, whatever the probabilities say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is lost.
+    Dropped,
+    /// It comes twice.
+    Doubled,
+    /// It comes so much later.
+    Delayed(Duration),
+}
+
+/// Packets in flight.
+#[derive(Debug)]
+pub struct Network {
+    faults: Faults,
+    rng: StdRng,
+    flying: BTreeMap<(Time, u64), Packet>,
+    sent: u64,
+    delivered: u64,
+    fates: BTreeMap<u64, Fate>,
+}
+
+impl Network {
+    /// A network whose faults are decided by `seed`.
+    pub fn new(seed: u64, faults: Faults) -> Network {
+        Network { faults, rng: StdRng::seed_from_u64(seed), flying: BTreeMap::new(), sent: 0, delivered: 0, fates: BTreeMap::new() }
+    }
+
+    /// Decides what becomes of the n-th signalling packet from now, counted from 0.
+    pub fn set_fate(&mut self, n: u64, fate: Fate) {
+        self.fates.insert(self.sent + n, fate);
+    }
+
+    /// Changes what the network does.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+    }
+
+    /// Signalling packets sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Sends a packet. Media goes the usual way always: what becomes of it is the media tests' matter.
+    pub fn send(&mut self, packet: Packet, now: Time) {
+        let usual = now + self.faults.delay;
+        if packet.is_media {
+            return self.deliver(usual, packet);
+        }
+        let n = self.sent;
+        self.sent += 1;
+        match self.fates.remove(&n) {
+            Some(Fate::Dropped) => return,
+            Some(Fate::Doubled) => self.deliver(usual + Duration::from_millis(1), packet.clone()),
+            Some(Fate::Delayed(by)) => return self.deliver(usual + by, packet),
+            None => {}
+        }
+        if self.rng.random_bool(self.faults.loss) {
+            return;
+        }
+        if self.rng.random_bool(self.faults.duplication) {
+            let late = self.late();
+            self.deliver(usual + late, packet.clone());
+        }
+        let late = if self.rng.random_bool(self.faults.reordering) { self.late() } else { Duration::ZERO };
+        self.deliver(usual + late, packet);
+    }
+
+    /// When the next packet arrives.
+    pub fn next(&self) -> Option<Time> {
+        self.flying.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// A packet that has arrived by now.
+    pub fn arrived(&mut self, now: Time) -> Option<Packet> {
+        let entry = self.flying.first_entry()?;
+        (entry.key().0 <= now).then(|| entry.remove())
+    }
+
+    fn late(&mut self) -> Duration {
+        self.faults.jitter.mul_f64(self.rng.random_range(0.0..=1.0))
+    }
+
+    fn deliver(&mut self, at: Time, packet: Packet) {
+        self.delivered += 1;
+        self.flying.insert((at, self.delivered), packet);
+    }
+}

@@ -1,0 +1,54 @@
+//! What a user agent does with a call that it gets.
+
+use std::time::Duration;
+
+/// What is done with one call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Rings, then answers.
+    Answer {
+        /// For how long it rings.
+        ring: Duration,
+        /// It plays its tone while it rings (183 with SDP).
+        early: bool,
+        /// It sends audio once answered.
+        talks: bool,
+    },
+    /// Refuses.
+    Refuse {
+        /// The status.
+        code: u16,
+        /// Its phrase.
+        phrase: &'static str,
+        /// A `Reason` header value.
+        reason: Option<&'static str>,
+    },
+    /// Rings for some time, then refuses.
+    RingThenRefuse {
+        /// The status.
+        code: u16,
+        /// For how long it rings.
+        ring: Duration,
+    },
+    /// Says nothing at all.
+    Silent,
+    /// Says 100 and nothing more.
+    Stuck,
+    /// Rings for ever.
+    RingForever,
+}
+
+impl Behaviour {
+    /// Rings for `millis` and answers.
+    pub fn answer_after(millis: u64) -> Behaviour {
+        Behaviour::Answer { ring: Duration::from_millis(millis), early: false, talks: true }
+    }
+
+    /// Refuses at once.
+    pub fn refuse(code: u16, phrase: &'static str) -> Behaviour {
+        Behaviour::Refuse { code, phrase, reason: None }
+    }
+}
+
+/// Chooses by the number called.
+pub type Policy = Box<dyn FnMut(&str) -> Behaviour + Send>;

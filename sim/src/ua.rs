@@ -1,0 +1,182 @@
+//! A SIP user agent of its own making: a phone, a carrier with its registrar, a gateway. It keeps to the same contract as the
+//! core: packets and moments in, packets out.
+
+mod auth;
+mod call;
+mod client;
+mod media;
+mod server;
+
+pub use auth::Registered;
+pub use call::{Stage, UaCall};
+
+use crate::policy::{Behaviour, Policy};
+use bytes::Bytes;
+use client::Pending;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use server::Answered;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use tandem_sip_dialog::digest::DigestClient;
+use tandem_sip_msg::Message;
+use tandem_time::Time;
+
+/// A datagram on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packet {
+    /// Where it comes from.
+    pub from: SocketAddr,
+    /// Where it goes.
+    pub to: SocketAddr,
+    /// What it is.
+    pub bytes: Bytes,
+    /// RTP or RTCP; otherwise SIP.
+    pub is_media: bool,
+}
+
+/// One call of a user agent, by its position among all it ever had.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct CallRef(pub usize);
+
+/// A user agent.
+pub struct Ua {
+    /// Its name in ladders.
+    pub name: String,
+    /// Its SIP address.
+    pub address: SocketAddr,
+    /// The user part of its addresses.
+    pub user: String,
+    /// What it does with calls.
+    policy: Policy,
+    /// Accounts that may register here and call out here; empty: nobody is asked for credentials.
+    accounts: BTreeMap<String, String>,
+    /// Who registered here.
+    registered: BTreeMap<String, Registered>,
+    /// The longest registration that it grants, seconds.
+    pub max_expires: u32,
+    /// It is switched off: takes nothing, says nothing.
+    pub is_off: bool,
+    /// Codecs that it offers and accepts, best first.
+    pub codecs: Vec<&'static str>,
+    /// The frequency of its tone, hertz.
+    pub tone: f64,
+    /// INVITEs go out without an offer.
+    pub offers_late: bool,
+    digest: Option<DigestClient>,
+    registration: Option<u16>,
+    calls: Vec<UaCall>,
+    pending: Vec<Pending>,
+    answered: BTreeMap<String, Answered>,
+    outputs: VecDeque<Packet>,
+    rng: StdRng,
+    next_port: u16,
+    nonce: String,
+}
+
+impl Ua {
+    /// A user agent at `address` that answers every call after half a second of ringing. Its media ports begin at `media_port`.
+    pub fn new(name: &str, address: SocketAddr, user: &str, media_port: u16, seed: u64) -> Ua {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let nonce = format!("{:016x}", rng.next_u64());
+        Ua {
+            name: name.to_owned(),
+            address,
+            user: user.to_owned(),
+            policy: Box::new(|_| Behaviour::answer_after(500)),
+            accounts: BTreeMap::new(),
+            registered: BTreeMap::new(),
+            max_expires: 3600,
+            is_off: false,
+            codecs: vec!["PCMU", "PCMA", "telephone-event"],
+            tone: 440.0,
+            offers_late: false,
+            digest: None,
+            registration: None,
+            calls: Vec::new(),
+            pending: Vec::new(),
+            answered: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            rng,
+            next_port: media_port,
+            nonce,
+        }
+    }
+
+    /// From now on calls are treated so.
+    pub fn treat_calls(&mut self, policy: impl FnMut(&str) -> Behaviour + Send + 'static) {
+        self.policy = Box::new(policy);
+    }
+
+    /// All calls that it ever had, oldest first.
+    pub fn calls(&self) -> &[UaCall] {
+        &self.calls
+    }
+
+    /// One of its calls.
+    pub fn call(&self, call: CallRef) -> &UaCall {
+        &self.calls[call.0]
+    }
+
+    /// Its latest call, if it ever had one.
+    pub fn last_call(&self) -> Option<CallRef> {
+        self.calls.len().checked_sub(1).map(CallRef)
+    }
+
+    /// The final status of its latest REGISTER.
+    pub fn registration_code(&self) -> Option<u16> {
+        self.registration
+    }
+
+    /// Takes a datagram that came to its SIP address or to one of its media ports.
+    pub fn receive(&mut self, packet: &Packet, now: Time) {
+        if self.is_off {
+            return;
+        }
+        if packet.to != self.address {
+            return self.receive_media(packet);
+        }
+        let Ok(message) = Message::parse(packet.bytes.clone()) else { return };
+        if message.is_request() {
+            self.on_request(message, packet.from, now);
+        } else {
+            self.on_response(&message, packet.from, now);
+        }
+    }
+
+    /// The next packet to send.
+    pub fn poll_output(&mut self) -> Option<Packet> {
+        if self.is_off {
+            self.outputs.clear();
+        }
+        self.outputs.pop_front()
+    }
+
+    /// When [`Ua::handle_timeout`] is due.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let pending = self.pending.iter().map(|pending| pending.due);
+        let calls = self.calls.iter().filter_map(UaCall::due);
+        pending.chain(calls).min()
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Time) {
+        self.resend_pending(now);
+        for n in 0..self.calls.len() {
+            self.call_timeout(n, now);
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, bytes: Bytes) {
+        self.outputs.push_back(Packet { from: self.address, to, bytes, is_media: false });
+    }
+
+    fn token(&mut self) -> String {
+        format!("{:012x}", self.rng.next_u64() >> 16)
+    }
+
+    fn find_call(&self, message: &Message) -> Option<usize> {
+        let own_tag = if message.is_request() { message.to_tag() } else { message.from_tag() };
+        self.calls.iter().rposition(|call| call.call_id == message.call_id() && own_tag.is_none_or(|tag| tag == call.local_tag))
+    }
+}

@@ -1,0 +1,115 @@
+//! A call as a user agent sees it.
+
+use super::media::Media;
+use bytes::Bytes;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tandem_sip_msg::Message;
+use tandem_time::Time;
+
+/// How far a call is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// An INVITE was sent or received, and nothing more.
+    Calling,
+    /// It rings, here or there.
+    Ringing,
+    /// It was answered.
+    Talking,
+    /// It is over.
+    Over,
+}
+
+/// One call.
+pub struct UaCall {
+    /// How far it is.
+    pub stage: Stage,
+    /// Whether we called.
+    pub is_outgoing: bool,
+    /// Who was called: the user part of the Request-URI.
+    pub called: String,
+    /// From, as received or sent.
+    pub from: String,
+    /// The INVITE, when it was received.
+    pub invite: Option<Message>,
+    /// The final status of the INVITE.
+    pub code: Option<u16>,
+    /// Its phrase.
+    pub phrase: String,
+    /// Provisional statuses heard, in order.
+    pub heard: Vec<u16>,
+    /// `Reason` values of what ended it.
+    pub reasons: Vec<String>,
+    /// BYE came, and who sent it: we (`false`) or the peer (`true`).
+    pub ended_by_peer: Option<bool>,
+    /// re-INVITEs received.
+    pub changes: u32,
+    /// The final status of our last re-INVITE.
+    pub change_code: Option<u16>,
+    /// What the peer last said of its media.
+    pub remote_sdp: Option<Bytes>,
+    /// When it was answered.
+    pub answered_at: Option<Time>,
+    pub(super) call_id: String,
+    pub(super) local_tag: String,
+    pub(super) local: String,
+    pub(super) remote: String,
+    pub(super) remote_tag: Option<String>,
+    pub(super) remote_target: String,
+    pub(super) peer: SocketAddr,
+    pub(super) cseq: u32,
+    pub(super) invite_branch: String,
+    pub(super) cancelled: bool,
+    pub(super) media: Media,
+    pub(super) sdp_version: u64,
+    /// Answer (or refuse) the INVITE at this moment.
+    pub(super) act_at: Option<(Time, Act)>,
+    /// Our 2xx, repeated until the ACK comes.
+    pub(super) unacked: Option<Unacked>,
+    /// The ACK we sent, for repeated 2xx.
+    pub(super) ack: Option<(u32, Bytes)>,
+    /// Our last re-INVITE had no offer.
+    pub(super) late_change: bool,
+}
+
+/// What is due on an incoming call.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Act {
+    Answer { talks: bool },
+    Refuse(u16),
+}
+
+pub(super) struct Unacked {
+    pub(super) bytes: Bytes,
+    pub(super) due: Time,
+    pub(super) interval: Duration,
+    pub(super) until: Time,
+}
+
+impl UaCall {
+    /// Packets of audio that came.
+    pub fn packets_received(&self) -> u64 {
+        self.media.received
+    }
+
+    /// Packets of audio that were sent.
+    pub fn packets_sent(&self) -> u64 {
+        self.media.sent
+    }
+
+    /// Whether the last that was heard is a tone of so many hertz.
+    pub fn hears(&self, hertz: f64) -> bool {
+        self.media.ear.hears(hertz)
+    }
+
+    /// Where its audio comes in.
+    pub fn media_address(&self) -> SocketAddr {
+        self.media.local
+    }
+
+    pub(super) fn due(&self) -> Option<Time> {
+        let act = self.act_at.map(|(at, _)| at);
+        let resend = self.unacked.as_ref().map(|unacked| unacked.due);
+        [act, resend, self.media.next].into_iter().flatten().min()
+    }
+}
