@@ -7,9 +7,10 @@ use crate::setup::Trying;
 use crate::talk::Talk;
 use crate::{Caller, Exchange, MediaDesk, Round};
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tandem_media::MediaEvent;
-use tandem_model::{Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party};
+use tandem_model::{Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party, TrunkId};
 use tandem_sip_dialog::{Leg, LegEvent, Sip};
 use tandem_sip_msg::{Flow, Message};
 use tandem_sip_txn::{ClientKey, Failure, Owner, ServerKey};
@@ -251,6 +252,12 @@ impl Call {
             attempts: (self.outs.len() + self.unsent.len()) as u32,
             codec: self.outs.iter().find_map(|out| out.record.codec.clone()),
         }
+    }
+
+    /// The trunk that a leg is an attempt at and the address that it was sent to.
+    pub fn trunk_of(&self, leg: usize) -> Option<(TrunkId, SocketAddr)> {
+        let out = self.outs.get(leg.checked_sub(1)?)?;
+        Some((out.record.trunk_id?, out.leg.flow().remote))
     }
 
     fn leg(&mut self, leg: usize) -> Option<&mut Leg> {

@@ -13,10 +13,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tandem_call::{Call, CallOutput, Ctx, LEGS, Limits, MediaDesk, Seats};
 use tandem_media::{MediaCommand, MediaEvent, PortPool};
-use tandem_model::{Binding, CallId, CallRecord, Config, Event, TrunkId};
+use tandem_model::{Binding, BindingOwner, CallId, CallRecord, Config, Event, TrunkId, TrunkMode};
 use tandem_sip_dialog::{Leg, Sip};
 use tandem_sip_msg::{ConnectionId, Flow, Message, ParseError};
-use tandem_sip_txn::{self as txn, ClientKey, Owner, Transactions};
+use tandem_sip_txn::{self as txn, ClientKey, Failure, Owner, Transactions};
 use tandem_time::{Time, Timers};
 use tandem_trunk::{OWNER_BIT, Registrar, RegistrarOutput, TrunkOutput, Trunks};
 
@@ -127,6 +127,9 @@ impl Engine {
         self.config = config.clone();
         self.registrar.configure(&config, now);
         self.trunks.configure(&config, &mut sip(&mut self.txn, &mut self.rng, now));
+        for trunk in config.trunks.values().filter(|trunk| trunk.mode == TrunkMode::RegisterIn) {
+            self.trunks.set_bound(trunk.id, self.registrar.is_bound(BindingOwner::Trunk(trunk.id), now), now);
+        }
         self.settle(now);
     }
 
@@ -304,13 +307,33 @@ impl Engine {
                     TrunkOutput::Event(event) => Output::Event(event),
                 });
             } else if let Some(output) = self.registrar.poll_output() {
-                self.outputs.push_back(match output {
+                let output = match output {
                     RegistrarOutput::Persist { id, changes } => Output::Persist { id, changes },
-                    RegistrarOutput::Event(event) => Output::Event(event),
-                });
+                    RegistrarOutput::Event(event) => {
+                        self.note_binding(&event, now);
+                        Output::Event(event)
+                    }
+                };
+                self.outputs.push_back(output);
             } else {
                 return;
             }
+        }
+    }
+
+    /// A trunk that registers to us has a status that follows its bindings.
+    fn note_binding(&mut self, event: &Event, now: Time) {
+        if let Event::RegistrationAdded { owner, .. } | Event::RegistrationEnded { owner, .. } = event
+            && let BindingOwner::Trunk(id) = *owner
+        {
+            self.trunks.set_bound(id, self.registrar.is_bound(*owner, now), now);
+        }
+    }
+
+    /// What a call meets on a trunk counts as a probe does.
+    fn note_evidence(&mut self, no: u64, leg: usize, heard: Result<(), Failure>, now: Time) {
+        if let Some((trunk, target)) = self.calls.get(&no).and_then(|call| call.trunk_of(leg)) {
+            self.trunks.call_evidence(trunk, target, heard, &mut sip(&mut self.txn, &mut self.rng, now));
         }
     }
 
@@ -338,6 +361,11 @@ impl Engine {
                     return self.trunks.on_response(owner, key, &message, flow, &mut sip);
                 }
                 let (no, leg) = split(owner);
+                // 408 and 503 say that the trunk is not well, as they do to OPTIONS.
+                if let Some(code) = message.code().filter(|code| *code >= 200) {
+                    let heard = if matches!(code, 408 | 503) { Err(Failure::Timeout) } else { Ok(()) };
+                    self.note_evidence(no, leg, heard, now);
+                }
                 self.with_call(no, now, |call, ctx| call.on_response(leg, key, &message, flow, ctx));
             }
             txn::Output::Failed { key, owner, failure } => {
@@ -346,6 +374,7 @@ impl Engine {
                     return self.trunks.on_failed(owner, key, failure, &mut sip);
                 }
                 let (no, leg) = split(owner);
+                self.note_evidence(no, leg, Err(failure), now);
                 self.with_call(no, now, |call, ctx| call.on_failed(leg, key, failure, ctx));
             }
             txn::Output::NoAck { .. } => {}

@@ -1,7 +1,6 @@
 //! Refusing requests: strangers are answered and forgotten.
 
 use crate::Engine;
-use std::hash::BuildHasher;
 use tandem_model::Event;
 use tandem_sip_dialog::{ALLOW, PRODUCT};
 use tandem_sip_msg::{Flow, Header, Message, Method, Writer};

@@ -71,7 +71,7 @@ impl TrunkHealth for Health<'_> {
             return Availability::Full;
         }
         let up = match trunk.mode {
-            TrunkMode::RegisterIn => !self.registrar.contacts(BindingOwner::Trunk(id), self.now).is_empty(),
+            TrunkMode::RegisterIn => self.registrar.is_bound(BindingOwner::Trunk(id), self.now),
             _ => self.trunks.is_up(id),
         };
         if up { Availability::Up } else { Availability::Down }

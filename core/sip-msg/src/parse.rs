@@ -227,7 +227,7 @@ impl<'m> Checks<'m> {
             Err(()) => self.note(Err(bad("Missing or Malformed To"))),
         }
         let call_id = facts.call_id.of(self.head);
-        if call_id.is_empty() || call_id.iter().any(|&b| is_blank(b)) {
+        if call_id.is_empty() || !is_visible(call_id) {
             self.note(Err(bad("Missing or Malformed Call-ID")));
         }
         if self.is_request {
@@ -297,7 +297,10 @@ impl<'m> Checks<'m> {
         // The line is trimmed already, so its first element starts where it does.
         facts.top_via = Span { start: first.start, end: first.start + top.len() as u16 };
         let via = Via::parse(top).ok_or(FAULT)?;
-        via.params().get_once("branch").map_err(|()| FAULT)?;
+        let branch = via.params().get_once("branch").map_err(|()| FAULT)?;
+        if !is_visible(branch.unwrap_or("").as_bytes()) {
+            return Err(FAULT);
+        }
         let mut below = self.elements(Header::Via).skip(1);
         if !self.is_request || below.all(|value| Via::salvage(value).is_some()) { Ok(()) } else { Err(FAULT) }
     }
@@ -358,4 +361,9 @@ impl<'m> Checks<'m> {
         facts.body.1 = end.ok_or(bad("Body Shorter than Content-Length"))?;
         Ok(())
     }
+}
+
+/// No space or control: what names a transaction or dialog has to come back unchanged.
+fn is_visible(text: &[u8]) -> bool {
+    text.iter().all(|&b| b > b' ' && b != 0x7f)
 }

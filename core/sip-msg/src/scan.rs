@@ -74,21 +74,33 @@ struct Row {
 /// is refused; a NUL is let through as a quoted pair only (RFC 3261 §25.1).
 fn row(buf: &[u8], from: usize, fault: &mut Option<Fault>) -> Option<Row> {
     let mut at = from;
+    let mut quoted = false;
     loop {
         let hit = at + memchr3(b'\n', b'\r', 0, &buf[at..])?;
         match buf[hit] {
             b'\n' => return Some(Row { end: hit, next: hit + 1 }),
             b'\r' if buf.get(hit + 1) == Some(&b'\n') => return Some(Row { end: hit, next: hit + 2 }),
             b'\r' => _ = fault.get_or_insert(bad("Bare CR in Head")),
-            _ => {
-                let escapes = buf[at..hit].iter().rev().take_while(|&&b| b == b'\\').count();
-                if escapes % 2 == 0 {
-                    fault.get_or_insert(bad("NUL in Head"));
-                }
-            }
+            _ if ends_in_escape(&buf[at..hit], &mut quoted) => {}
+            _ => _ = fault.get_or_insert(bad("NUL in Head")),
         }
         at = hit + 1;
     }
+}
+
+/// Whether the next character is escaped, in a quoted string. `quoted` carries over from piece to piece of a line.
+fn ends_in_escape(piece: &[u8], quoted: &mut bool) -> bool {
+    let mut escaped = false;
+    for &b in piece {
+        if escaped {
+            escaped = false;
+        } else if b == b'"' {
+            *quoted = !*quoted;
+        } else {
+            escaped = *quoted && b == b'\\';
+        }
+    }
+    escaped
 }
 
 fn line(buf: &[u8], start: usize) -> Option<Line> {

@@ -11,7 +11,7 @@ const SIZE: usize = 60_000;
 /// take seconds.
 const LIMIT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 5 });
 
-const PIECES: [&str; 36] = [
+const PIECES: [&str; 38] = [
     ",",
     ";",
     ":",

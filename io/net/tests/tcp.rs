@@ -8,12 +8,12 @@ use bytes::Bytes;
 use common::{
     MESSAGE, TCP, beside, connected, disconnected, failures, flow, limited, message, net, soon, until,
 };
-use tandem_net::{Limits, Net, NetEvent};
+use tandem_net::{Limits, NetEvent};
 use tandem_sip_msg::{Flow, Transport};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-async fn phone(net: &Net) -> TcpStream {
+async fn phone(net: &Watched) -> TcpStream {
     TcpStream::connect(net.addresses()[0]).await.unwrap()
 }
 
@@ -29,7 +29,7 @@ async fn a_message_in_pieces_is_put_together_and_answered_on_its_connection() {
     let mut phone = phone(&server).await;
     let opened = connected(&mut server).await;
     assert_eq!(opened.remote, phone.local_addr().unwrap());
-    let ((), events) = beside(&mut server, async {
+    beside(&mut server, async {
         for piece in MESSAGE.chunks(9) {
             phone.write_all(piece).await.unwrap();
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -37,15 +37,12 @@ async fn a_message_in_pieces_is_put_together_and_answered_on_its_connection() {
         phone.write_all(MESSAGE).await.unwrap();
     })
     .await;
-    let mut events = events;
-    while events.len() < 2 {
-        soon(server.next(&mut events)).await;
-    }
+    gather(&mut server, |seen| seen.len() == 2).await;
     let expected = NetEvent::Message { flow: opened, bytes: Bytes::from_static(MESSAGE) };
-    assert_eq!(events, [expected.clone(), expected]);
+    assert_eq!(server.seen, [expected.clone(), expected]);
     server.send(opened, Bytes::from_static(b"SIP/2.0 200 OK\r\n\r\n"), Some(1));
     let mut answer = [0; 18];
-    beside(&mut server, phone.read_exact(&mut answer)).await.0.unwrap();
+    beside(&mut server, phone.read_exact(&mut answer)).await.unwrap();
     assert_eq!(&answer, b"SIP/2.0 200 OK\r\n\r\n");
 }
 
@@ -55,9 +52,11 @@ async fn a_ping_is_answered_and_a_pong_is_not() {
     let mut phone = phone(&server).await;
     phone.write_all(b"\r\n\r\n").await.unwrap();
     let mut answer = [0; 2];
-    let (read, events) = beside(&mut server, phone.read_exact(&mut answer)).await;
+    let read = beside(&mut server, phone.read_exact(&mut answer)).await;
     assert_eq!((read.unwrap(), &answer), (2, b"\r\n"));
-    assert!(matches!(events[..], [NetEvent::Connected { .. }]));
+    phone.write_all(&[b"\r\n", MESSAGE].concat()).await.unwrap();
+    message(&mut server).await;
+    assert!(matches!(server.seen[..], [NetEvent::Connected { .. }]));
 }
 
 #[tokio::test]
@@ -68,11 +67,10 @@ async fn one_connection_to_a_remote_address_is_made_and_reused() {
     for n in 0..3 {
         server.send(to_carrier, Bytes::from(format!("message {n};")), Some(n));
     }
-    let (accepted, _) = beside(&mut server, carrier.accept()).await;
-    let (mut stream, _) = accepted.unwrap();
+    let (mut stream, _) = beside(&mut server, carrier.accept()).await.unwrap();
     server.send(to_carrier, Bytes::from_static(b"message 3;"), Some(3));
     let mut read = [0; 40];
-    beside(&mut server, stream.read_exact(&mut read)).await.0.unwrap();
+    beside(&mut server, stream.read_exact(&mut read)).await.unwrap();
     assert_eq!(&read, b"message 0;message 1;message 2;message 3;");
     stream.write_all(MESSAGE).await.unwrap();
     let (from, _) = message(&mut server).await;
@@ -87,7 +85,7 @@ async fn a_connection_that_came_in_serves_what_goes_out_to_its_address() {
     let opened = connected(&mut server).await;
     server.send(flow(Transport::Tcp, opened.remote), Bytes::from_static(b"hello"), Some(1));
     let mut read = [0; 5];
-    beside(&mut server, phone.read_exact(&mut read)).await.0.unwrap();
+    beside(&mut server, phone.read_exact(&mut read)).await.unwrap();
     assert_eq!(&read, b"hello");
 }
 
@@ -97,17 +95,14 @@ async fn a_flow_whose_connection_is_gone_is_connected_anew() {
     let mut server = net(&[TCP]).await;
     let to_carrier = flow(Transport::Tcp, carrier.local_addr().unwrap());
     server.send(to_carrier, Bytes::from_static(b"one"), None);
-    let (accepted, mut events) = beside(&mut server, carrier.accept()).await;
-    let first = match events.pop() {
-        Some(NetEvent::Connected { flow }) => flow,
-        _ => connected(&mut server).await,
-    };
+    let accepted = beside(&mut server, carrier.accept()).await;
+    let first = connected(&mut server).await;
     drop(accepted);
     disconnected(&mut server, first).await;
     server.send(first, Bytes::from_static(b"two"), None);
-    let (accepted, _) = beside(&mut server, carrier.accept()).await;
+    let (mut stream, _) = beside(&mut server, carrier.accept()).await.unwrap();
     let mut read = [0; 3];
-    beside(&mut server, accepted.unwrap().0.read_exact(&mut read)).await.0.unwrap();
+    beside(&mut server, stream.read_exact(&mut read)).await.unwrap();
     assert_eq!(&read, b"two");
 }
 
@@ -147,23 +142,18 @@ async fn a_peer_that_never_reads_is_cut_off_and_others_are_not() {
         false => (to_well, to_stuck),
     };
     let piece = Bytes::from(vec![b'x'; 60_000]);
-    let (mut sent, mut events) = (0u64, Vec::new());
-    let failed = |events: &[NetEvent]| events.iter().any(|e| matches!(e, NetEvent::SendFailed { .. }));
-    while !failed(&events) {
+    let mut sent = 0;
+    while !server.seen.iter().any(|event| matches!(event, NetEvent::SendFailed { .. })) {
         assert!(sent < 10_000, "it was never cut off");
         server.send(to_stuck, piece.clone(), Some(sent));
         server.send(to_well, Bytes::from_static(b"probe"), None);
         sent += 1;
         let mut probe = [0; 5];
-        let (read, new) = beside(&mut server, well.read_exact(&mut probe)).await;
-        read.unwrap();
-        events.extend(new);
+        beside(&mut server, well.read_exact(&mut probe)).await.unwrap();
     }
     let end = NetEvent::Disconnected(to_stuck.connection.unwrap());
-    while !events.contains(&end) {
-        soon(server.next(&mut events)).await;
-    }
-    let failures = events.iter().filter(|e| matches!(e, NetEvent::SendFailed { .. })).count();
+    gather(&mut server, |seen| seen.contains(&end)).await;
+    let failures = server.seen.iter().filter(|e| matches!(e, NetEvent::SendFailed { .. })).count();
     assert!(failures >= 17, "a megabyte that waited has failed: {failures}");
     drop(stuck);
 }
@@ -177,14 +167,13 @@ async fn a_peer_that_reads_late_gets_everything() {
         server.send(opened, Bytes::from(vec![n; 100_000]), Some(n.into()));
     }
     let mut read = vec![0; 1_000_000];
-    let (done, events) = beside(&mut server, async {
+    let reading = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
         phone.read_exact(&mut read).await
-    })
-    .await;
-    done.unwrap();
+    };
+    beside(&mut server, reading).await.unwrap();
     assert!(read.chunks(100_000).enumerate().all(|(n, chunk)| chunk.iter().all(|b| *b == n as u8)));
-    assert!(events.is_empty(), "{events:?}");
+    assert!(server.seen.is_empty(), "{:?}", server.seen);
 }
 
 #[tokio::test]
@@ -196,11 +185,8 @@ async fn a_stuck_peer_is_closed_after_the_stall_even_below_the_bound() {
     let (opened, _) = message(&mut server).await;
     server.send(opened, Bytes::from(vec![0; 32 << 20]), Some(1));
     let expected = [NetEvent::SendFailed { tag: 1 }, NetEvent::Disconnected(opened.connection.unwrap())];
-    let mut events = Vec::new();
-    while events.len() < 2 {
-        soon(server.next(&mut events)).await;
-    }
-    assert_eq!(events, expected);
+    gather(&mut server, |seen| seen.len() >= 3).await;
+    assert_eq!(server.seen[1..], expected);
 }
 
 async fn is_closed_for_silence(limits: Limits, said: &[u8]) {
@@ -233,25 +219,23 @@ async fn after_a_framing_error_the_answer_goes_out_and_nothing_more_is_read() {
     let twice = b"OPTIONS sip:a@example.com SIP/2.0\r\nContent-Length: 0\r\nContent-Length: 9\r\n\r\n";
     phone.write_all(&[twice, MESSAGE].concat()).await.unwrap();
     let (broken, head) = until(&mut server, |event| match event {
-        NetEvent::Broken { flow, head, .. } => Some((flow, head)),
+        NetEvent::Broken { flow, head, .. } => Some((*flow, head.clone())),
         _ => None,
     })
     .await;
     assert!(head.unwrap().starts_with(b"OPTIONS"));
     phone.write_all(MESSAGE).await.unwrap();
     server.send(broken, Bytes::from_static(b"SIP/2.0 400 Bad\r\n\r\n"), Some(1));
-    let (read, mut events) = beside(&mut server, async {
+    server.seen.clear();
+    let reading = async {
         let read = read_to_end(&mut phone).await;
         drop(phone);
         read
-    })
-    .await;
-    assert_eq!(read, b"SIP/2.0 400 Bad\r\n\r\n");
+    };
+    assert_eq!(beside(&mut server, reading).await, b"SIP/2.0 400 Bad\r\n\r\n");
     let end = NetEvent::Disconnected(broken.connection.unwrap());
-    while !events.contains(&end) {
-        soon(server.next(&mut events)).await;
-    }
-    assert_eq!(events, [end], "neither a hidden message nor a failure");
+    gather(&mut server, |seen| seen.contains(&end)).await;
+    assert_eq!(server.seen, [end], "neither a hidden message nor a failure");
 }
 
 #[tokio::test]
@@ -260,9 +244,8 @@ async fn a_framing_error_that_nobody_answers_closes_within_a_second() {
     let mut phone = phone(&server).await;
     let began = Instant::now();
     phone.write_all(b"\x16\x03\x01 this is TLS\r\n\r\n").await.unwrap();
-    let (read, events) = beside(&mut server, read_to_end(&mut phone)).await;
-    assert!(read.is_empty());
-    assert!(events.iter().any(|event| matches!(event, NetEvent::Broken { .. })));
+    assert!(beside(&mut server, read_to_end(&mut phone)).await.is_empty());
+    assert!(server.seen.iter().any(|event| matches!(event, NetEvent::Broken { .. })));
     assert!(began.elapsed() < Duration::from_secs(2));
 }
 
@@ -274,7 +257,7 @@ async fn a_message_over_the_limit_breaks_the_connection() {
     phone.write_all(head).await.unwrap();
     let (why, _) = tokio::join!(
         until(&mut server, |event| match event {
-            NetEvent::Broken { why, .. } => Some(why),
+            NetEvent::Broken { why, .. } => Some(*why),
             _ => None,
         }),
         phone.write_all(&[b'x'; 200_000])
@@ -290,8 +273,8 @@ async fn connections_beyond_the_limits_are_refused_and_places_come_free() {
     let first = connected(&mut server).await;
     connected(&mut server).await;
     let mut third = phone(&server).await;
-    let (read, events) = beside(&mut server, read_to_end(&mut third)).await;
-    assert!(read.is_empty() && events.is_empty(), "{events:?}");
+    assert!(beside(&mut server, read_to_end(&mut third)).await.is_empty());
+    assert!(server.seen.is_empty(), "{:?}", server.seen);
     assert_eq!(first.remote, one.local_addr().unwrap());
     drop(one);
     disconnected(&mut server, first).await;

@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use common::{UDP, beside, failures, flow, limited, message, net, soon, until};
+use common::{UDP, beside, failures, flow, gather, limited, message, net, soon, until};
 use tandem_net::{Limits, Listen, Net, NetError, NetEvent};
 use tandem_sip_msg::{ListenerId, Transport};
 
@@ -18,20 +18,15 @@ async fn datagrams_go_both_ways_in_order() {
         one.send(to_other, Bytes::from(n.to_string()), None);
     }
     one.flush();
-    let (mut there, mut back) = (Vec::new(), Vec::new());
-    while there.len() < 500 {
-        soon(other.next(&mut there)).await;
-    }
-    for event in &there {
+    gather(&mut other, |seen| seen.len() == 500).await;
+    for event in std::mem::take(&mut other.seen) {
         let NetEvent::Message { flow, bytes } = event else { panic!("{event:?}") };
         assert_eq!(flow.remote, one.addresses()[0]);
-        other.send(*flow, bytes.clone(), None);
+        other.send(flow, bytes, None);
     }
     other.flush();
-    while back.len() < 500 {
-        soon(one.next(&mut back)).await;
-    }
-    for (n, event) in back.iter().enumerate() {
+    gather(&mut one, |seen| seen.len() == 500).await;
+    for (n, event) in one.seen.iter().enumerate() {
         let NetEvent::Message { bytes, .. } = event else { panic!("{event:?}") };
         assert_eq!(bytes, n.to_string().as_bytes());
     }
@@ -98,7 +93,7 @@ async fn a_peer_without_a_socket_is_unreachable_at_once() {
             );
             server.flush();
             let began = Instant::now();
-            let event = until(&mut server, Some).await;
+            let event = until(&mut server, |event| Some(event.clone())).await;
             assert_eq!(event, NetEvent::Unreachable { remote: gone }, "round {round}");
             assert!(began.elapsed() < Duration::from_secs(1));
             assert_eq!(alive.recv(&mut [0; 64]).unwrap(), 4);
@@ -180,18 +175,14 @@ async fn waiting_can_be_cancelled_without_loss() {
     let nothing = tokio::time::timeout(Duration::from_millis(5), server.next(&mut events)).await;
     assert!(nothing.is_err() && events.is_empty());
     let address = server.addresses()[0];
-    let (sent, mut seen) = beside(&mut server, async {
+    beside(&mut server, async {
         for n in 0..50u8 {
             phone.send_to(&[b'a' + n % 20], address).unwrap();
             tokio::task::yield_now().await;
         }
-        50
     })
     .await;
-    while seen.len() < sent {
-        soon(server.next(&mut seen)).await;
-    }
-    assert_eq!(seen.len(), sent);
+    gather(&mut server, |seen| seen.len() == 50).await;
 }
 
 #[tokio::test]

@@ -35,7 +35,7 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .disable_statement_logging();
-        let writer = pool(1).connect_with(options.clone().pragma("journal_size_limit", "67108864")).await?;
+        let writer = pool(1).connect_with(options.clone().pragma("journal_size_limit", "67108864").pragma("cache_size", "-32768").pragma("wal_autocheckpoint", "4096")).await?;
         migrations().run(&writer).await?;
         let readers = pool(2).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Store(Arc::new(Inner { writer, readers, _folder: folder })))

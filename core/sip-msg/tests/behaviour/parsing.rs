@@ -117,7 +117,25 @@ fn a_nul_is_refused_unless_it_is_escaped() {
     assert_eq!(why(request("INVITE", "Subject: a\0b\r\n", "")), "NUL in Head");
     assert_eq!(why(request("INVITE", "Subject: a\\\\\0b\r\n", "")), "NUL in Head");
     sound(request("INVITE", "Subject: \"a\\\0b\"\r\n", ""));
+    assert_eq!(why(request("INVITE", "Subject: \"a\\\\\0b\"\r\n", "")), "NUL in Head");
+    assert_eq!(why(request("INVITE", "Subject: \"a\"\\\0b\r\n", "")), "NUL in Head");
+    sound(request("INVITE", "Subject: \"a\\\0\\\0\r\n b\\\0\"\r\n", ""));
     sound(request("INVITE", "", "a\0b"));
+}
+
+#[test]
+fn what_names_a_dialog_or_transaction_is_visible_text() {
+    for bad in ["a b", "a\u{1}b", "\"\\\0\""] {
+        assert_eq!(
+            why(request("INVITE", "", "").replace("c1@example.com", bad)),
+            "Missing or Malformed Call-ID"
+        );
+        assert_eq!(why(request("INVITE", "", "").replace("z9hG4bKa1", bad)), "Missing or Malformed Via");
+        assert_eq!(
+            why(request("INVITE", "", "").replace("tag=a", &format!("tag={bad}"))),
+            "Missing or Malformed From"
+        );
+    }
 }
 
 #[test]

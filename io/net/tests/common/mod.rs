@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,12 +20,31 @@ const fn on(transport: Transport) -> Listen {
     Listen { transport, bind: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0) }
 }
 
-pub async fn net(listens: &[Listen]) -> Net {
+/// A net and what it told so far that no test has asked for.
+pub struct Watched {
+    net: Net,
+    pub seen: Vec<NetEvent>,
+}
+
+impl Deref for Watched {
+    type Target = Net;
+    fn deref(&self) -> &Net {
+        &self.net
+    }
+}
+
+impl DerefMut for Watched {
+    fn deref_mut(&mut self) -> &mut Net {
+        &mut self.net
+    }
+}
+
+pub async fn net(listens: &[Listen]) -> Watched {
     limited(listens, Limits::default()).await
 }
 
-pub async fn limited(listens: &[Listen], limits: Limits) -> Net {
-    Net::bind(listens, limits).await.unwrap()
+pub async fn limited(listens: &[Listen], limits: Limits) -> Watched {
+    Watched { net: Net::bind(listens, limits).await.unwrap(), seen: Vec::new() }
 }
 
 pub fn flow(transport: Transport, remote: SocketAddr) -> Flow {
@@ -35,66 +55,79 @@ pub async fn soon<T>(what: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(5), what).await.expect("within five seconds")
 }
 
-/// Goes through events until one is what is looked for; the others are dropped.
-pub async fn until<T>(net: &mut Net, mut found: impl FnMut(NetEvent) -> Option<T>) -> T {
+/// Waits until what was seen is enough.
+pub async fn gather(watched: &mut Watched, enough: impl Fn(&[NetEvent]) -> bool) {
     soon(async {
-        let mut events = Vec::new();
-        loop {
-            net.next(&mut events).await;
-            if let Some(found) = events.drain(..).find_map(&mut found) {
-                return found;
-            }
+        while !enough(&watched.seen) {
+            watched.net.next(&mut watched.seen).await;
         }
-    })
-    .await
-}
-
-pub async fn message(net: &mut Net) -> (Flow, Bytes) {
-    until(net, |event| match event {
-        NetEvent::Message { flow, bytes } => Some((flow, bytes)),
-        _ => None,
-    })
-    .await
-}
-
-pub async fn connected(net: &mut Net) -> Flow {
-    until(net, |event| match event {
-        NetEvent::Connected { flow } => Some(flow),
-        _ => None,
-    })
-    .await
-}
-
-/// Gathers the tags of failures until there are `count`.
-pub async fn failures(net: &mut Net, count: usize) -> Vec<u64> {
-    let mut tags = Vec::new();
-    until(net, |event| {
-        if let NetEvent::SendFailed { tag } = event {
-            tags.push(tag);
-        }
-        (tags.len() == count).then_some(())
     })
     .await;
+}
+
+/// Takes the first event that is what is looked for, waiting for it; the others stay.
+pub async fn until<T>(watched: &mut Watched, mut found: impl FnMut(&NetEvent) -> Option<T>) -> T {
+    soon(async {
+        let mut from = 0;
+        loop {
+            for at in from..watched.seen.len() {
+                if let Some(found) = found(&watched.seen[at]) {
+                    watched.seen.remove(at);
+                    return found;
+                }
+            }
+            from = watched.seen.len();
+            watched.net.next(&mut watched.seen).await;
+        }
+    })
+    .await
+}
+
+pub async fn message(net: &mut Watched) -> (Flow, Bytes) {
+    until(net, |event| match event {
+        NetEvent::Message { flow, bytes } => Some((*flow, bytes.clone())),
+        _ => None,
+    })
+    .await
+}
+
+pub async fn connected(net: &mut Watched) -> Flow {
+    until(net, |event| match event {
+        NetEvent::Connected { flow } => Some(*flow),
+        _ => None,
+    })
+    .await
+}
+
+/// The tags of failures, once there are `count`.
+pub async fn failures(net: &mut Watched, count: usize) -> Vec<u64> {
+    let mut tags = Vec::new();
+    while tags.len() < count {
+        let tag = until(net, |event| match event {
+            NetEvent::SendFailed { tag } => Some(*tag),
+            _ => None,
+        });
+        tags.push(tag.await);
+    }
     tags.sort_unstable();
     tags
 }
 
-pub async fn disconnected(net: &mut Net, flow: Flow) {
-    until(net, |event| (event == NetEvent::Disconnected(flow.connection.unwrap())).then_some(())).await;
+pub async fn disconnected(net: &mut Watched, flow: Flow) {
+    let end = NetEvent::Disconnected(flow.connection.unwrap());
+    until(net, |event| (*event == end).then_some(())).await;
 }
 
 /// Lets the net run beside something else that ends.
-pub async fn beside<T>(net: &mut Net, what: impl Future<Output = T>) -> (T, Vec<NetEvent>) {
-    let mut events = Vec::new();
+pub async fn beside<T>(watched: &mut Watched, what: impl Future<Output = T>) -> T {
     tokio::pin!(what);
-    let done = soon(async {
+    soon(async {
         loop {
             tokio::select! {
                 done = &mut what => return done,
-                () = net.next(&mut events) => {}
+                () = watched.net.next(&mut watched.seen) => {}
             }
         }
     })
-    .await;
-    (done, events)
+    .await
 }
