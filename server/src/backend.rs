@@ -16,24 +16,25 @@ use tandem_relay::Relay;
 use tandem_store::{Store, StoreError};
 use uuid::Uuid;
 
-/// Everything that an API request may need.
+/// Everything that an API request may need. Clones share it.
+#[derive(Clone)]
 pub struct Live {
     /// The store.
     pub store: Store,
     /// The engine.
     pub engine: EngineHandle,
     /// The configuration in effect.
-    pub config: ArcSwap<Config>,
+    pub config: Arc<ArcSwap<Config>>,
     /// One change at a time.
-    pub changing: tokio::sync::Mutex<()>,
+    pub changing: Arc<tokio::sync::Mutex<()>>,
     /// The clock.
     pub clock: Clock,
     /// The admin token.
     pub token: TokenHash,
     /// Records on their way.
     pub records: RecordWriter,
-    /// What the media threads counted.
-    pub media: Box<dyn Fn() -> tandem_relay::Totals + Send + Sync>,
+    /// The media side, for what it counted.
+    pub relay: Arc<Relay>,
 }
 
 impl Backend for Live {
@@ -87,7 +88,7 @@ impl Backend for Live {
     async fn metrics(&self) -> String {
         let figures = self.engine.ask(Command::Figures).await;
         let statuses = self.trunk_statuses().await;
-        metrics::text(&figures, &(self.media)(), &self.config(), &statuses, self.records.waiting(), self.clock.uptime_secs())
+        metrics::text(&figures, &self.relay.totals(), &self.config(), &statuses, self.records.waiting(), self.clock.uptime_secs())
     }
 
     async fn health(&self) -> Health {
@@ -110,7 +111,7 @@ impl Backend for Live {
 
 fn read_error(error: StoreError) -> ReadError {
     match error {
-        StoreError::NoSuchRecord => ReadError::NoSuchCursor,
+        StoreError::NoSuchCursor(_) => ReadError::NoSuchCursor,
         error => ReadError::Unavailable(error.to_string()),
     }
 }
@@ -121,10 +122,4 @@ fn is_sick(state: TrunkState) -> bool {
 
 fn check(name: &str, ok: bool, message: impl FnOnce() -> String) -> Check {
     Check { name: name.to_owned(), ok, message: (!ok).then(message) }
-}
-
-/// Keeps the relay's counters readable after the relay itself went to the engine's thread.
-pub fn totals_of(relay: &Relay) -> Box<dyn Fn() -> tandem_relay::Totals + Send + Sync> {
-    let meter = relay.meter();
-    Box::new(move || meter.totals())
 }

@@ -91,7 +91,7 @@ pub struct Parts {
     /// Its clock.
     pub clock: Clock,
     /// Its media side.
-    pub relay: Relay,
+    pub relay: Arc<Relay>,
     /// Where bindings go.
     pub bindings: BindingsWriter,
     /// Where records go.
@@ -151,7 +151,10 @@ impl Loop {
             }
             let due = self.parts.engine.poll_timeout().into_iter().chain(self.ending).min();
             let due = due.unwrap_or(now + Duration::from_secs(3600));
-            if due > now {
+            if due <= now {
+                // The tasks of connections and lookups get their turn however much is due.
+                tokio::task::yield_now().await;
+            } else {
                 let sleep = tokio::time::sleep_until(self.parts.clock.instant(due).into());
                 tokio::select! {
                     () = self.net.next(&mut events) => {}

@@ -3,6 +3,7 @@
 mod backend;
 mod clock;
 mod demo;
+
 mod engine_loop;
 mod metrics;
 mod options;

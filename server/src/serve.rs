@@ -38,22 +38,14 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         // To standard output and not to the log, which others may read.
         println!("Admin token, shown this once: {token}");
     }
-    let sudden = tokio::select! {
-        _ = terminate.recv() => false,
-        _ = interrupt.recv() => false,
-    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
     tracing::info!("no new calls; those under way have {} s to end (interrupt to end now)", options.drain.as_secs());
-    let interrupted = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    if !sudden {
-        tokio::select! {
-            () = server.drain(options.drain) => {}
-            () = interrupted => tracing::info!("ending now"),
-        }
+    tokio::select! {
+        () = server.drain(options.drain) => {}
+        _ = interrupt.recv() => tracing::info!("ending now"),
     }
     server.stop().await;
     tracing::info!("ended");

@@ -1,6 +1,6 @@
 //! Putting a server together, and taking it down again.
 
-use crate::backend::{Live, totals_of};
+use crate::backend::Live;
 use crate::clock::Clock;
 use crate::engine_loop::{self, Command, EngineHandle, Parts};
 use crate::options::Options;
@@ -25,7 +25,7 @@ use tokio::sync::oneshot;
 /// A server that runs.
 pub struct Server {
     /// What the API works with.
-    pub live: Arc<Live>,
+    pub live: Live,
     /// The engine.
     pub engine: EngineHandle,
     /// Where the API is.
@@ -53,15 +53,14 @@ pub async fn start(options: &Options, on_event: Box<dyn Fn(&Event) + Send>) -> R
     let (handle, commands) = engine_loop::channel();
     let media = handle.clone();
     let relay_config = RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
-    let relay = Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?;
-    let totals = totals_of(&relay);
+    let relay = Arc::new(Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?);
     let (records, records_task) = RecordWriter::start(store.clone());
     let listens = options.sip.clone();
     let engine = Engine::new(settings(options)?, config.clone(), bindings, clock.now());
     let parts = Parts {
         engine,
         clock,
-        relay,
+        relay: relay.clone(),
         bindings: store.bindings_writer(),
         records: records.clone(),
         on_event,
@@ -71,16 +70,16 @@ pub async fn start(options: &Options, on_event: Box<dyn Fn(&Event) + Send>) -> R
     let bind = async move || Net::bind(&listens, NetLimits::default()).await.map_err(io::Error::other);
     let engine_thread = engine_loop::start(parts, bind, commands)?;
 
-    let live = Arc::new(Live {
+    let live = Live {
         store,
         engine: handle.clone(),
-        config: ArcSwap::new(config),
-        changing: tokio::sync::Mutex::new(()),
+        config: Arc::new(ArcSwap::new(config)),
+        changing: Arc::default(),
         clock,
         token: hash,
         records,
-        media: totals,
-    });
+        relay,
+    };
     let (stop_api, stopped) = oneshot::channel();
     let backend = live.clone();
     let api = tokio::spawn(async move {
@@ -143,16 +142,16 @@ fn settings(options: &Options) -> Result<Settings, Box<dyn Error>> {
 async fn admin_token(store: &Store, given: Option<String>) -> Result<(Option<String>, TokenHash), Box<dyn Error>> {
     if let Some(token) = given {
         let hash = TokenHash::of(&token);
-        store.set_admin_token_hash(hash.as_bytes()).await?;
+        store.set_admin_token_hash(&hash.0).await?;
         return Ok((None, hash));
     }
     if let Some(hash) = store.admin_token_hash().await? {
-        return Ok((None, TokenHash::from_bytes(hash)));
+        return Ok((None, TokenHash(hash)));
     }
     let mut random = [0; 24];
     getrandom::fill(&mut random).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     let token: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let hash = TokenHash::of(&token);
-    store.set_admin_token_hash(hash.as_bytes()).await?;
+    store.set_admin_token_hash(&hash.0).await?;
     Ok((Some(token), hash))
 }

@@ -1,5 +1,6 @@
 //! A message ladder: who sent what to whom, one line a message.
 
+use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -18,8 +19,25 @@ struct Rung {
     at: Time,
     from: SocketAddr,
     to: SocketAddr,
-    call_id: String,
-    what: String,
+    bytes: Bytes,
+}
+
+impl Rung {
+    fn message(&self) -> Option<Message> {
+        match Message::parse(self.bytes.clone()) {
+            Ok(message) | Err(ParseError::Refuse { message, .. }) => Some(message),
+            Err(ParseError::Junk(_)) => None,
+        }
+    }
+
+    fn what(&self) -> Option<String> {
+        let message = self.message()?;
+        let body = if message.body().is_empty() { "" } else { " (SDP)" };
+        Some(match message.code() {
+            Some(code) => format!("{code} {} [{}]{body}", message.reason_phrase(), message.method_name()),
+            None => format!("{}{body}", message.method_name()),
+        })
+    }
 }
 
 impl Ladder {
@@ -28,18 +46,9 @@ impl Ladder {
         self.names.insert(address, name.into());
     }
 
-    /// Notes a message.
-    pub fn add(&mut self, at: Time, from: SocketAddr, to: SocketAddr, bytes: &bytes::Bytes) {
-        let message = match Message::parse(bytes.clone()) {
-            Ok(message) | Err(ParseError::Refuse { message, .. }) => message,
-            Err(ParseError::Junk(_)) => return,
-        };
-        let body = if message.body().is_empty() { "" } else { " (SDP)" };
-        let what = match message.code() {
-            Some(code) => format!("{code} {} [{}]{body}", message.reason_phrase(), message.method_name()),
-            None => format!("{}{body}", message.method_name()),
-        };
-        self.rungs.push(Rung { at, from, to, call_id: message.call_id().to_owned(), what });
+    /// Notes a message. It is looked at only when somebody asks.
+    pub fn add(&mut self, at: Time, from: SocketAddr, to: SocketAddr, bytes: &Bytes) {
+        self.rungs.push(Rung { at, from, to, bytes: bytes.clone() });
     }
 
     /// How many messages were noted.
@@ -58,29 +67,42 @@ impl Ladder {
         let rungs = self.rungs.get(first..).unwrap_or_default();
         let start = rungs.first().map_or(Time::default(), |rung| rung.at);
         for rung in rungs {
-            if skip.iter().any(|method| rung.what.contains(method)) {
-                continue;
-            }
+            let Some(what) = rung.what().filter(|what| !skip.iter().any(|method| what.contains(method))) else { continue };
             let ms = rung.at.since(start).as_micros() as f64 / 1000.0;
-            let _ = writeln!(out, "{ms:>9.1} ms  {:>9} -> {:<9}  {}", self.shown(rung.from), self.shown(rung.to), rung.what);
+            let _ = writeln!(out, "{ms:>9.1} ms  {:>9} -> {:<9}  {what}", self.shown(rung.from), self.shown(rung.to));
         }
         out
     }
 
     /// The messages between two addresses, as `INVITE`, `100 Trying [INVITE]` ..., for a test to look at.
-    pub fn between(&self, from: SocketAddr, to: SocketAddr) -> Vec<&str> {
-        self.rungs.iter().filter(|rung| rung.from == from && rung.to == to).map(|rung| rung.what.as_str()).collect()
+    pub fn between(&self, from: SocketAddr, to: SocketAddr) -> Vec<String> {
+        self.way(from, to).filter_map(Rung::what).collect()
+    }
+
+    /// The messages sent one way, in full.
+    pub fn messages(&self, from: SocketAddr, to: SocketAddr) -> Vec<Message> {
+        self.way(from, to).filter_map(Rung::message).collect()
+    }
+
+    /// The requests with this method sent one way, each with its moment.
+    pub fn requests(&self, from: SocketAddr, to: SocketAddr, method: &str) -> Vec<(Time, Message)> {
+        let all = self.way(from, to).filter_map(|rung| Some((rung.at, rung.message()?)));
+        all.filter(|(_, message)| message.is_request() && message.method_name() == method).collect()
     }
 
     /// The SIP Call-IDs seen between two addresses, either way, each once.
-    pub fn call_ids(&self, a: SocketAddr, b: SocketAddr) -> Vec<&str> {
-        let mut ids: Vec<&str> = Vec::new();
-        for rung in &self.rungs {
-            if ((rung.from, rung.to) == (a, b) || (rung.from, rung.to) == (b, a)) && !ids.contains(&rung.call_id.as_str()) {
-                ids.push(&rung.call_id);
+    pub fn call_ids(&self, a: SocketAddr, b: SocketAddr) -> Vec<String> {
+        let mut ids: Vec<String> = Vec::new();
+        for message in self.messages(a, b).iter().chain(&self.messages(b, a)) {
+            if !ids.iter().any(|id| id == message.call_id()) {
+                ids.push(message.call_id().to_owned());
             }
         }
         ids
+    }
+
+    fn way(&self, from: SocketAddr, to: SocketAddr) -> impl Iterator<Item = &Rung> {
+        self.rungs.iter().filter(move |rung| (rung.from, rung.to) == (from, to))
     }
 
     fn shown(&self, address: SocketAddr) -> String {

@@ -13,5 +13,5 @@ mod world;
 pub use ladder::Ladder;
 pub use network::{Fate, Faults};
 pub use policy::{Behaviour, Policy};
-pub use ua::{CallRef, Packet, Stage, Ua, UaCall};
+pub use ua::{CallRef, Line, Packet, Registered, Stage, Ua, UaCall};
 pub use world::{SERVER, World};

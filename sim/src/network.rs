@@ -4,6 +4,7 @@ use crate::Packet;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tandem_time::Time;
 
@@ -49,17 +50,24 @@ pub struct Network {
     sent: u64,
     delivered: u64,
     fates: BTreeMap<u64, Fate>,
+    /// What is lost on the way to an address: packets that begin so.
+    lost: Option<(SocketAddr, &'static str)>,
 }
 
 impl Network {
     /// A network whose faults are decided by `seed`.
     pub fn new(seed: u64, faults: Faults) -> Network {
-        Network { faults, rng: StdRng::seed_from_u64(seed), flying: BTreeMap::new(), sent: 0, delivered: 0, fates: BTreeMap::new() }
+        Network { faults, rng: StdRng::seed_from_u64(seed), flying: BTreeMap::new(), sent: 0, delivered: 0, fates: BTreeMap::new(), lost: None }
     }
 
     /// Decides what becomes of the n-th signalling packet from now, counted from 0.
     pub fn set_fate(&mut self, n: u64, fate: Fate) {
         self.fates.insert(self.sent + n, fate);
+    }
+
+    /// From now on packets to this address that begin so are lost; `None`: no more.
+    pub fn lose(&mut self, what: Option<(SocketAddr, &'static str)>) {
+        self.lost = what;
     }
 
     /// Changes what the network does.
@@ -80,6 +88,9 @@ impl Network {
         }
         let n = self.sent;
         self.sent += 1;
+        if self.lost.is_some_and(|(to, start)| packet.to == to && packet.bytes.starts_with(start.as_bytes())) {
+            return;
+        }
         match self.fates.remove(&n) {
             Some(Fate::Dropped) => return,
             Some(Fate::Doubled) => self.deliver(usual + Duration::from_millis(1), packet.clone()),

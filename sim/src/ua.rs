@@ -1,20 +1,25 @@
 //! A SIP user agent of its own making: a phone, a carrier with its registrar, a gateway. It keeps to the same contract as the
 //! core: packets and moments in, packets out.
 
+mod answered;
 mod auth;
 mod call;
+mod calling;
 mod client;
 mod media;
+mod registering;
 mod server;
 
 pub use auth::Registered;
 pub use call::{Stage, UaCall};
+pub use calling::Line;
 
 use crate::policy::{Behaviour, Policy};
 use bytes::Bytes;
 use client::Pending;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use registering::Registering;
 use server::Answered;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -63,8 +68,32 @@ pub struct Ua {
     pub tone: f64,
     /// INVITEs go out without an offer.
     pub offers_late: bool,
+    /// The address that it writes into what it sends; another than its own behind NAT.
+    pub shown: SocketAddr,
+    /// It sends no audio.
+    pub is_mute: bool,
+    /// The algorithm of its challenges: `MD5` or `SHA-256`.
+    pub algorithm: &'static str,
+    /// It knows no digest but MD5.
+    pub only_md5: bool,
+    /// It registers with the nonce of before instead of asking for a new one.
+    pub reuses_nonce: bool,
+    /// The address of record that it registers, where it is not its own.
+    pub register_as: Option<String>,
+    /// What it answers OPTIONS with.
+    pub options_code: u16,
+    /// What it answers every REGISTER with, instead of looking at it.
+    pub register_code: Option<u16>,
+    /// The shortest registration that it grants, seconds.
+    pub min_expires: u32,
+    /// What it answers re-INVITEs with, instead of accepting them.
+    pub refuses_changes: Option<u16>,
+    /// It acknowledges no answer.
+    pub never_acks: bool,
     digest: Option<DigestClient>,
     registration: Option<u16>,
+    registering: Option<Registering>,
+    register_cseq: u32,
     calls: Vec<UaCall>,
     pending: Vec<Pending>,
     answered: BTreeMap<String, Answered>,
@@ -91,8 +120,21 @@ impl Ua {
             codecs: vec!["PCMU", "PCMA", "telephone-event"],
             tone: 440.0,
             offers_late: false,
+            shown: address,
+            is_mute: false,
+            algorithm: "MD5",
+            only_md5: false,
+            reuses_nonce: false,
+            register_as: None,
+            options_code: 200,
+            register_code: None,
+            min_expires: 0,
+            refuses_changes: None,
+            never_acks: false,
             digest: None,
             registration: None,
+            registering: None,
+            register_cseq: 0,
             calls: Vec::new(),
             pending: Vec::new(),
             answered: BTreeMap::new(),
@@ -165,6 +207,16 @@ impl Ua {
         for n in 0..self.calls.len() {
             self.call_timeout(n, now);
         }
+    }
+
+    /// Sends bytes of the test's own making.
+    pub fn send_raw(&mut self, to: SocketAddr, bytes: impl Into<Bytes>) {
+        self.send(to, bytes.into());
+    }
+
+    /// What it calls itself.
+    fn product(&self) -> String {
+        format!("Softphone-{}/1.0", self.name)
     }
 
     fn send(&mut self, to: SocketAddr, bytes: Bytes) {

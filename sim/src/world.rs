@@ -1,15 +1,17 @@
 //! An engine among user agents on a virtual network, in virtual time.
 
+mod cast;
+mod script;
+
 use crate::network::{Fate, Network};
-use crate::{Behaviour, CallRef, Faults, Ladder, Packet, Ua, UaCall};
-use serde_json::Value;
-use std::collections::BTreeMap;
+use crate::{Faults, Ladder, Packet, Ua};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tandem_engine::{BindingChange, Engine, Limits, Local, Output, RegistrarConfig, Resolved, Settings};
 use tandem_media::Switchboard;
-use tandem_model::{Binding, CallRecord, Change, Config, Entity, Event, Kind, Rejection};
+use tandem_model::{Binding, CallRecord, Change, Config, Event, Rejection};
 use tandem_sip_msg::{Flow, ListenerId, Transport};
 use tandem_time::Time;
 
@@ -34,6 +36,8 @@ pub struct World {
     pub dns: BTreeMap<String, Vec<SocketAddr>>,
     /// The disk refuses to write.
     pub disk_is_full: bool,
+    /// Addresses that the network says nobody listens at (ICMP).
+    pub unreachable: BTreeSet<SocketAddr>,
     config: Config,
     settings: Settings,
     network: Network,
@@ -57,23 +61,29 @@ impl World {
 
     /// A world on a network with faults, decided by `seed`.
     pub fn with(seed: u64, faults: Faults) -> World {
-        World::with_limits(seed, faults, Limits::default())
+        World::with_settings(seed, faults, |_| {})
     }
 
     /// A world whose engine has these limits.
     pub fn with_limits(seed: u64, faults: Faults, limits: Limits) -> World {
+        World::with_settings(seed, faults, |settings| settings.limits = limits)
+    }
+
+    /// A world whose engine is started otherwise than usual.
+    pub fn with_settings(seed: u64, faults: Faults, change: impl FnOnce(&mut Settings)) -> World {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
-        let settings = Settings {
+        let mut settings = Settings {
             local: Local { listeners: vec![(Transport::Udp, SERVER)] },
             media_address: SERVER.ip(),
             media_ports: (20_000, 20_999),
             media_quarantine: Duration::from_secs(30),
-            limits,
+            limits: Limits::default(),
             max_calls: 1_000,
             registrar: RegistrarConfig::default(),
             seed: bytes,
         };
+        change(&mut settings);
         let config = Config::default();
         let engine = Engine::new(settings.clone(), Arc::new(config.clone()), Vec::new(), BEGINNING);
         let mut ladder = Ladder::default();
@@ -86,6 +96,7 @@ impl World {
             records: Vec::new(),
             dns: BTreeMap::new(),
             disk_is_full: false,
+            unreachable: BTreeSet::new(),
             config,
             settings,
             network: Network::new(seed, faults),
@@ -99,28 +110,7 @@ impl World {
         }
     }
 
-    /// Creates something as the API would; its id.
-    pub fn create(&mut self, kind: Kind, body: Value) -> String {
-        self.try_create(kind, body).unwrap_or_else(|rejection| panic!("{rejection}"))
-    }
-
-    /// The same, for what may be refused.
-    pub fn try_create(&mut self, kind: Kind, body: Value) -> Result<String, Rejection> {
-        let id = uuid_of(self.now, self.next_id);
-        self.next_id += 1;
-        let entity = Entity::create(kind, id, body)?;
-        self.change(&[Change::Put(entity)])?;
-        Ok(id.to_string())
-    }
-
-    /// Changes something as the API would.
-    pub fn patch(&mut self, kind: Kind, id: &str, patch: Value) {
-        let id = id.parse().expect("an id");
-        let entity = self.config.get(kind, id).expect("it exists").patch(patch).unwrap_or_else(|r| panic!("{r}"));
-        self.change(&[Change::Put(entity)]).unwrap_or_else(|rejection| panic!("{rejection}"));
-    }
-
-    fn change(&mut self, changes: &[Change]) -> Result<(), Rejection> {
+    fn apply(&mut self, changes: &[Change]) -> Result<(), Rejection> {
         self.config = self.config.apply(changes)?;
         self.engine.configure(Arc::new(self.config.clone()), self.now);
         self.drain_engine();
@@ -144,73 +134,9 @@ impl World {
         n
     }
 
-    /// An extension with its password, and a phone that has registered as it; the phone.
-    pub fn phone(&mut self, number: &str) -> usize {
-        let password = format!("{number}-password");
-        self.create(Kind::Extension, serde_json::json!({"name": number, "number": number, "password": password}));
-        let phone = self.add(number, number);
-        self.uas[phone].set_password(&password);
-        self.register(phone);
-        phone
-    }
-
-    /// Registers a phone and waits for the outcome.
-    pub fn register(&mut self, phone: usize) {
-        let now = self.now;
-        self.uas[phone].register_at(SERVER, 3600, now);
-        self.run_until("the registration ends", |w| w.uas[phone].registration_code().is_some());
-    }
-
-    /// A carrier at its own address that needs no credentials, and an `ip_auth` trunk to it; (carrier, trunk id).
-    pub fn carrier(&mut self, name: &str) -> (usize, String) {
-        let carrier = self.add(name, name);
-        let address = self.uas[carrier].address;
-        let body = serde_json::json!({"name": name, "mode": "ip_auth", "host": address.ip().to_string(), "port": address.port()});
-        let id = self.create(Kind::Trunk, body);
-        self.run_for(Duration::from_secs(3));
-        (carrier, id)
-    }
-
-    /// A route for every number over these trunks in order.
-    pub fn route(&mut self, trunks: &[&str]) -> String {
-        let steps: Vec<Value> = trunks.iter().map(|id| serde_json::json!({"trunk_id": id})).collect();
-        self.create(Kind::Route, serde_json::json!({"name": "out", "steps": steps}))
-    }
-
     /// A user agent.
     pub fn ua(&mut self, n: usize) -> &mut Ua {
         &mut self.uas[n]
-    }
-
-    /// A phone calls a number at the server.
-    pub fn dial(&mut self, phone: usize, number: &str) -> CallRef {
-        let now = self.now;
-        let call = self.uas[phone].dial(SERVER, number, now);
-        self.drain_ua(phone);
-        call
-    }
-
-    /// Does something with a user agent at this moment.
-    pub fn with_ua<T>(&mut self, n: usize, act: impl FnOnce(&mut Ua, Time) -> T) -> T {
-        let now = self.now;
-        let result = act(&mut self.uas[n], now);
-        self.drain_ua(n);
-        result
-    }
-
-    /// A call of a user agent.
-    pub fn call(&self, ua: usize, call: CallRef) -> &UaCall {
-        self.uas[ua].call(call)
-    }
-
-    /// The latest call of a user agent.
-    pub fn last_call(&self, ua: usize) -> &UaCall {
-        self.uas[ua].calls().last().unwrap_or_else(|| panic!("{} has had no call", self.uas[ua].name))
-    }
-
-    /// How a user agent treats calls from now on.
-    pub fn treat(&mut self, ua: usize, behaviour: Behaviour) {
-        self.uas[ua].treat_calls(move |_| behaviour.clone());
     }
 
     /// The n-th signalling packet from now is treated so.
@@ -221,6 +147,22 @@ impl World {
     /// The network changes.
     pub fn set_faults(&mut self, faults: Faults) {
         self.network.set_faults(faults);
+    }
+
+    /// From now on packets to this address that begin so, `BYE` or `SIP/2.0 200`, are lost.
+    pub fn lose_to(&mut self, to: SocketAddr, start: &'static str) {
+        self.network.lose(Some((to, start)));
+    }
+
+    /// Nothing of that kind is lost any more.
+    pub fn lose_no_more(&mut self) {
+        self.network.lose(None);
+    }
+
+    /// A packet appears on the network, whoever sent it.
+    pub fn inject(&mut self, from: SocketAddr, to: SocketAddr, bytes: impl Into<bytes::Bytes>) {
+        let is_media = to.ip() == SERVER.ip() && to != SERVER;
+        self.network.send(Packet { from, to, bytes: bytes.into(), is_media }, self.now);
     }
 
     /// Signalling packets sent so far.
@@ -291,7 +233,9 @@ impl World {
     }
 
     fn arrive(&mut self, packet: &Packet) {
-        if packet.to == SERVER {
+        if self.unreachable.contains(&packet.to) {
+            self.engine.unreachable(packet.to, self.now);
+        } else if packet.to == SERVER {
             let flow =
                 Flow { transport: Transport::Udp, listener: ListenerId(0), remote: packet.from, connection: None };
             self.engine.receive(flow, packet.bytes.clone(), self.now);

@@ -128,6 +128,11 @@ impl Call {
         self.no * LEGS + leg as u64
     }
 
+    /// Whether there is a leg with this number.
+    pub fn has_leg(&self, leg: usize) -> bool {
+        leg <= self.outs.len()
+    }
+
     /// A request within the dialog of a leg.
     pub fn on_request(&mut self, leg: usize, key: ServerKey, message: &Message, flow: Flow, ctx: &mut Ctx) {
         if let Some(leg) = self.leg(leg) {

@@ -187,8 +187,13 @@ impl Call {
     }
 
     fn finish_failed(&mut self, failure: LegFailure, ctx: &mut Ctx) {
-        // A challenge meant for us is none that the caller could answer.
-        let code = if matches!(failure.code, 401 | 407) { 403 } else { failure.code };
+        // A challenge meant for us is none that the caller could answer, and a redirection none that it should follow: it would
+        // show it the carrier.
+        let code = match failure.code {
+            401 | 407 => 403,
+            300..=399 => 480,
+            code => code,
+        };
         let cause = Cause { reasons: failure.reasons.clone(), ..Cause::with_phrase(code, failure.phrase) };
         let by = if failure.upstream { Side::Callee } else { Side::System };
         self.finish(by, cause, &failure.reasons, ctx);
@@ -330,6 +335,11 @@ impl Call {
         for n in 0..self.outs.len() {
             let out = &mut self.outs[n];
             if !out.is_live() || out.give_up.is_none_or(|at| at > now) {
+                continue;
+            }
+            if out.stage == Stage::Calling && out.leg.try_next_target(&mut ctx.sip) {
+                out.flow = out.leg.flow();
+                out.give_up = Some(now + self.limits.silence);
                 continue;
             }
             let failure = match out.stage {

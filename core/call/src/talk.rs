@@ -99,6 +99,11 @@ impl Call {
             LegEvent::Changed { body } => self.changed(who, body, ctx),
             LegEvent::ChangeRefused { code, phrase } => self.change_refused(who, code, &phrase, ctx),
             LegEvent::ChangeAcked { body } => self.change_acked(who, body, ctx),
+            LegEvent::ChangeCancelled => {
+                if self.set_change(None).is_some_and(|change| change.from == who) {
+                    self.parts(who.other()).leg.cancel_change(&mut ctx.sip);
+                }
+            }
             _ => {}
         }
     }
@@ -142,7 +147,10 @@ impl Call {
     /// The other side accepted: the side that asked is told.
     fn changed(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
         let allowed = self.talk_codecs();
-        let Some(change) = self.set_change(None).filter(|change| change.from == who.other()) else { return };
+        let Some(change) = self.set_change(None).filter(|change| change.from == who.other()) else {
+            // It crossed our CANCEL: an offer in it must not wait for its ACK.
+            return self.parts(who).leg.acknowledge(None, &mut ctx.sip);
+        };
         let Some(theirs) = body.and_then(|body| Sdp::parse(&body).ok()) else {
             return self.broken_change(who, ctx);
         };

@@ -97,7 +97,7 @@ impl Engine {
         let mut secret = [0; 32];
         rng.fill_bytes(&mut secret);
         let sent_by = settings.local.listeners.iter().map(|(_, address)| address.to_string()).collect();
-        let txn = Transactions::new(txn::Config { sent_by, ..txn::Config::default() });
+        let txn = Transactions::seeded(txn::Config { sent_by, ..txn::Config::default() }, &mut rng);
         let registrar = Registrar::new(settings.registrar.clone(), settings.local.clone(), bindings, secret, now);
         let pool = PortPool::new(settings.media_ports.0, settings.media_ports.1).with_quarantine(settings.media_quarantine);
         let hasher = ahash::RandomState::with_seeds(rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64());

@@ -32,7 +32,7 @@ impl Engine {
 
     fn on_request_in_dialog(&mut self, key: ServerKey, message: &Message, flow: Flow, now: Time) {
         let owner = message.to_tag().and_then(Leg::owner_of_tag).map(split);
-        match owner.filter(|(no, _)| self.calls.contains_key(no)) {
+        match owner.filter(|(no, leg)| self.calls.get(no).is_some_and(|call| call.has_leg(*leg))) {
             Some((no, leg)) => self.with_call(no, now, |call, ctx| call.on_request(leg, key, message, flow, ctx)),
             None => self.answer(key, message, flow, &Refusal::new(481, "Call/Transaction Does Not Exist")),
         }

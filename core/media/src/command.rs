@@ -20,12 +20,13 @@ pub enum MediaCommand {
         /// The even UDP port for RTP.
         local: u16,
     },
-    /// What the peer's SDP says: where it wants its media, and the signalling address it is behind. Unlatches when
-    /// the address is new.
+    /// What the peer's SDP says: where it wants its media, and the signalling address it is behind. Unlatches
+    /// when the address is new.
     Remote {
         /// The port that faces this peer.
         port: PortId,
-        /// The address in the connection and media lines. Unspecified or with port 0: send nothing (RFC 3264 §8.4).
+        /// The address in the connection and media lines. Unspecified or with port 0: send nothing (RFC 3264
+        /// §8.4).
         rtp: SocketAddr,
         /// The address of its RTCP: `a=rtcp` (RFC 3605), else one port above `rtp`.
         rtcp: SocketAddr,
@@ -41,7 +42,8 @@ pub enum MediaCommand {
         /// The other side; the same as `a` for an echo.
         b: PortId,
     },
-    /// Report [`MediaEvent::Silent`] when no RTP came in for this long. Counted from the command or the last packet.
+    /// Report [`MediaEvent::Silent`] when no RTP came in for this long. Counted from the command or the last
+    /// packet.
     Watch {
         /// The port to watch.
         port: PortId,

@@ -35,7 +35,8 @@ impl Law {
     }
 }
 
-/// Added to the magnitude, so that every segment of µ-law begins at a power of two (33 in the 14 bits of the table).
+/// Added to the magnitude, so that every segment of µ-law begins at a power of two (33 in the 14 bits of the
+/// table).
 const MU_BIAS: u16 = 33 << 2;
 /// The largest magnitude that µ-law knows.
 const MU_CLIP: u16 = 8_158 << 2;

@@ -5,13 +5,13 @@ use tandem_time::Time;
 
 /// Timestamps that jump further than this against the clock are a new beginning, not jitter.
 const DISCONTINUITY_US: i64 = 1_000_000;
-/// Packets this far behind in timestamps are a sender that set its clock back; nearer ones belong to an event that
-/// began a while ago.
+/// Packets this far behind in timestamps are a sender that set its clock back; nearer ones belong to an event
+/// that began a while ago.
 const SET_BACK_US: i64 = 10_000_000;
 
-/// The running estimate. Each packet is compared with the newest one before it, if both are of the same talkspurt and
-/// payload type: the packets of one telephone event share a timestamp (RFC 4733 §2.5.1.2), and after a silence a sender may
-/// take its time.
+/// The running estimate. Each packet is compared with the newest one before it, if both are of the same
+/// talkspurt and payload type: the packets of one telephone event share a timestamp (RFC 4733 §2.5.1.2), and
+/// after a silence a sender may take its time.
 #[derive(Debug, Default)]
 pub(crate) struct Jitter {
     clock_rate: u32,

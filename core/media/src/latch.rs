@@ -1,4 +1,5 @@
-//! Symmetric RTP: a stream goes to where the peer's stream comes from (RFC 4961 §3), and nobody else's is let in.
+//! Symmetric RTP: a stream goes to where the peer's stream comes from (RFC 4961 §3), and nobody else's is let
+//! in.
 
 use crate::DropReason;
 use std::net::{IpAddr, SocketAddr};
@@ -53,16 +54,16 @@ impl Latch {
         Ok(())
     }
 
-    /// Where the peer's stream is to be sent: where its own comes from, else where it said. Nowhere if it said that it
-    /// wants none.
+    /// Where the peer's stream is to be sent: where its own comes from, else where it said. Nowhere if it
+    /// said that it wants none.
     pub fn destination(&self) -> Option<SocketAddr> {
         let announced = self.announced.as_ref()?.address;
         can_be_sent_to(announced).then(|| self.latched.unwrap_or(announced))
     }
 }
 
-/// One host can be meant by `address`: a peer can neither put its stream on hold with it (RFC 3264 §8.4) nor make us
-/// send to many.
+/// One host can be meant by `address`: a peer can neither put its stream on hold with it (RFC 3264 §8.4) nor
+/// make us send to many.
 fn can_be_sent_to(address: SocketAddr) -> bool {
     let ip = address.ip();
     let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast());

@@ -1,7 +1,7 @@
 //! Media without sockets: what a media port does with every packet, and what it counts.
 //!
-//! A [`Switchboard`] holds the [`Port`]s of many calls, carries out [`MediaCommand`]s and says of each datagram where it
-//! goes on. The relay adds sockets to it; the simulator does not.
+//! A [`Switchboard`] holds the [`Port`]s of many calls, carries out [`MediaCommand`]s and says of each
+//! datagram where it goes on. The relay adds sockets to it; the simulator does not.
 
 mod command;
 pub mod g711;

@@ -7,8 +7,8 @@ use crate::{DropReason, PortStats};
 use std::net::{IpAddr, SocketAddr};
 use tandem_time::Time;
 
-/// RTP packets a second that a port takes: voice sends 50, at most 400. It bounds what a hostile peer costs others, and
-/// what calls cost whose peers point at each other's ports of ours.
+/// RTP packets a second that a port takes: voice sends 50, at most 400. It bounds what a hostile peer costs
+/// others, and what calls cost whose peers point at each other's ports of ours.
 const RTP_PER_SECOND: u32 = 1_000;
 /// RTCP packets a second that a port takes; RFC 3550 §6.2 means one in five seconds.
 const RTCP_PER_SECOND: u32 = 50;
@@ -35,8 +35,9 @@ pub struct Port {
 }
 
 impl Port {
-    /// The peer's SDP says that it wants `rtp` and `rtcp`, and its signalling comes from `signalling`. Media is taken
-    /// from these hosts, from whatever port it comes first (see [`MediaCommand::Remote`](crate::MediaCommand::Remote)).
+    /// The peer's SDP says that it wants `rtp` and `rtcp`, and its signalling comes from `signalling`. Media
+    /// is taken from these hosts, from whatever port it comes first (see
+    /// [`MediaCommand::Remote`](crate::MediaCommand::Remote)).
     pub fn remote(
         &mut self,
         rtp: SocketAddr,
@@ -86,8 +87,8 @@ impl Port {
         }
     }
 
-    /// Where RTP for the peer is to be sent: where its own comes from, until then where its SDP says. `None` while the
-    /// SDP is unknown or wants none.
+    /// Where RTP for the peer is to be sent: where its own comes from, until then where its SDP says. `None`
+    /// while the SDP is unknown or wants none.
     pub fn destination_rtp(&self) -> Option<SocketAddr> {
         self.rtp.destination()
     }

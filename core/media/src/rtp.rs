@@ -23,8 +23,8 @@ pub struct Header {
 impl Header {
     /// Reads the header of `packet`; `None` if it is no whole RTP packet.
     ///
-    /// The first byte keeps STUN, DTLS and the like out (RFC 7983 §7), the second RTCP (RFC 5761 §4). Padding is not
-    /// looked at: in SRTP its length is encrypted.
+    /// The first byte keeps STUN, DTLS and the like out (RFC 7983 §7), the second RTCP (RFC 5761 §4). Padding
+    /// is not looked at: in SRTP its length is encrypted.
     pub fn parse(packet: &[u8]) -> Option<Header> {
         let fixed: &[u8; HEADER_LEN] = packet.first_chunk()?;
         let payload_type = fixed[1] & 0x7f;
@@ -69,8 +69,8 @@ impl Header {
     }
 }
 
-/// Whether `packet` begins as an RTCP packet does (RFC 3550 §A.2). SRTCP encrypts what follows the first eight bytes
-/// (RFC 3711 §3.4), so no more than the first header can be held against it.
+/// Whether `packet` begins as an RTCP packet does (RFC 3550 §A.2). SRTCP encrypts what follows the first
+/// eight bytes (RFC 3711 §3.4), so no more than the first header can be held against it.
 pub fn is_rtcp(packet: &[u8]) -> bool {
     let Some(head) = packet.first_chunk::<8>() else { return false };
     let words = usize::from(u16::from_be_bytes([head[2], head[3]]));

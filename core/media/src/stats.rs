@@ -4,8 +4,8 @@ use tandem_time::Time;
 
 /// What one port received from its peer and sent to it.
 ///
-/// Received counts are of RTP that the port accepted, so those of the two ports of a bridge are the two directions of a
-/// call.
+/// Received counts are of RTP that the port accepted, so those of the two ports of a bridge are the two
+/// directions of a call.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PortStats {
     /// RTP packets received and accepted, duplicates included.

@@ -1,7 +1,7 @@
 //! A set of ports and the bridges between them: carries out media commands and says where each packet goes.
 //!
-//! Sockets are known by their local UDP port alone. The simulator uses a switchboard bare; a thread of the relay owns one
-//! and adds the sockets.
+//! Sockets are known by their local UDP port alone. The simulator uses a switchboard bare; a thread of the
+//! relay owns one and adds the sockets.
 
 use crate::{DropReason, MediaCommand, MediaEvent, Port, PortId, PortStats, Verdict};
 use std::collections::{BTreeMap, VecDeque};
@@ -50,7 +50,8 @@ struct Watch {
     reported: Option<Option<Time>>,
 }
 
-/// A port taken out of one switchboard to be put into another: a call that is joined to one of another thread.
+/// A port taken out of one switchboard to be put into another: a call that is joined to one of another
+/// thread.
 #[derive(Debug)]
 pub struct Unplugged(Box<Slot>);
 
@@ -81,7 +82,8 @@ impl Switchboard {
         }
     }
 
-    /// Judges a datagram that came `from` somewhere to the socket of `local`: where it goes on, or why it does not.
+    /// Judges a datagram that came `from` somewhere to the socket of `local`: where it goes on, or why it
+    /// does not.
     pub fn packet(
         &mut self,
         local: u16,
@@ -132,8 +134,8 @@ impl Switchboard {
         self.watches.next()
     }
 
-    /// Reports the ports that are silent for too long. Packets do not touch their port's timer: it is looked at when it
-    /// is due, and set anew from the last packet.
+    /// Reports the ports that are silent for too long. Packets do not touch their port's timer: it is looked
+    /// at when it is due, and set anew from the last packet.
     pub fn handle_timeout(&mut self, now: Time) {
         while let Some((_, local)) = self.watches.pop(now) {
             let Some(slot) = self.slot(local) else { continue };

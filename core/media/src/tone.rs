@@ -1,4 +1,5 @@
-//! A tone at one end of a call and an ear at the other: what the demo and the simulator prove a media path with.
+//! A tone at one end of a call and an ear at the other: what the demo and the simulator prove a media path
+//! with.
 
 use crate::g711::Law;
 use crate::rtp::{HEADER_LEN, Header};
@@ -41,8 +42,8 @@ impl Sine {
     }
 }
 
-/// The share of the energy of `samples` that lies at `hertz`, from 0 to 1 (Goertzel's algorithm). Frequencies are told
-/// apart from `SAMPLE_RATE / samples.len()` hertz on.
+/// The share of the energy of `samples` that lies at `hertz`, from 0 to 1 (Goertzel's algorithm). Frequencies
+/// are told apart from `SAMPLE_RATE / samples.len()` hertz on.
 pub fn share(samples: &[i16], hertz: f64) -> f64 {
     let energy: f64 = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum();
     if energy == 0.0 {

@@ -41,3 +41,17 @@ pub struct Binding {
     /// The device's User-Agent.
     pub user_agent: Option<String>,
 }
+
+/// One step of a change of bindings.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum BindingChange {
+    /// Creates the binding, or replaces the one of its owner and contact.
+    Put(Binding),
+    /// Deletes it; that there is none is no error.
+    Delete {
+        /// Whose it is.
+        owner: BindingOwner,
+        /// Its Contact URI.
+        contact: String,
+    },
+}

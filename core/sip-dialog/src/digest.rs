@@ -10,3 +10,6 @@ pub use algorithm::Algorithm;
 pub use client::{DigestClient, Login, Unanswered};
 pub use nonce::{Nonces, Standing, Ticket};
 pub use server::{challenge_values, verify};
+
+#[cfg(test)]
+mod tests;

@@ -82,6 +82,8 @@ pub enum LegEvent {
         /// Its offer; `None` asks for ours.
         body: Option<Bytes>,
     },
+    /// The peer took its change back; it has been answered.
+    ChangeCancelled,
     /// The peer acknowledged the change that we accepted.
     ChangeAcked {
         /// The answer to the offer in our 2xx, if it had one.
@@ -174,12 +176,14 @@ pub struct Leg {
     change: Change,
     digest: Option<DigestClient>,
     acks: Vec<SentAck>,
+    /// INVITEs to addresses of the peer that were silent, given up for the next one but not yet over.
+    given_up: Vec<ClientKey>,
     events: VecDeque<LegEvent>,
 }
 
 impl Leg {
     fn new(owner: Owner, dialog: Dialog, state: State) -> Leg {
-        Leg { owner, dialog, state, change: Change::None, digest: None, acks: Vec::new(), events: VecDeque::new() }
+        Leg { owner, dialog, state, change: Change::None, digest: None, acks: Vec::new(), given_up: Vec::new(), events: VecDeque::new() }
     }
 
     /// What the peer did since the last call.
@@ -216,7 +220,7 @@ impl Leg {
 
     /// Nothing of this leg is left on the wire: it may be dropped.
     pub fn is_gone(&self) -> bool {
-        matches!(self.state, State::Gone)
+        matches!(self.state, State::Gone) && self.given_up.is_empty()
     }
 
     /// Both sides know each other and neither has ended it.
@@ -273,7 +277,17 @@ impl Leg {
 
     /// A response to one of our requests.
     pub fn on_response(&mut self, key: ClientKey, message: &Message, flow: Flow, sip: &mut Sip) {
-        if message.method() == Method::Invite && message.code().is_some_and(|c| c / 100 == 2) && self.is_answered(message, sip) {
+        let is_answer = message.method() == Method::Invite && message.code().is_some_and(|c| c / 100 == 2);
+        if is_answer && self.is_answered(message, flow, sip) {
+            return;
+        }
+        if let Some(at) = self.given_up.iter().position(|given_up| *given_up == key) {
+            if is_answer {
+                self.end_fork(message, flow, sip);
+            }
+            if message.code().is_some_and(|code| code >= 200) {
+                self.given_up.swap_remove(at);
+            }
             return;
         }
         match &self.state {
@@ -286,6 +300,7 @@ impl Leg {
 
     /// One of our requests got no final response.
     pub fn on_failed(&mut self, key: ClientKey, failure: Failure, sip: &mut Sip) {
+        self.given_up.retain(|given_up| *given_up != key);
         match &self.state {
             State::Calling(calling) if calling.invite == key => self.calling_failed(failure, sip),
             State::Closing { bye } if *bye == key => self.state = State::Gone,
@@ -296,7 +311,7 @@ impl Leg {
 
     /// A 2xx that was acknowledged before gets the same ACK again; one from another branch of a fork is acknowledged and ended
     /// (RFC 3261 §13.2.2.4). `false` for the first.
-    fn is_answered(&mut self, ok: &Message, sip: &mut Sip) -> bool {
+    fn is_answered(&mut self, ok: &Message, flow: Flow, sip: &mut Sip) -> bool {
         let tag = ok.to_tag().unwrap_or_default();
         if let Some(ack) = self.acks.iter().find(|ack| ack.to_tag == tag && ack.cseq == ok.cseq()) {
             sip.txn.send_raw(ack.bytes.clone(), ack.flow);
@@ -304,14 +319,14 @@ impl Leg {
         }
         let another = self.dialog.remote_tag.as_deref().is_some_and(|known| known != tag);
         if another && self.acks.len() < MAX_FORKS {
-            self.end_fork(ok, sip);
+            self.end_fork(ok, flow, sip);
         }
         another
     }
 
-    fn end_fork(&mut self, ok: &Message, sip: &mut Sip) {
+    fn end_fork(&mut self, ok: &Message, flow: Flow, sip: &mut Sip) {
         let mut fork = self.dialog.clone();
-        fork.establish(ok, self.dialog.flow);
+        fork.establish(ok, flow);
         self.acks.push(send_ack(&fork, ok.cseq(), None, sip));
         let bye = fork.request(Method::Bye).finish();
         let key = sip.txn.request(bye, fork.flow, self.owner, sip.rng, sip.now);

@@ -70,12 +70,13 @@ impl Framer {
         self.buf.extend_from_slice(bytes);
     }
 
-    /// Takes the next whole frame; `Ok(None)` when more bytes are needed. Missing, doubled, negative, non-numeric or huge
-    /// Content-Length is an error (no resynchronising, so nothing can be smuggled); so are a bare LF in a head, a head
-    /// over 64 KiB and a body over 256 KiB.
+    /// Takes the next whole frame; `Ok(None)` when more bytes are needed. Missing, doubled, negative, non-numeric or
+    /// huge Content-Length is an error (no resynchronising, so nothing can be smuggled); so are a bare LF in a head, a
+    /// head over 64 KiB and a body over 256 KiB.
     ///
-    /// Empty lines between messages are one frame: a [`Frame::Pong`] if it is one, else one [`Frame::Ping`] however many
-    /// they are, so that a flood of them is answered once.
+    /// Empty lines between messages are one frame: a [`Frame::Pong`] if it is one, else one [`Frame::Ping`] however
+    /// many they are, so that a flood of them is answered once. A lone CRLF is never waited for to become two: the
+    /// answer to our own ping has to be seen when it comes.
     #[allow(clippy::should_implement_trait)] // an Iterator it is not: `None` means later
     pub fn next(&mut self) -> Result<Option<Frame>, FramingError> {
         if let Some(why) = self.failed {

@@ -3,8 +3,8 @@
 //! A message is parsed once, as offsets into the buffer that it arrived in; what is sent is built once and kept
 //! as bytes. Nothing here knows a transaction.
 //!
-//! Whatever the bytes, work is linear in their number and nothing panics. Where a peer is known to be sloppy and nothing
-//! is at stake, it is understood; where two readers could read a message differently, it is refused.
+//! Whatever the bytes, work is linear in their number and nothing panics. Where a peer is known to be sloppy and
+//! nothing is at stake, it is understood; where two readers could read a message differently, it is refused.
 
 mod auth;
 mod flow;

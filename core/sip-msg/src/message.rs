@@ -45,8 +45,8 @@ pub(crate) enum Start {
 
 /// A parsed message whose mandatory headers are known to be there and well formed. Cloning is cheap.
 ///
-/// The one in [`ParseError::Refuse`](crate::ParseError::Refuse) carries no such promise: what is absent from it reads as
-/// empty text, 0 or `None`.
+/// The one in [`ParseError::Refuse`](crate::ParseError::Refuse) carries no such promise: what is absent from it reads
+/// as empty text, 0 or `None`.
 #[derive(Clone)]
 pub struct Message {
     pub(crate) raw: Bytes,

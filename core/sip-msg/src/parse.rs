@@ -1,5 +1,5 @@
-//! The checks that a message has to stand before anything else sees it. Lenient where peers are sloppy and nothing is at
-//! stake, strict where two readers could differ.
+//! The checks that a message has to stand before anything else sees it. Lenient where peers are sloppy and nothing is
+//! at stake, strict where two readers could differ.
 
 use std::fmt;
 

@@ -1,7 +1,7 @@
 //! Standard reason phrases.
 
-/// The standard reason phrase of a status code (RFC 3261 §21 and its extensions); of a code nobody registered, the one of
-/// its class.
+/// The standard reason phrase of a status code (RFC 3261 §21 and its extensions); of a code nobody registered, the
+/// one of its class.
 pub fn standard_reason(code: u16) -> &'static str {
     match code {
         100 => "Trying",

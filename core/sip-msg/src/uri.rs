@@ -252,11 +252,14 @@ impl<'a> Uri<'a> {
 
     /// Comparison by the rules of RFC 3261 §19.1.4, and for `tel:` of RFC 3966 §5.
     pub fn equivalent(&self, other: &Uri<'_>) -> bool {
-        if self.scheme != other.scheme {
+        if self.text == other.text {
+            return true;
+        }
+        if self.scheme != other.scheme || self.text.len().max(other.text.len()) > LONGEST_COMPARED {
             return false;
         }
         match self.scheme {
-            Scheme::Other => self.text == other.text,
+            Scheme::Other => false,
             Scheme::Tel => {
                 let bare = |user: Option<&'a str>| number_bytes(user.unwrap_or(""));
                 bare(self.user).eq(number_bytes(other.user.unwrap_or("")))
@@ -293,57 +296,52 @@ fn is_significant(name: &str) -> bool {
     ["transport", "user", "ttl", "method", "maddr"].iter().any(|n| n.eq_ignore_ascii_case(name))
 }
 
-/// Sorted names and decoded values: comparing thousands of parameters stays below quadratic.
-fn sorted<'t>(pairs: impl Iterator<Item = (&'t str, &'t str)>) -> SmallVec<[(String, Vec<u8>); 4]> {
-    let mut list: SmallVec<[_; 4]> = pairs
-        .map(|(name, value)| {
-            let name = String::from_utf8_lossy(&percent_decode(name)).to_ascii_lowercase();
-            (name, percent_decode(value).to_ascii_lowercase())
-        })
-        .collect();
-    list.sort();
-    list
+/// Beyond so many parameters or bytes, URIs match only as written: looking each parameter up among the others must stay
+/// cheap.
+const MOST_COMPARED: usize = 64;
+const LONGEST_COMPARED: usize = 4096;
+
+type Pairs<'t> = SmallVec<[(&'t str, &'t str); 8]>;
+
+fn pairs<'t>(all: impl Iterator<Item = (&'t str, &'t str)>) -> Option<Pairs<'t>> {
+    let pairs: Pairs<'t> = all.take(MOST_COMPARED + 1).collect();
+    (pairs.len() <= MOST_COMPARED).then_some(pairs)
 }
 
-fn params_match(a: &Params<'_>, b: &Params<'_>, significant: impl Fn(&str) -> bool) -> bool {
+fn same_in_any_case(a: &str, b: &str) -> bool {
+    a.eq_ignore_ascii_case(b) || percent_decode(a).eq_ignore_ascii_case(&percent_decode(b))
+}
+
+/// Whether what `a` has is the same in `b`, or absent where that makes no difference.
+fn covered(a: &Pairs<'_>, b: &Pairs<'_>, matters: impl Fn(&str) -> bool) -> bool {
+    a.iter().all(|(name, value)| match b.iter().find(|(other, _)| same_in_any_case(name, other)) {
+        Some((_, other)) => same_in_any_case(value, other),
+        None => !matters(name),
+    })
+}
+
+fn params_match(a: &Params<'_>, b: &Params<'_>, matters: impl Fn(&str) -> bool) -> bool {
     if a.as_str() == b.as_str() {
         return true;
     }
-    let a = sorted(a.iter().map(|(name, value)| (name, value.unwrap_or(""))));
-    let b = sorted(b.iter().map(|(name, value)| (name, value.unwrap_or(""))));
-    let (mut a, mut b) = (a.iter().peekable(), b.iter().peekable());
-    loop {
-        match (a.peek(), b.peek()) {
-            (None, None) => return true,
-            (Some(left), Some(right)) if left.0 == right.0 => {
-                if left.1 != right.1 {
-                    return false;
-                }
-                a.next();
-                b.next();
-            }
-            (Some(left), right) if right.is_none_or(|right| left.0 < right.0) => {
-                if significant(&left.0) {
-                    return false;
-                }
-                a.next();
-            }
-            (_, Some(right)) => {
-                if significant(&right.0) {
-                    return false;
-                }
-                b.next();
-            }
-            (Some(_), None) => return false,
-        }
+    let read = |(name, value): (_, Option<_>)| (name, value.unwrap_or(""));
+    match (pairs(a.iter().map(read)), pairs(b.iter().map(read))) {
+        (Some(a), Some(b)) => covered(&a, &b, &matters) && covered(&b, &a, &matters),
+        _ => false,
     }
 }
 
 fn headers_match(a: Option<&str>, b: Option<&str>) -> bool {
-    let pairs = |headers: Option<&'_ str>| -> SmallVec<[(String, Vec<u8>); 4]> {
-        sorted(headers.unwrap_or("").split('&').map(|pair| pair.split_once('=').unwrap_or((pair, ""))))
-    };
-    a == b || pairs(a) == pairs(b)
+    fn read(headers: &str) -> impl Iterator<Item = (&str, &str)> {
+        headers.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+    }
+    match (a, b) {
+        (Some(a), Some(b)) if a != b => match (pairs(read(a)), pairs(read(b))) {
+            (Some(a), Some(b)) => covered(&a, &b, |_| true) && covered(&b, &a, |_| true),
+            _ => false,
+        },
+        _ => a == b,
+    }
 }
 
 /// Escapes what may not stand in the user part of a SIP URI (RFC 3261 §25.1).

@@ -1,5 +1,5 @@
-//! One datagram must not cost much, whatever is in it: 64 KiB of each kind of repetition stays far below what anything but
-//! linear work would take.
+//! One datagram must not cost much, whatever is in it: 64 KiB of each kind of repetition stays far below what anything
+//! but linear work would take.
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ const PIECES: [&str; 38] = [
     "/",
     "a",
     "\0",
+    "\\\0",
+    "\"\\\0",
     ";a",
     ";a=\"b\"",
     "<>",
@@ -78,58 +80,78 @@ fn read(m: &Message) {
     let _ = Writer::reply(m, "192.0.2.1:5".parse().unwrap(), 400, "x", Some("y")).finish();
 }
 
-fn work(text: &str) -> Duration {
-    let bytes = Bytes::from(text.to_owned());
-    let run = || {
+/// The best of five runs, or the first within the limit: other work on the machine is not ours.
+#[allow(clippy::disallowed_methods)] // what is measured is the machine
+fn cost(limit: Duration, mut work: impl FnMut()) -> Duration {
+    let mut best = Duration::MAX;
+    for _ in 0..5 {
         let start = Instant::now();
-        match Message::parse(bytes.clone()) {
-            Ok(m) => read(&m),
-            Err(ParseError::Refuse { message, .. }) => read(&message),
-            Err(ParseError::Junk(_)) => {}
+        work();
+        best = best.min(start.elapsed());
+        if best < limit {
+            break;
         }
-        let mut framer = Framer::default();
-        for piece in bytes.chunks(1400) {
-            framer.push(piece);
-            let _ = framer.next();
-        }
-        start.elapsed()
-    };
-    // The best of three: other work on the machine is not ours.
-    (0..3).map(|_| run()).min().unwrap_or_default()
+    }
+    best
 }
 
-#[test]
-fn one_datagram_costs_little_whatever_repeats_in_it() {
-    for place in PLACES {
-        for piece in PIECES {
-            let text = place.replace("{}", &piece.repeat(SIZE / piece.len() / place.matches("{}").count()));
-            let took = work(&text);
-            assert!(took < LIMIT, "{piece:?} in {place:?} took {took:?}");
-        }
+fn take(bytes: &Bytes) {
+    match Message::parse(bytes.clone()) {
+        Ok(m) => read(&m),
+        Err(ParseError::Refuse { message, .. }) => read(&message),
+        Err(ParseError::Junk(_)) => {}
+    }
+    let mut framer = Framer::default();
+    for piece in bytes.chunks(1400) {
+        framer.push(piece);
+        let _ = framer.next();
     }
 }
 
 #[test]
-fn uris_with_thousands_of_parameters_compare_in_little_time() {
+fn one_datagram_costs_little_whatever_repeats_in_it() {
+    let mut worst = (Duration::ZERO, "", "");
+    for place in PLACES {
+        for piece in PIECES {
+            let text = place.replace("{}", &piece.repeat(SIZE / piece.len() / place.matches("{}").count()));
+            let bytes = Bytes::from(text);
+            let took = cost(LIMIT / 100, || take(&bytes));
+            assert!(took < LIMIT, "{piece:?} in {place:?} took {took:?}");
+            worst = worst.max((took, place, piece));
+        }
+    }
+    println!("the worst: {worst:?}");
+}
+
+#[test]
+fn uris_with_thousands_of_parameters_match_only_as_written() {
     let uri = |seed: usize| {
         (0..8_000).fold(String::from("sip:a@b"), |s, i| s + &format!(";p{}", (i * 7919 + seed) % 8_000))
     };
     let (a, b) = (uri(1), uri(5));
-    let start = Instant::now();
-    assert!(Uri::parse(&a).unwrap().equivalent(&Uri::parse(&b).unwrap()));
-    assert!(start.elapsed() < LIMIT * 4);
+    let escaped = |c: &str| format!("sip:a@b{}", format!(";{}", format!("%6{c}").repeat(20)).repeat(60));
+    let (c, d) = (escaped("1"), escaped("2"));
+    let took = cost(LIMIT, || assert!(Uri::parse(&c).unwrap().equivalent(&Uri::parse(&d).unwrap())));
+    assert!(took < LIMIT, "{took:?}");
+    let took = cost(LIMIT, || {
+        let (a, b) = (Uri::parse(&a).unwrap(), Uri::parse(&b).unwrap());
+        assert!(a.equivalent(&a) && !a.equivalent(&b));
+    });
+    assert!(took < LIMIT, "{took:?}");
 }
 
 #[test]
 fn a_stream_that_drips_costs_little_in_all() {
     let head = format!("INVITE sip:a SIP/2.0\r\n{}l: 200000\r\n\r\n", "X: y\r\n".repeat(9_000));
-    let start = Instant::now();
-    let mut framer = Framer::default();
-    for piece in head.as_bytes().chunks(3).chain(vec![b'x'; 200_000].chunks(2)) {
-        framer.push(piece);
-        if let Ok(Some(Frame::Message(_))) = framer.next() {
-            assert_eq!(framer.pending(), 0);
+    let body = vec![b'x'; 200_000];
+    let took = cost(LIMIT * 4, || {
+        let mut framer = Framer::default();
+        let mut messages = 0;
+        for piece in head.as_bytes().chunks(3).chain(body.chunks(2)) {
+            framer.push(piece);
+            messages += usize::from(matches!(framer.next(), Ok(Some(Frame::Message(_)))));
         }
-    }
-    assert!(start.elapsed() < LIMIT * 8, "{:?}", start.elapsed());
+        assert_eq!((messages, framer.pending()), (1, 0));
+    });
+    assert!(took < LIMIT * 4, "{took:?}");
 }

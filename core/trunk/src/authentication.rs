@@ -67,7 +67,8 @@ impl Authenticator {
         if self.is_banned(ip, sip.now) {
             return (Authentication::Refused, None);
         }
-        let values = message.headers(Header::Authorization).chain(message.headers(Header::ProxyAuthorization));
+        let values =
+            message.headers(Header::Authorization).chain(message.headers(Header::ProxyAuthorization));
         let ours = |credentials: &Credentials| credentials.realm == self.realm;
         let Some(credentials) = values.take(MAX_CREDENTIALS).filter_map(Credentials::parse).find(ours) else {
             return (Authentication::Challenge(self.challenge(ip, false, sip)), None);

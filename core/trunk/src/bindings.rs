@@ -7,20 +7,6 @@ use tandem_model::{Binding, BindingOwner};
 use tandem_sip_msg::{ConnectionId, Flow};
 use tandem_time::Time;
 
-/// A change of bindings to keep on disk before it is acknowledged.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum BindingChange {
-    /// Adds the binding, or replaces the one of this owner and Contact.
-    Put(Binding),
-    /// Removes it.
-    Delete {
-        /// Whose.
-        owner: BindingOwner,
-        /// The Contact URI, as it was put.
-        contact: String,
-    },
-}
-
 /// A way to a registered device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Contact {
@@ -111,7 +97,9 @@ impl Bindings {
         let numbers = self.by_source.get(&source)?;
         let mut owner = None;
         for number in numbers {
-            let Some(binding) = self.by_number(*number).filter(|b| b.expires_at > now.as_secs()) else { continue };
+            let Some(binding) = self.by_number(*number).filter(|b| b.expires_at > now.as_secs()) else {
+                continue;
+            };
             match owner {
                 Some(other) if other != binding.owner => return None,
                 _ => owner = Some(binding.owner),
@@ -136,11 +124,7 @@ impl Bindings {
     }
 }
 
-fn drop_number<K: Ord>(
-    map: &mut BTreeMap<K, Vec<u64>>,
-    key: &K,
-    number: u64,
-) {
+fn drop_number<K: Ord>(map: &mut BTreeMap<K, Vec<u64>>, key: &K, number: u64) {
     if let Some(numbers) = map.get_mut(key) {
         numbers.retain(|n| *n != number);
         if numbers.is_empty() {

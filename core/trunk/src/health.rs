@@ -30,8 +30,6 @@ pub(crate) struct Health {
     began: Option<Time>,
     /// Round trip of the last answered OPTIONS.
     pub(crate) rtt: Option<Duration>,
-    /// The last final answer to OPTIONS.
-    pub(crate) last_code: Option<u16>,
     /// What the last failure was, in words.
     pub(crate) last_failure: Option<String>,
 }
@@ -226,7 +224,7 @@ impl Live {
     pub(crate) fn on_probe_response(&mut self, key: ClientKey, answer: &Message, cx: &mut Cx<'_, '_>) {
         let Some(code) = answer.code().filter(|code| *code >= 200) else { return };
         let Some(probe) = self.health.under_way.take_if(|probe| probe.key == key) else { return };
-        self.health.last_code = Some(code);
+        self.last_code = Some(code);
         if matches!(code, 408 | 503) {
             let words = words::refused(answer, "OPTIONS", false, &self.config);
             return self.probe_failed(probe.flow.remote, words, cx);
@@ -261,14 +259,19 @@ impl Live {
     }
 
     /// What a call has shown of a target: `Ok` for any answer, else why there was none. Counts as a probe does.
-    pub(crate) fn on_call_evidence(&mut self, at: SocketAddr, heard: Result<(), Failure>, cx: &mut Cx<'_, '_>) {
+    pub(crate) fn on_call_evidence(
+        &mut self,
+        at: SocketAddr,
+        heard: Result<(), Failure>,
+        cx: &mut Cx<'_, '_>,
+    ) {
         if !self.is_probed() {
             return;
         }
         let Some(flow) = self.call_flows(cx.local).into_iter().find(|flow| flow.remote == at) else { return };
         match heard {
             Ok(()) => self.heard_from(at, cx),
-            Err(failure) => self.not_heard_from(at, words::unanswered("INVITE", flow, failure, 32), cx),
+            Err(failure) => self.not_heard_from(at, words::call_unanswered(flow, failure), cx),
         }
     }
 }

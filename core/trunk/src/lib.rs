@@ -23,9 +23,10 @@ mod trunks;
 mod words;
 
 pub use authentication::Authentication;
-pub use bindings::{BindingChange, Contact};
+pub use bindings::Contact;
 pub use local::Local;
 pub use registrar::{Registrar, RegistrarConfig, RegistrarOutput};
+pub use tandem_model::BindingChange;
 pub use target::{Query, Resolved};
 pub use trunks::{TrunkOutput, Trunks};
 

@@ -116,7 +116,9 @@ impl Cx<'_, '_> {
     /// An id that leads back to the place it is for.
     fn query_id(&mut self, place: usize) -> u64 {
         *self.queries = self.queries.wrapping_add(1) & QUERY_COUNT;
-        u64::from(self.slot.index) << 32 | (place as u64) << QUERY_COUNT.count_ones() | u64::from(*self.queries)
+        u64::from(self.slot.index) << 32
+            | (place as u64) << QUERY_COUNT.count_ones()
+            | u64::from(*self.queries)
     }
 
     /// A random wait up to `longest`.
@@ -133,6 +135,8 @@ pub(crate) struct Live {
     pub(crate) registration: Registration,
     pub(crate) health: Health,
     pub(crate) shown: Shown,
+    /// The last final answer to REGISTER or OPTIONS.
+    pub(crate) last_code: Option<u16>,
     /// Of a trunk that registers to us: whether it has.
     pub(crate) bound: bool,
     /// It is no longer in the configuration (or another has taken its place there) and only takes its Contact back.
@@ -148,6 +152,7 @@ impl Live {
             registration: Registration::new(&config, Account::new(cx.sip.rng)),
             health: Health::default(),
             shown: Shown::default(),
+            last_code: None,
             bound: false,
             leaving: false,
             successor: None,
@@ -198,9 +203,9 @@ impl Live {
         match (before.enabled, self.config.enabled) {
             (true, false) => {
                 self.end(cx);
+                self.health = Health::default();
             }
             (false, true) => {
-                self.health = Health::default();
                 self.begin(Duration::ZERO, cx);
             }
             (true, true) => {

@@ -1,9 +1,9 @@
 //! What a REGISTER asks for, and what that would change: RFC 3261 §10.3 steps 6 to 8, all or nothing.
 
-use crate::bindings::{BindingChange, Bound, second};
+use crate::bindings::{Bound, second};
 use crate::contact::seconds;
 use crate::registrar::RegistrarConfig;
-use tandem_model::{Binding, BindingOwner};
+use tandem_model::{Binding, BindingChange, BindingOwner};
 use tandem_sip_msg::{Flow, Header, Host, Message, NameAddr, Scheme, Uri};
 use tandem_time::Time;
 
@@ -54,7 +54,11 @@ pub(crate) fn read(message: &Message, limits: &RegistrarConfig) -> Result<Asked,
     }
     if values.contains(&"*") {
         let alone = values.len() == 1 && message.expires() == Some(0);
-        return if alone { Ok(Asked::RemoveAll) } else { Err(Refusal::new(400, "Contact * Needs Expires 0")) };
+        return if alone {
+            Ok(Asked::RemoveAll)
+        } else {
+            Err(Refusal::new(400, "Contact * Needs Expires 0"))
+        };
     }
     if values.is_empty() {
         return Ok(Asked::Query);
@@ -223,7 +227,9 @@ fn path(message: &Message) -> Result<Vec<String>, Refusal> {
     let sound = |value: &&str| {
         let uri = NameAddr::parse(value).map(|hop| hop.uri());
         value.len() <= MAX_URI
-            && uri.is_some_and(|uri| matches!(uri.scheme(), Scheme::Sip | Scheme::Sips) && uri.headers().is_none())
+            && uri.is_some_and(|uri| {
+                matches!(uri.scheme(), Scheme::Sip | Scheme::Sips) && uri.headers().is_none()
+            })
     };
     if values.len() > MAX_PATHS || !values.iter().all(sound) {
         return Err(Refusal::new(400, "Bad Path"));

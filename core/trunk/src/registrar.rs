@@ -1,7 +1,7 @@
 //! The registrar (RFC 3261 §10.3): who registers to us is authenticated first, written down second and answered third.
 
 use crate::authentication::{Authentication, Authenticator};
-use crate::bindings::{BindingChange, Bindings, Contact, second};
+use crate::bindings::{Bindings, Contact, second};
 use crate::local::Local;
 use crate::register_request::{self as request, Asked, Plan, Refusal};
 use rand::Rng;
@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{
-    Binding, BindingOwner, Config, Event, RegistrationState, RegistrationView, Secret,
+    Binding, BindingChange, BindingOwner, Config, Event, RegistrationState, RegistrationView, Secret,
 };
 use tandem_sip_dialog::Sip;
 use tandem_sip_msg::{
@@ -81,6 +81,8 @@ pub struct Registrar {
     bindings: Bindings,
     /// One change an owner is being written at a time.
     pending: BTreeMap<BindingOwner, Pending>,
+    /// Whose change it is that is being written under an id.
+    writing: BTreeMap<u64, BindingOwner>,
     next_id: u64,
     timers: Timers<Due>,
     outputs: VecDeque<RegistrarOutput>,
@@ -105,7 +107,6 @@ struct Arrived {
 /// A change that is being written, and who waits for it to be.
 #[derive(Debug)]
 struct Pending {
-    id: u64,
     /// `None`: answered already, because it took too long.
     request: Option<Arrived>,
     plan: Plan,
@@ -131,6 +132,7 @@ impl Registrar {
             authenticator,
             bindings: Bindings::default(),
             pending: BTreeMap::new(),
+            writing: BTreeMap::new(),
             next_id: 0,
             timers: Timers::default(),
             outputs: VecDeque::new(),
@@ -146,8 +148,7 @@ impl Registrar {
     }
 
     /// Takes a new configuration; bindings of those who are gone, disabled or whose password changed end.
-    pub fn configure(&mut self, config: &Arc<Config>, now: Time) {
-        let _ = now;
+    pub fn configure(&mut self, config: &Arc<Config>, _now: Time) {
         let before = self.snapshot.replace(config.clone());
         let owners: Vec<BindingOwner> = self.bindings.owners().chain(self.pending.keys().copied()).collect();
         for owner in owners {
@@ -192,9 +193,7 @@ impl Registrar {
 
     /// What was to be written has been, or could not be.
     pub fn persisted(&mut self, id: u64, ok: bool, sip: &mut Sip) {
-        let Some(owner) = self.pending.iter().find(|(_, pending)| pending.id == id).map(|(owner, _)| *owner) else {
-            return;
-        };
+        let Some(owner) = self.writing.remove(&id) else { return };
         let Some(pending) = self.pending.remove(&owner) else { return };
         self.timers.cancel(Due::Overdue(owner));
         let Pending { request, plan, waiting, revoked, .. } = pending;
@@ -271,7 +270,11 @@ impl Registrar {
 
     /// The registrations here as the API shows them.
     pub fn views(&self, now: Time) -> Vec<RegistrationView> {
-        self.bindings.all().filter(|b| b.expires_at > now.as_secs()).map(|binding| self.view(binding)).collect()
+        self.bindings
+            .all()
+            .filter(|b| b.expires_at > now.as_secs())
+            .map(|binding| self.view(binding))
+            .collect()
     }
 
     /// What is wanted of the outside next.
@@ -332,7 +335,8 @@ impl Registrar {
             return self.answer_ok(owner, &arrived, sip);
         }
         let id = self.persist(plan.changes.clone());
-        let pending = Pending { id, request: Some(arrived), plan, waiting: VecDeque::new(), revoked: false };
+        self.writing.insert(id, owner);
+        let pending = Pending { request: Some(arrived), plan, waiting: VecDeque::new(), revoked: false };
         self.pending.insert(owner, pending);
         self.timers.set(Due::Overdue(owner), sip.now + OVERDUE);
     }
@@ -349,7 +353,9 @@ impl Registrar {
     fn max_contacts(&self, owner: BindingOwner) -> usize {
         let extension = |id| self.snapshot.as_ref()?.extensions.get(&id);
         match owner {
-            BindingOwner::Extension(id) => extension(id).map_or(1, |extension| extension.max_contacts as usize),
+            BindingOwner::Extension(id) => {
+                extension(id).map_or(1, |extension| extension.max_contacts as usize)
+            }
             BindingOwner::Trunk(_) => TRUNK_CONTACTS,
         }
     }
@@ -464,7 +470,8 @@ impl Registrar {
     fn flow_of(&self, binding: &Binding) -> Option<Flow> {
         let transport = Transport::parse(&binding.transport)?;
         let listener = self.local.listeners.get(usize::from(binding.listener));
-        let same = listener.is_some_and(|(t, at)| *t == transport && at.is_ipv4() == binding.source.is_ipv4());
+        let same =
+            listener.is_some_and(|(t, at)| *t == transport && at.is_ipv4() == binding.source.is_ipv4());
         if !same {
             return self.local.flow_to(transport, binding.source);
         }
@@ -526,8 +533,6 @@ fn account_of(config: &Config, owner: BindingOwner) -> Option<Account> {
         }
     }
 }
-
-
 
 fn not_now() -> Refusal {
     Refusal::with(503, "Registration Could Not Be Stored", Header::RetryAfter, RETRY_AFTER)

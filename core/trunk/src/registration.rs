@@ -124,7 +124,9 @@ impl Registration {
             (State::Resolving, _) => RegistrationState::Resolving,
             (State::Registered { .. }, _) => RegistrationState::Registered,
             (State::Unregistering(_), _) => RegistrationState::Unregistering,
-            (State::Trying(_) | State::Waiting { .. }, _) if self.held.is_some() => RegistrationState::Refreshing,
+            (State::Trying(_) | State::Waiting { .. }, _) if self.held.is_some() => {
+                RegistrationState::Refreshing
+            }
             (State::Starting { .. } | State::Trying(_), _) => RegistrationState::Registering,
             (State::Waiting { .. }, Some(trouble)) => match trouble.lane {
                 Lane::Timeout => RegistrationState::Timeout,
@@ -139,7 +141,9 @@ impl Registration {
     /// When something happens next by itself.
     pub(crate) fn next_at(&self) -> Option<Time> {
         match self.state {
-            State::Registered { refresh_at: at } | State::Waiting { retry_at: at } | State::Starting { at } => Some(at),
+            State::Registered { refresh_at: at }
+            | State::Waiting { retry_at: at }
+            | State::Starting { at } => Some(at),
             _ => None,
         }
     }
@@ -159,7 +163,8 @@ impl Registration {
 
     /// Whether it is known at the provider or on its way there again after a failure, so that probes make sense.
     pub(crate) fn has_been_tried(&self) -> bool {
-        let underway = matches!(self.state, State::Trying(_) | State::Registered { .. } | State::Waiting { .. });
+        let underway =
+            matches!(self.state, State::Trying(_) | State::Registered { .. } | State::Waiting { .. });
         underway && (self.held.is_some() || self.trouble.is_some())
     }
 
@@ -409,6 +414,7 @@ impl Live {
             return;
         }
         self.registration.last = Some((code, words::phrase(answer)));
+        self.last_code = Some(code);
         match code {
             401 | 407 => self.on_challenge(answer, cx),
             _ if leaving && !challenged => self.unregistered(cx),
@@ -486,7 +492,8 @@ impl Live {
         if wanted <= self.registration.asked || wanted > MAX_EXPIRES || attempt.too_brief >= MAX_TOO_BRIEF {
             return self.on_refused(answer, 423, cx);
         }
-        let (flow, rest, too_brief) = (attempt.flow, std::mem::take(&mut attempt.rest), attempt.too_brief + 1);
+        let (flow, rest, too_brief) =
+            (attempt.flow, std::mem::take(&mut attempt.rest), attempt.too_brief + 1);
         self.registration.asked = wanted;
         self.registration.digest.accepted();
         let credentials = self.known_credentials(cx);
@@ -526,6 +533,8 @@ impl Live {
             }
             Lane::AuthFailed | Lane::Rejected => {
                 registration.refusals += 1;
+                // The next try begins without credentials, so that wrong ones are not sent more often than they are asked for.
+                registration.digest = DigestClient::new(login(trunk));
                 // What was held is worth nothing: calls would be refused as well.
                 registration.held = None;
                 cx.never(Due::Expire);
@@ -541,12 +550,7 @@ impl Live {
 
     /// The trunk answers again (or at all) after a silence: what that silence may have cost is made good now.
     /// `was_unreachable`: it had been silent for so long that its registrar may have been restarted.
-    pub(crate) fn on_sign_of_life(
-        &mut self,
-        was_silent: bool,
-        was_unreachable: bool,
-        cx: &mut Cx<'_, '_>,
-    ) {
+    pub(crate) fn on_sign_of_life(&mut self, was_silent: bool, was_unreachable: bool, cx: &mut Cx<'_, '_>) {
         if !self.registers() {
             return;
         }

@@ -70,7 +70,10 @@ mod tests {
         for failures in 1..60 {
             let plain = secs(30 << (failures - 1).min(6)).min(secs(1800));
             let wait = fast(30, 1800, failures, &mut rng);
-            assert!(wait >= plain.mul_f64(0.8) && wait <= plain.mul_f64(1.2).min(secs(1800)), "{failures}: {wait:?}");
+            assert!(
+                wait >= plain.mul_f64(0.8) && wait <= plain.mul_f64(1.2).min(secs(1800)),
+                "{failures}: {wait:?}"
+            );
             let wait = slow(failures, &mut rng);
             assert!(wait >= secs(240) && wait <= LONGEST);
         }

@@ -30,7 +30,6 @@ impl Live {
     /// The status as the API shows it; `calls` is the engine's.
     pub(crate) fn status(&self, local: &Local) -> TrunkStatus {
         let (state, reason) = self.verdict(local);
-        let register_code = self.registration.last.as_ref().map(|(code, _)| *code);
         let waits = matches!(self.registration.state, State::Waiting { .. } | State::Starting { .. });
         TrunkStatus {
             state,
@@ -38,7 +37,7 @@ impl Live {
             since: self.shown.since.as_millis(),
             next_retry_at: self.registration.next_at().filter(|_| waits).map(Time::as_millis),
             registration: self.registration_state(),
-            last_code: register_code.or(self.health.last_code),
+            last_code: self.last_code,
             registered_until: self.registration.held.map(|held| held.until.as_millis()),
             rtt_ms: self.health.rtt.map(|rtt| rtt.as_secs_f64() * 1e3),
             calls: 0,
@@ -48,8 +47,10 @@ impl Live {
     /// Whether calls may be sent to it.
     pub(crate) fn is_up(&self, local: &Local) -> bool {
         let state = self.verdict(local).0;
-        let usable =
-            matches!(state, TrunkState::Registered | TrunkState::Reachable | TrunkState::Static | TrunkState::Degraded);
+        let usable = matches!(
+            state,
+            TrunkState::Registered | TrunkState::Reachable | TrunkState::Static | TrunkState::Degraded
+        );
         let has_way = self.config.mode == TrunkMode::RegisterIn || !self.call_flows(local).is_empty();
         usable && has_way && !self.leaving
     }
@@ -88,11 +89,12 @@ impl Live {
             return match &registration.trouble {
                 _ if self.health.condition() == Condition::Down => self.verdict_of_probes(),
                 Some(trouble) => {
-                    let words = format!("The registration still holds, but was not renewed. {}", trouble.words);
+                    let words =
+                        format!("The registration still holds, but was not renewed. {}", trouble.words);
                     (TrunkState::Degraded, words)
                 }
                 None if self.health.condition() == Condition::Impaired => self.verdict_of_probes(),
-                None if self.call_flows(local).is_empty() => self.verdict_of_nowhere(),
+                None if self.call_flows(local).is_empty() => self.verdict_of_nowhere(TrunkState::Registering),
                 None => (TrunkState::Registered, self.registered_words()),
             };
         }
@@ -122,24 +124,26 @@ impl Live {
 
     fn verdict_of_static(&self, local: &Local) -> (TrunkState, String) {
         if self.call_flows(local).is_empty() {
-            return self.verdict_of_nowhere();
+            return self.verdict_of_nowhere(TrunkState::Static);
         }
         if self.config.ping_interval == 0 {
             return (TrunkState::Static, "Needs no registration and is not probed.".to_owned());
         }
         match self.health.condition() {
-            Condition::Unknown => (TrunkState::Static, "Needs no registration; not answered for yet.".to_owned()),
+            Condition::Unknown => {
+                (TrunkState::Static, "Needs no registration; not answered for yet.".to_owned())
+            }
             Condition::Good => (TrunkState::Reachable, "Answers OPTIONS.".to_owned()),
             Condition::Impaired | Condition::Down => self.verdict_of_probes(),
         }
     }
 
-    /// No address, or none that we have a listener for.
-    fn verdict_of_nowhere(&self) -> (TrunkState, String) {
+    /// No address, or none that we have a listener for; `until_known` while the look-up is under way.
+    fn verdict_of_nowhere(&self, until_known: TrunkState) -> (TrunkState, String) {
         let unresolved = self.places.calls().is_none_or(|place| place.targets.is_empty());
         match (unresolved, self.lookup_error()) {
             (true, Some(words)) => (TrunkState::Unreachable, words),
-            (true, None) => (TrunkState::Static, "Its host is being looked up.".to_owned()),
+            (true, None) => (until_known, "Its host is being looked up.".to_owned()),
             (false, _) => (TrunkState::Unreachable, words::no_listener(&self.config)),
         }
     }
@@ -157,10 +161,13 @@ impl Live {
     }
 
     fn lookup_error(&self) -> Option<String> {
-        let failed = self.places.all.iter().find(|place| place.targets.is_empty() && place.error.is_some())?;
+        let failed =
+            self.places.all.iter().find(|place| place.targets.is_empty() && place.error.is_some())?;
         let why = failed.error.as_deref().unwrap_or("");
         let host = &failed.at.host;
-        Some(format!("The host {host} could not be looked up ({why}). Check its spelling and the name service."))
+        Some(format!(
+            "The host {host} could not be looked up ({why}). Check its spelling and the name service."
+        ))
     }
 
     /// The registration as the API shows it, of trunks that are to be registered.

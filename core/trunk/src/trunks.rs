@@ -79,7 +79,8 @@ impl Trunks {
         if self.ending {
             return;
         }
-        let gone: Vec<TrunkId> = self.by_id.keys().filter(|id| !config.trunks.contains_key(id)).copied().collect();
+        let gone: Vec<TrunkId> =
+            self.by_id.keys().filter(|id| !config.trunks.contains_key(id)).copied().collect();
         for id in gone {
             self.remove(id, sip);
         }
@@ -108,8 +109,14 @@ impl Trunks {
     }
 
     /// A response to a request whose owner has [`OWNER_BIT`](crate::OWNER_BIT).
-    pub fn on_response(&mut self, owner: Owner, key: ClientKey, message: &Message, flow: Flow, sip: &mut Sip) {
-        let _ = flow;
+    pub fn on_response(
+        &mut self,
+        owner: Owner,
+        key: ClientKey,
+        message: &Message,
+        _flow: Flow,
+        sip: &mut Sip,
+    ) {
         let Some((slot, part)) = Slot::of(owner) else { return };
         self.with(slot, sip, |live, cx| match part {
             Part::Registration => live.on_register_response(key, message, cx),
@@ -144,7 +151,13 @@ impl Trunks {
 
     /// What a call has shown of a trunk's target: `Ok` for any answer but 408 and 503, else that there was none. Counts as a
     /// probe does, so that a dead trunk is noticed before the next OPTIONS.
-    pub fn call_evidence(&mut self, id: TrunkId, target: SocketAddr, heard: Result<(), Failure>, sip: &mut Sip) {
+    pub fn call_evidence(
+        &mut self,
+        id: TrunkId,
+        target: SocketAddr,
+        heard: Result<(), Failure>,
+        sip: &mut Sip,
+    ) {
         let Some(slot) = self.by_id.get(&id).copied().filter(|_| !self.ending) else { return };
         let slot = self.slots[slot as usize].slot;
         self.with(slot, sip, |live, cx| live.on_call_evidence(target, heard, cx));
@@ -248,7 +261,9 @@ impl Trunks {
     /// Hands an input to the trunk in a slot, if it is still the one that is meant, and sees to what follows from it.
     fn with(&mut self, slot: Slot, sip: &mut Sip, input: impl FnOnce(&mut Live, &mut Cx<'_, '_>)) {
         let now = sip.now;
-        let Some(entry) = self.slots.get_mut(slot.index as usize).filter(|entry| entry.slot == slot) else { return };
+        let Some(entry) = self.slots.get_mut(slot.index as usize).filter(|entry| entry.slot == slot) else {
+            return;
+        };
         let Some(live) = &mut entry.live else { return };
         let mut cx = Cx {
             slot,
@@ -377,7 +392,8 @@ impl Trunks {
 
 /// What makes another account of a trunk: where it is, and who we are there.
 fn identity(trunk: &Trunk) -> impl PartialEq + '_ {
-    let place = (trunk.mode, &trunk.host, trunk.port, trunk.transport, &trunk.registrar, &trunk.outbound_proxy);
+    let place =
+        (trunk.mode, &trunk.host, trunk.port, trunk.transport, &trunk.registrar, &trunk.outbound_proxy);
     let who = (&trunk.username, trunk.account_user(), trunk.from_host(), &trunk.contact_params);
     (place, who)
 }

@@ -39,6 +39,17 @@ pub(crate) fn unanswered(what: &str, flow: Flow, failure: Failure, secs: u32) ->
     }
 }
 
+/// A call found nobody.
+pub(crate) fn call_unanswered(flow: Flow, failure: Failure) -> String {
+    match failure {
+        Failure::Timeout => {
+            let to = address(&flow);
+            format!("A call to {to} met silence, 408 or 503: the other side is down or cannot serve us now.")
+        }
+        Failure::Transport => unanswered("INVITE", flow, failure, 0),
+    }
+}
+
 /// A final answer that is no success.
 pub(crate) fn refused(answer: &Message, what: &str, with_credentials: bool, trunk: &Trunk) -> String {
     let code = answer.code().unwrap_or(0);
@@ -64,7 +75,8 @@ pub(crate) fn refused(answer: &Message, what: &str, with_credentials: bool, trun
              Check username, from_user, from_domain and host."
         ),
         300..=399 => {
-            let to = answer.contact().map(|contact| contact.uri().as_str().chars().take(120).collect::<String>());
+            let to =
+                answer.contact().map(|contact| contact.uri().as_str().chars().take(120).collect::<String>());
             let to = to.unwrap_or_else(|| "another address".to_owned());
             format!("{came} to our {what}: it wants us to go to {to}. Set host or registrar to that address.")
         }

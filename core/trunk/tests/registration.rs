@@ -48,6 +48,17 @@ fn a_register_says_who_we_are_where_we_are_and_for_how_long() {
 }
 
 #[test]
+fn a_realm_that_is_no_host_name_stays_out_of_the_address_of_record() {
+    for (realm, host) in
+        [("carrier.example", "carrier.example"), ("My PBX", "192.0.2.1"), ("a>b", "192.0.2.1")]
+    {
+        let mut world = World::with(&[trunk(1, json!({"realm": realm}))]);
+        let register = world.expect("REGISTER");
+        assert_eq!(register.message.from().uri().as_str(), format!("sip:1001@{host}"));
+    }
+}
+
+#[test]
 fn over_tcp_the_uris_say_so() {
     let mut world = World::with(&[trunk(1, json!({"transport": "tcp"}))]);
     let register = world.expect("REGISTER");
@@ -183,17 +194,25 @@ fn the_granted_lifetime_is_that_of_our_own_contact_else_expires_else_the_one_ask
     };
     let other = "<sip:1001@203.0.113.9;gw=other>;expires=77";
     assert_eq!(until(&|c| vec![(Header::Contact, format!("{other}, <{c}>;expires=120"))]), 120);
-    assert_eq!(until(&|_| vec![(Header::Contact, format!("{other}, {other}1")), (Header::Expires, "300".into())]), 300);
+    assert_eq!(
+        until(&|_| vec![(Header::Contact, format!("{other}, {other}1")), (Header::Expires, "300".into())]),
+        300
+    );
     assert_eq!(until(&|c| vec![(Header::Contact, format!("<{c}>")), (Header::Expires, "200".into())]), 200);
     assert_eq!(until(&|_| vec![]), 900);
     // Registrars that lose our parameter, or put the address that they saw in place of ours.
-    assert_eq!(until(&|_| vec![(Header::Contact, "<sip:1001@198.51.100.1:5060>;expires=66, <sip:x@y>".into())]), 66);
+    assert_eq!(
+        until(&|_| vec![(Header::Contact, "<sip:1001@198.51.100.1:5060>;expires=66, <sip:x@y>".into())]),
+        66
+    );
     assert_eq!(until(&|_| vec![(Header::Contact, "<sip:1001@10.0.0.1:1024>;expires=55".into())]), 55);
 }
 
 #[test]
 fn a_registration_is_refreshed_well_before_its_end() {
-    for (granted, earliest, latest) in [(3600, 3168, 3240), (120, 102, 105), (60, 43, 45), (30, 14, 15), (4, 1, 2)] {
+    for (granted, earliest, latest) in
+        [(3600, 3168, 3240), (120, 102, 105), (60, 43, 45), (30, 14, 15), (4, 1, 2)]
+    {
         let mut world = World::with(&[trunk(1, json!({}))]);
         let register = world.expect("REGISTER");
         world.accept(&register, granted);
@@ -252,7 +271,10 @@ fn silence_is_a_timeout_that_is_tried_again_in_ever_longer_waits_up_to_the_cap()
         world.pass(millis(32_001));
         let failed = world.now;
         let status = world.status();
-        assert_eq!((status.state, status.registration), (TrunkState::Unreachable, RegistrationState::Timeout));
+        assert_eq!(
+            (status.state, status.registration),
+            (TrunkState::Unreachable, RegistrationState::Timeout)
+        );
         let words = "No answer to REGISTER from udp:192.0.2.1:5060 within 32 s";
         assert!(status.reason.starts_with(words), "{}", status.reason);
         let again = world.expect("REGISTER");
@@ -300,7 +322,9 @@ fn what_may_pass_is_tried_again_in_the_fast_lane() {
 
 #[test]
 fn a_retry_after_wins_within_an_hour() {
-    for (asked, least, most) in [("77", 77, 77), ("0", 5, 5), ("120 (maintenance);duration=60", 120, 120), ("999999", 3600, 3600)] {
+    for (asked, least, most) in
+        [("77", 77, 77), ("0", 5, 5), ("120 (maintenance);duration=60", 120, 120), ("999999", 3600, 3600)]
+    {
         let mut world = World::with(&[trunk(1, json!({}))]);
         let register = world.expect("REGISTER");
         world.answer(&register, 503, &[(Header::RetryAfter, asked)]);
@@ -313,7 +337,12 @@ fn a_retry_after_wins_within_an_hour() {
 fn a_refusal_goes_to_the_slow_lane_and_says_what_it_means() {
     let cases = [
         (403, TrunkState::AuthFailed, RegistrationState::AuthFailed, "403 Forbidden"),
-        (404, TrunkState::Rejected, RegistrationState::Rejected, "404 Not Found to our REGISTER: sip:1001@192.0.2.1 is not known"),
+        (
+            404,
+            TrunkState::Rejected,
+            RegistrationState::Rejected,
+            "404 Not Found to our REGISTER: sip:1001@192.0.2.1 is not known",
+        ),
         (405, TrunkState::Rejected, RegistrationState::Rejected, "405"),
         (439, TrunkState::Rejected, RegistrationState::Rejected, "439"),
         (302, TrunkState::Rejected, RegistrationState::Rejected, "302"),
@@ -367,7 +396,11 @@ fn a_refresh_that_fails_leaves_the_trunk_usable_until_the_registration_ends() {
     world.answer(&refresh, 500, &[]);
     let status = world.status();
     assert_eq!((status.state, status.registration), (TrunkState::Degraded, RegistrationState::Refreshing));
-    assert!(status.reason.starts_with("The registration still holds, but was not renewed. 500"), "{}", status.reason);
+    assert!(
+        status.reason.starts_with("The registration still holds, but was not renewed. 500"),
+        "{}",
+        status.reason
+    );
     assert!(world.is_up());
     // It is tried again before the end, however long the fast lane would wait.
     world.carrier = Some(Box::new(|_| Some((500, vec![]))));
@@ -382,7 +415,13 @@ fn a_refresh_that_fails_leaves_the_trunk_usable_until_the_registration_ends() {
     assert_eq!(world.state(), TrunkState::Registered);
     assert_eq!(
         world.told(),
-        [TrunkState::Registering, TrunkState::Registered, TrunkState::Degraded, TrunkState::Unreachable, TrunkState::Registered]
+        [
+            TrunkState::Registering,
+            TrunkState::Registered,
+            TrunkState::Degraded,
+            TrunkState::Unreachable,
+            TrunkState::Registered
+        ]
     );
 }
 
@@ -462,7 +501,13 @@ fn a_trunk_is_switched_off_and_on() {
     assert_eq!(world.trunks.at(address("192.0.2.1:5060")), [id(1)]);
     assert_eq!(
         world.told(),
-        [TrunkState::Registering, TrunkState::Registered, TrunkState::Disabled, TrunkState::Registering, TrunkState::Registered]
+        [
+            TrunkState::Registering,
+            TrunkState::Registered,
+            TrunkState::Disabled,
+            TrunkState::Registering,
+            TrunkState::Registered
+        ]
     );
 }
 
@@ -470,7 +515,10 @@ fn a_trunk_is_switched_off_and_on() {
 fn an_edit_that_has_nothing_to_do_with_the_registration_sends_nothing() {
     let mut world = World::with(&[trunk(1, json!({}))]);
     let register = world.register();
-    world.configure(&[trunk(1, json!({"name": "other", "max_calls": 3, "codecs": ["PCMU"], "associated_ips": ["203.0.113.0/24"]}))]);
+    world.configure(&[trunk(
+        1,
+        json!({"name": "other", "max_calls": 3, "codecs": ["PCMU"], "associated_ips": ["203.0.113.0/24"]}),
+    )]);
     world.expect_none("REGISTER", secs(3000));
     assert_eq!(world.trunks.at(address("203.0.113.77:5060")), [id(1)]);
     let refresh = world.expect("REGISTER");
@@ -493,7 +541,10 @@ fn a_new_password_is_used_at_once_under_the_same_call_id() {
     assert_eq!(again.message.call_id(), register.message.call_id());
     world.pass(secs(1));
     assert_eq!(world.state(), TrunkState::Registered);
-    assert_eq!(world.told(), [TrunkState::Registering, TrunkState::AuthFailed, TrunkState::Registering, TrunkState::Registered]);
+    assert_eq!(
+        world.told(),
+        [TrunkState::Registering, TrunkState::AuthFailed, TrunkState::Registering, TrunkState::Registered]
+    );
 }
 
 #[test]
@@ -564,7 +615,8 @@ fn register_now_does_not_wait() {
 
 #[test]
 fn at_the_end_every_contact_is_taken_back() {
-    let mut world = World::with(&[trunk(1, json!({})), trunk(2, json!({})), trunk(3, json!({"enabled": false}))]);
+    let mut world =
+        World::with(&[trunk(1, json!({})), trunk(2, json!({})), trunk(3, json!({"enabled": false}))]);
     world.carrier = Some(good_carrier());
     world.pass(secs(10));
     world.sent.clear();
@@ -586,8 +638,12 @@ fn trunks_of_one_host_start_a_little_apart() {
     let start = world.now;
     world.carrier = Some(good_carrier());
     world.pass(secs(5));
-    let mut first: Vec<u64> =
-        world.sent.iter().filter(|sent| sent.message.cseq() == 1).map(|sent| sent.at.since(start).as_millis() as u64).collect();
+    let mut first: Vec<u64> = world
+        .sent
+        .iter()
+        .filter(|sent| sent.message.cseq() == 1)
+        .map(|sent| sent.at.since(start).as_millis() as u64)
+        .collect();
     assert_eq!(first.len(), 40);
     first.sort_unstable();
     assert!(first[39] >= 2000 && first[39] <= 3000, "{first:?}");
@@ -630,7 +686,10 @@ fn whatever_comes_or_does_not_a_registration_is_always_tried_again() {
     use rand::RngExt;
     for seed in 0..150 {
         let mut world = World::empty(seed);
-        world.configure(&[trunk(1, json!({"host": "sip.example.com", "ping_interval": 30, "register_timeout": 5}))]);
+        world.configure(&[trunk(
+            1,
+            json!({"host": "sip.example.com", "ping_interval": 30, "register_timeout": 5}),
+        )]);
         for _ in 0..40 {
             match world.rng.random_range(0..7) {
                 0 if !world.queries.is_empty() => world.fail_to_resolve("no"),
@@ -643,7 +702,8 @@ fn whatever_comes_or_does_not_a_registration_is_always_tried_again() {
                 _ => {
                     let codes = [100, 200, 200, 301, 401, 403, 404, 407, 408, 423, 480, 500, 503, 600];
                     let code = codes[world.rng.random_range(0..codes.len())];
-                    let nonce = format!(r#"Digest realm="c", nonce="{}", qop="auth""#, world.rng.random_range(0..4));
+                    let nonce =
+                        format!(r#"Digest realm="c", nonce="{}", qop="auth""#, world.rng.random_range(0..4));
                     let headers = [
                         (Header::WwwAuthenticate, nonce.as_str()),
                         (Header::MinExpires, "7200"),
@@ -670,6 +730,38 @@ fn whatever_comes_or_does_not_a_registration_is_always_tried_again() {
     }
 }
 
+/// Registers, is probed, is edited, takes its leave: with one datagram lost or doubled, each in turn.
+#[test]
+fn whichever_datagram_is_lost_or_doubled_the_outcome_is_the_same() {
+    let life = |lost, doubled| {
+        let mut world = World::empty(3);
+        (world.lost, world.doubled, world.delay) = (lost, doubled, millis(20));
+        world.carrier = Some(good_carrier());
+        let fields = json!({"ping_interval": 10, "expires": 60});
+        world.configure(&[trunk(1, fields.clone())]);
+        world.pass(secs(100));
+        assert_eq!(world.state(), TrunkState::Registered, "{lost:?} {doubled:?}");
+        let mut edited = fields;
+        edited["auth_username"] = json!("other");
+        world.configure(&[trunk(1, edited)]);
+        world.pass(secs(100));
+        assert_eq!(world.state(), TrunkState::Registered, "{lost:?} {doubled:?}");
+        world.configure(&[]);
+        world.pass(secs(60));
+        assert_eq!(world.trunks.poll_timeout(), None);
+        assert_eq!(world.txn.len(), (0, 0));
+        let last = world.sent.iter().rev().find(|sent| sent.is("REGISTER")).unwrap();
+        assert!(last.unregisters() && credentials_are_right(last), "{lost:?} {doubled:?}");
+        world.datagrams
+    };
+    let datagrams = life(None, None);
+    assert!(datagrams > 40);
+    for n in 1..=datagrams {
+        life(Some(n), None);
+        life(None, Some(n));
+    }
+}
+
 #[test]
 fn no_secret_is_shown_anywhere() {
     let mut world = World::with(&[trunk(1, json!({}))]);
@@ -677,7 +769,8 @@ fn no_secret_is_shown_anywhere() {
     world.answer(&first, 401, &[(Header::WwwAuthenticate, NONCE)]);
     let second = world.expect("REGISTER");
     world.answer(&second, 401, &[(Header::WwwAuthenticate, NONCE)]);
-    let shown = format!("{:?} {:?} {:?} {:?}", world.trunks, world.events, world.status(), world.trunks.views());
+    let shown =
+        format!("{:?} {:?} {:?} {:?}", world.trunks, world.events, world.status(), world.trunks.views());
     assert!(!shown.contains("Zebra"));
     assert!(shown.contains("AuthFailed"));
 }
@@ -689,7 +782,10 @@ fn the_view_of_a_registration_shows_what_the_api_needs() {
     let views = world.trunks.views();
     assert_eq!(views.len(), 1);
     let view = &views[0];
-    assert_eq!((view.direction.as_str(), view.trunk_id, view.username.as_str()), ("outbound", Some(id(1)), "1001"));
+    assert_eq!(
+        (view.direction.as_str(), view.trunk_id, view.username.as_str()),
+        ("outbound", Some(id(1)), "1001")
+    );
     assert_eq!(view.contact, register.message.contact().unwrap().uri().as_str());
     assert_eq!(view.address, "udp:192.0.2.1:5060");
     assert_eq!((view.state, view.failures, view.last_code), (RegistrationState::Registered, 0, Some(200)));

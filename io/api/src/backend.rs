@@ -4,7 +4,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_model::{
-    CallId, CallRecord, Change, Config, ExtensionId, LiveCall, Outcome, RegistrationView, Rejection, TrunkId,
+    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, Rejection, TrunkId,
     TrunkStatus,
 };
 use utoipa::ToSchema;
@@ -69,34 +69,6 @@ pub enum ReadError {
     NoSuchCursor,
     /// They cannot be read now, for this reason.
     Unavailable(String),
-}
-
-/// Which call records are wanted.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct RecordQuery {
-    /// Only calls that this trunk had a part in.
-    pub trunk_id: Option<TrunkId>,
-    /// Only calls that this extension had a part in.
-    pub extension_id: Option<ExtensionId>,
-    /// Only calls that ended so.
-    pub outcome: Option<Outcome>,
-    /// Only calls that began at this moment or later, milliseconds since the Unix epoch.
-    pub since: Option<u64>,
-    /// Only calls that began before this moment.
-    pub until: Option<u64>,
-    /// Only records that come after this one in the listing.
-    pub after: Option<CallId>,
-    /// How many at most, 1 to 500.
-    pub limit: u32,
-}
-
-/// A stretch of the listing of call records.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct RecordPage {
-    /// The records, newest first.
-    pub records: Vec<CallRecord>,
-    /// Where the next page goes on; `None` on the last.
-    pub next: Option<CallId>,
 }
 
 /// How the server is.

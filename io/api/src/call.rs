@@ -1,13 +1,11 @@
 //! A request that has passed the checks that all share, as a handler gets it.
 
 use crate::backend::Backend;
-use crate::body;
 use crate::error::ApiError;
 use crate::limiter::Limiter;
 use crate::params::Params;
 use crate::router::Options;
-use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use serde_json::Value;
 use std::sync::Arc;
 use tandem_model::{Change, Config};
@@ -29,8 +27,8 @@ pub(crate) struct Call<B> {
     pub(crate) params: Params,
     /// The `{id}` of the path, as written.
     pub(crate) id: Option<String>,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Body,
+    /// The body; null where the operation takes none.
+    pub(crate) body: Value,
 }
 
 impl<B: Backend> Call<B> {
@@ -44,11 +42,6 @@ impl<B: Backend> Call<B> {
             let fix = "ids look like `0198c0de-0000-7000-8000-000000000001`";
             ApiError::new(StatusCode::BAD_REQUEST, "id", "INVALID_ID", "the path has no valid id", fix)
         })
-    }
-
-    /// The body, as JSON.
-    pub(crate) async fn json(&mut self) -> Result<Value, ApiError> {
-        body::read(&self.headers, std::mem::take(&mut self.body)).await
     }
 
     /// Changes the configuration by what `plan` makes of it as it stands, with nobody between. Once begun it is

@@ -54,9 +54,8 @@ impl Collection {
     }
 
     pub(crate) async fn create<B: Backend>(&self, mut call: Call<B>) -> Answer {
-        let body = call.json().await?;
         let id = call.backend().new_uuid();
-        let entity = Entity::create(self.kind, id, body)?;
+        let entity = Entity::create(self.kind, id, call.body.take())?;
         let config = call.change(|_| Ok(Change::Put(entity))).await?;
         let location = format!("{}/{id}", self.path);
         let shown = self.show(&call, &config, id).await?;
@@ -70,7 +69,7 @@ impl Collection {
 
     pub(crate) async fn patch<B: Backend>(&self, mut call: Call<B>) -> Answer {
         let id = call.id()?;
-        let patch = call.json().await?;
+        let patch = call.body.take();
         let plan = |config: &Config| Ok(Change::Put(self.find(config, id)?.patch(patch)?));
         let config = call.change(plan).await?;
         Ok(self.show(&call, &config, id).await?.into_response())

@@ -14,6 +14,7 @@ mod error;
 mod finish;
 mod limiter;
 mod live;
+mod operations;
 mod openapi;
 mod page;
 mod params;
@@ -23,7 +24,7 @@ mod serve;
 mod system;
 mod token;
 
-pub use backend::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, RecordPage, RecordQuery};
+pub use backend::{Backend, ChangeError, Check, Health, HealthStatus, ReadError};
 pub use error::ErrorEnvelope;
 pub use openapi::document as openapi;
 pub use router::{Options, router};

@@ -1,6 +1,5 @@
 //! The table of operations: what is served and what the OpenAPI document says.
 
-use crate::auth::TOKEN;
 use crate::collections::{COLLECTIONS, Collection};
 use crate::live::CALLS;
 use crate::params::{Param, ParamKind};

@@ -1,6 +1,6 @@
 //! Call records.
 
-use crate::backend::{Backend, RecordQuery};
+use crate::backend::Backend;
 use crate::call::Call;
 use crate::error::ApiError;
 use crate::page::Page;
@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
-use tandem_model::{CallId, Outcome};
+use tandem_model::{CallId, Outcome, RecordQuery};
 
 type Answer = Result<Response, ApiError>;
 

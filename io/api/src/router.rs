@@ -2,6 +2,7 @@
 
 use crate::auth;
 use crate::backend::Backend;
+use crate::body;
 use crate::call::{Call, Shared};
 use crate::docs;
 use crate::error::ApiError;
@@ -11,10 +12,12 @@ use crate::operations::{Access, Action, OPERATIONS, Operation};
 use crate::params::Params;
 use crate::{live, records, system};
 use axum::Router;
-use axum::extract::{RawPathParams, Request, State};
+use axum::extract::rejection::RawPathParamsRejection;
+use axum::extract::{RawPathParams, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::Response;
 use axum::routing::{MethodFilter, get, on};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -42,10 +45,12 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let shared = Arc::new(Shared { backend, options, limiter: Limiter::default(), changing: Arc::default() });
     let mut router = Router::new();
     for operation in OPERATIONS.iter() {
-        let handler = move |State(shared), id: Option<RawPathParams>, request| run(operation, shared, id, request);
+        let shared = shared.clone();
+        let handler = move |path: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
+            run(operation, shared, path.ok(), request)
+        };
         router = router.route(&operation.path, on(filter(operation), handler));
     }
-    let ids = shared.clone();
     router
         .route("/", get(docs::to_page))
         .route("/docs", get(docs::page))
@@ -55,8 +60,7 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(from_fn(move |request: Request, next: Next| finish::in_time(timeout, request, next)))
         .layer(CatchPanicLayer::custom(finish::after_panic))
-        .layer(from_fn(move |request: Request, next: Next| finish::finish(ids.backend.new_uuid(), request, next)))
-        .with_state(shared)
+        .layer(from_fn(move |request: Request, next: Next| finish::finish(shared.backend.new_uuid(), request, next)))
 }
 
 fn filter(operation: &Operation) -> MethodFilter {
@@ -81,7 +85,11 @@ async fn run<B: Backend>(
     }
     let params = Params::read(parts.uri.query(), operation.query)?;
     let id = path.as_ref().and_then(|path| path.iter().next()).map(|(_, id)| id.to_owned());
-    dispatch(operation.action, Call { shared, params, id, headers: parts.headers, body }).await
+    let body = match operation.body {
+        Some(_) => body::read(&parts.headers, body).await?,
+        None => Value::Null,
+    };
+    dispatch(operation.action, Call { shared, params, id, body }).await
 }
 
 async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response, ApiError> {
@@ -99,6 +107,6 @@ async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response,
         Action::Record => records::get(call).await,
         Action::Health => system::health(call).await,
         Action::Metrics => system::metrics(call).await,
-        Action::OpenApi => system::openapi(call).await,
+        Action::OpenApi => system::document(call).await,
     }
 }

@@ -25,7 +25,7 @@ pub(crate) async fn metrics<B: Backend>(call: Call<B>) -> Answer {
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 
-pub(crate) async fn openapi<B: Backend>(_: Call<B>) -> Answer {
+pub(crate) async fn document<B: Backend>(_: Call<B>) -> Answer {
     static DOCUMENT: LazyLock<String> = LazyLock::new(|| openapi::document().to_string());
     Ok(([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response())
 }

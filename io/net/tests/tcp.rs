@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use common::{
-    MESSAGE, TCP, beside, connected, disconnected, failures, flow, limited, message, net, soon, until,
+    MESSAGE, TCP, Watched, beside, connected, disconnected, failures, flow, gather, limited, message, net,
+    soon, until,
 };
 use tandem_net::{Limits, NetEvent};
 use tandem_sip_msg::{Flow, Transport};

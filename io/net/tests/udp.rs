@@ -111,7 +111,7 @@ async fn datagrams_beyond_the_backlog_or_to_nowhere_fail() {
     let unknown = tandem_sip_msg::Flow { listener: ListenerId(9), ..to_itself };
     server.send(unknown, Bytes::from_static(b"x"), Some(6));
     server.send(flow(Transport::Udp, "127.0.0.1:0".parse().unwrap()), Bytes::from_static(b"x"), Some(7));
-    server.send(flow(Transport::Tls, server.addresses()[0]), Bytes::from_static(b"x"), Some(8));
+    server.send(flow(Transport::Tls, to_itself.remote), Bytes::from_static(b"x"), Some(8));
     assert_eq!(failures(&mut server, 5).await, [4, 5, 6, 7, 8]);
 }
 

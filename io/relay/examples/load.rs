@@ -1,4 +1,5 @@
-//! How much processor time a relayed packet costs: calls over loopback, both directions, 50 packets a second each.
+//! How much processor time a relayed packet costs: calls over loopback, both directions, 50 packets a second
+//! each.
 //!
 //! `cargo run --release -p tandem-relay --example load -- [calls] [seconds] [threads]`
 

@@ -72,8 +72,8 @@ struct Thread {
 pub(crate) struct Homes(Mutex<BTreeMap<PortId, usize>>);
 
 impl Relay {
-    /// Starts the media threads. `on_event` is called on them: it must neither block nor send orders itself, but hand the
-    /// event over to the engine's own loop.
+    /// Starts the media threads. `on_event` is called on them: it must neither block nor send orders itself,
+    /// but hand the event over to the engine's own loop.
     pub fn start(
         config: RelayConfig,
         on_event: impl Fn(MediaEvent) + Send + Sync + 'static,
@@ -88,10 +88,11 @@ impl Relay {
         Ok(relay)
     }
 
-    /// Has a command carried out, in the order of sending; returns at once. Orders for the ports of one call are to come
-    /// from one thread.
+    /// Has a command carried out, in the order of sending; returns at once. Orders for the ports of one call
+    /// are to come from one thread.
     ///
-    /// A bridge between ports of two threads moves the second port to the first one's thread, and waits for that.
+    /// A bridge between ports of two threads moves the second port to the first one's thread, and waits for
+    /// that.
     pub fn send(&self, command: MediaCommand) {
         let home = match command {
             MediaCommand::Open { port, group, .. } => {

@@ -10,7 +10,8 @@ use tandem_time::Time;
 
 /// Expedited Forwarding, DSCP 46, in the place where the header has it (RFC 3246, RFC 2474 §3).
 const EXPEDITED: u32 = 46 << 2;
-/// More than a second of voice; what waits longer than that is worth nothing, and a flood fills no more than this.
+/// More than a second of voice; what waits longer than that is worth nothing, and a flood fills no more than
+/// this.
 const RTP_BUFFER: usize = 32 * 1024;
 /// RTCP comes once in seconds.
 const RTCP_BUFFER: usize = 8 * 1024;
@@ -37,14 +38,6 @@ impl Pair {
         let rtp = open(SocketAddr::new(bind, local), RTP_BUFFER)?;
         let rtcp = open(SocketAddr::new(bind, above), RTCP_BUFFER)?;
         let [rtp, rtcp] = [rtp, rtcp].map(|fd| Entry { fd, last_ready: Time::default() });
-        Ok(Pair { rtp, rtcp })
-    }
-}
-
-fn open(bind: IpAddr, local: u16) -> io::Result<Pair> {
-        let above = local.checked_add(1).ok_or(io::ErrorKind::InvalidInput)?;
-        let rtp = open(SocketAddr::new(bind, local), RTP_BUFFER)?;
-        let rtcp = open(SocketAddr::new(bind, above), RTCP_BUFFER)?;
         Ok(Pair { rtp, rtcp })
     }
 }
@@ -112,8 +105,8 @@ impl Sockets {
         Some(entry.fd.as_fd())
     }
 
-    /// The socket of an RTP or RTCP port that has something to read, and whether it is likely to be more than one
-    /// datagram: it was read a moment ago, and has something again.
+    /// The socket of an RTP or RTCP port that has something to read, and whether it is likely to be more than
+    /// one datagram: it was read a moment ago, and has something again.
     pub fn ready(&mut self, local: u16, now: Time) -> Option<(BorrowedFd<'_>, bool)> {
         let pair = self.pairs.get_mut(usize::from(local / 2))?.as_mut()?;
         let entry = if local.is_multiple_of(2) { &mut pair.rtp } else { &mut pair.rtcp };

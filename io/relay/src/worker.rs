@@ -18,6 +18,9 @@ use tandem_time::Time;
 pub(crate) const WAKE: u64 = 1 << 16;
 /// Ready sockets served before orders and timers are looked at again.
 const EVENTS: usize = 256;
+/// Orders carried out before packets are served again: opening a pair takes 10 to 14 µs,
+/// closing one half of that.
+const ORDERS: usize = 32;
 
 /// What a thread is asked to do.
 pub(crate) enum Order {
@@ -80,8 +83,7 @@ impl Worker {
     fn serve(&mut self, local: u16) {
         let now = (self.clock)();
         let Some((socket, more_wait)) = self.sockets.ready(local, now) else { return };
-        let received =
-            if more_wait { self.batch.receive(socket) } else { self.batch.receive_one(socket) };
+        let received = if more_wait { self.batch.receive(socket) } else { self.batch.receive_one(socket) };
         let received = match received {
             Ok(received) => received,
             Err(Errno::EAGAIN | Errno::EINTR) => return,
@@ -116,11 +118,12 @@ impl Worker {
         }
     }
 
-    /// Carries out the orders that wait; false when no more can come.
+    /// Carries out orders that wait; false when no more can come.
     fn obey(&mut self) -> bool {
-        // Reset before looking, so that an order that comes meanwhile wakes again. It fails only when it is reset.
+        // Reset before looking, so that an order that comes meanwhile wakes again. Resetting fails only when
+        // there is nothing to reset.
         let _ = self.wake.read();
-        loop {
+        for _ in 0..ORDERS {
             match self.orders.try_recv() {
                 Ok(order) => self.obey_one(order),
                 Err(TryRecvError::Empty) => return true,
@@ -128,6 +131,9 @@ impl Worker {
             }
             self.report();
         }
+        // The rest after the packets that came meanwhile.
+        let _ = self.wake.write(1);
+        true
     }
 
     fn obey_one(&mut self, order: Order) {
@@ -141,8 +147,7 @@ impl Worker {
                     let pair = self.sockets.remove(port.local())?;
                     Some(Moving { port, pair })
                 });
-                self.count_ports();
-                // Who asked has gone only if the relay is shutting down; then the port closes here.
+                // Who asked waits for the answer.
                 let _ = reply.send(moving);
             }
             Order::Plug(Moving { port, pair }) => match self.sockets.insert(port.local(), pair) {
@@ -154,16 +159,15 @@ impl Worker {
     }
 
     fn open(&mut self, port: PortId, group: u64, local: u16, now: Time) {
-        let opened = Pair::open(self.bind, local).and_then(|pair| {
-            self.switchboard.handle(MediaCommand::Open { port, group, local }, now);
-            // Else the switchboard has refused it and reports that itself.
-            if self.switchboard.local(port) == Some(local) {
-                self.sockets.insert(local, pair)
-            } else {
-                Ok(())
-            }
-        });
-        if let Err(error) = opened {
+        let pair = match Pair::open(self.bind, local) {
+            Ok(pair) => pair,
+            Err(error) => return self.tell(MediaEvent::OpenFailed { port, error: error.to_string() }),
+        };
+        self.switchboard.handle(MediaCommand::Open { port, group, local }, now);
+        // The switchboard may refuse it, and reports that itself.
+        if self.switchboard.local(port) == Some(local)
+            && let Err(error) = self.sockets.insert(local, pair)
+        {
             self.switchboard.unplug(port);
             self.tell(MediaEvent::OpenFailed { port, error: error.to_string() });
         }

@@ -3,8 +3,8 @@
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
-use tandem_model::{Binding, BindingOwner, ExtensionId};
-use tandem_store::{BindingChange, BindingsWriter, Store};
+use tandem_model::{Binding, BindingChange, BindingOwner, ExtensionId};
+use tandem_store::{BindingsWriter, Store};
 
 fn binding(n: u64, round: u64) -> Binding {
     // A multiplicative hash: ids of neighbours in time lie far apart in the table.
@@ -58,7 +58,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         waits.sort_unstable();
         let rate = devices as f64 / begun.elapsed().as_secs_f64();
         let (median, worst) = (waits[waits.len() / 2], waits[waits.len() * 99 / 100]);
-        println!("{devices} registrations by {clients} clients: {rate:.0} a second, median {median:.1?}, p99 {worst:.1?}");
+        println!(
+            "{devices} registrations by {clients} clients: {rate:.0} a second, median {median:.1?}, p99 {worst:.1?}"
+        );
     }
     Ok(())
 }

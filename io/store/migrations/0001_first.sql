@@ -7,14 +7,16 @@ CREATE TABLE entities (
     PRIMARY KEY (kind, id)
 ) STRICT;
 
--- Where the devices that registered to us are. `owner` is `extension:<id>` or `trunk:<id>`.
+-- Where the devices that registered to us are. `owner` is `extension:<id>` or `trunk:<id>`. Rows stand in the order of
+-- `seq`, not of the key: a refresh then rewrites one page in place, and a first registration appends.
 CREATE TABLE bindings (
+    seq        INTEGER PRIMARY KEY,
     owner      TEXT    NOT NULL,
     contact    TEXT    NOT NULL,
     expires_at INTEGER NOT NULL,
     binding    TEXT    NOT NULL,
-    PRIMARY KEY (owner, contact)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (owner, contact)
+) STRICT;
 
 -- One row a call that has ended. Rows are appended in the order of `seq`, shown in the order of `started_at, id`.
 CREATE TABLE call_records (

@@ -3,21 +3,7 @@
 use crate::{Store, StoreError};
 use serde::Serialize;
 use std::collections::HashMap;
-use tandem_model::{Binding, BindingOwner};
-
-/// One step of a change of bindings.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum BindingChange {
-    /// Creates the binding, or replaces the one of its owner and contact.
-    Put(Binding),
-    /// Deletes it; that there is none is no error.
-    Delete {
-        /// Whose it is.
-        owner: BindingOwner,
-        /// Its Contact URI.
-        contact: String,
-    },
-}
+use tandem_model::{Binding, BindingChange, BindingOwner};
 
 impl Store {
     /// All bindings, those that have expired meanwhile among them.

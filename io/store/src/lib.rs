@@ -13,8 +13,6 @@ mod settings;
 mod store;
 mod writer;
 
-pub use bindings::BindingChange;
 pub use error::StoreError;
-pub use records::{RecordPage, RecordQuery};
 pub use store::Store;
 pub use writer::{Acknowledgement, BindingsWriter};

@@ -35,7 +35,14 @@ impl Store {
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(5))
             .disable_statement_logging();
-        let writer = pool(1).connect_with(options.clone().pragma("journal_size_limit", "67108864").pragma("cache_size", "-32768").pragma("wal_autocheckpoint", "4096")).await?;
+        // A refresh touches pages all over the file: 32 MiB of them are kept, and the log is moved into the file every
+        // 16 MiB, when many have been written to it more than once.
+        let writing = options
+            .clone()
+            .pragma("cache_size", "-32768")
+            .pragma("wal_autocheckpoint", "4096")
+            .pragma("journal_size_limit", "67108864");
+        let writer = pool(1).connect_with(writing).await?;
         migrations().run(&writer).await?;
         let readers = pool(2).connect_with(options.pragma("query_only", "ON")).await?;
         Ok(Store(Arc::new(Inner { writer, readers, _folder: folder })))

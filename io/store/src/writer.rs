@@ -1,9 +1,10 @@
 //! Group commit for registrations: whatever has queued up while the last batch was being synced goes to disk with one
 //! sync, and each submission is acknowledged once its batch is there.
 
-use crate::{BindingChange, Store, StoreError};
+use crate::{Store, StoreError};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tandem_model::BindingChange;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many submissions may wait. A registration that finds the queue full is refused, and the device tries again.

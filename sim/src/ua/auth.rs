@@ -57,8 +57,25 @@ impl Ua {
         good.then_some(credentials.username)
     }
 
-    pub(super) fn challenge(&self) -> String {
-        format!("Digest realm=\"{}\", nonce=\"{}\", algorithm=MD5, qop=\"auth\"", self.name, self.nonce)
+    /// Nonces given out so far are good no more.
+    pub fn renew_nonce(&mut self) {
+        self.nonce = self.token();
+    }
+
+    /// A challenge; one that says so when credentials came with a nonce of before.
+    pub(super) fn challenge(&self, message: &Message) -> String {
+        let value = message.header(Header::Authorization).or(message.header(Header::ProxyAuthorization));
+        let old = value.and_then(Credentials::parse).is_some_and(|credentials| credentials.nonce != self.nonce);
+        let stale = if old { ", stale=true" } else { "" };
+        let Ua { name, nonce, algorithm, .. } = self;
+        format!("Digest realm=\"{name}\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
+    }
+
+    /// The header that answers a challenge, if it can be answered.
+    pub(super) fn answer_to(&mut self, challenged: &Message, method: &str, uri: &str) -> Option<(Header, String)> {
+        let weaker = self.only_md5.then(|| without_sha(challenged));
+        let digest = self.digest.as_mut()?;
+        digest.answer(weaker.as_ref().unwrap_or(challenged), method, uri, &mut self.rng).ok()
     }
 
     pub(super) fn register(&mut self, message: &Message, username: &str, source: SocketAddr, now: Time) -> u32 {
@@ -75,4 +92,11 @@ impl Ua {
         self.registered.insert(username.to_owned(), Registered { contact, source, until, times, call_id, cseq });
         granted
     }
+}
+
+/// The same message with none of its SHA-256 challenges.
+fn without_sha(challenged: &Message) -> Message {
+    let text = String::from_utf8_lossy(challenged.as_bytes()).into_owned();
+    let kept: String = text.split_inclusive("\r\n").filter(|line| !line.contains("algorithm=SHA-256")).collect();
+    Message::parse(kept.into()).unwrap_or_else(|_| challenged.clone())
 }

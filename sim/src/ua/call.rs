@@ -1,9 +1,12 @@
 //! A call as a user agent sees it.
 
+use super::calling::Line;
 use super::media::Media;
+use super::Ua;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
+use tandem_sdp::Direction;
 use tandem_sip_msg::Message;
 use tandem_time::Time;
 
@@ -60,14 +63,21 @@ pub struct UaCall {
     pub(super) cseq: u32,
     pub(super) invite_branch: String,
     pub(super) cancelled: bool,
+    pub(super) cancel_sent: bool,
+    /// Hung up, but the BYE has to wait for the ACK.
+    pub(super) bye_when_acked: bool,
+    /// How an outgoing INVITE was addressed.
+    pub(super) line: Option<Line>,
+    /// What it last said that it does with media.
+    pub(super) direction: Direction,
     pub(super) media: Media,
     pub(super) sdp_version: u64,
     /// Answer (or refuse) the INVITE at this moment.
     pub(super) act_at: Option<(Time, Act)>,
-    /// Our 2xx, repeated until the ACK comes.
+    /// Our final response to an INVITE, repeated until the ACK comes.
     pub(super) unacked: Option<Unacked>,
-    /// The ACK we sent, for repeated 2xx.
-    pub(super) ack: Option<(u32, Bytes)>,
+    /// The ACKs we sent by CSeq number, for repeated 2xx.
+    pub(super) acks: Vec<(u32, Bytes)>,
     /// Our last re-INVITE had no offer.
     pub(super) late_change: bool,
 }
@@ -80,6 +90,8 @@ pub(super) enum Act {
 }
 
 pub(super) struct Unacked {
+    /// It is a 2xx: without an ACK the call is ended.
+    pub(super) is_answer: bool,
     pub(super) bytes: Bytes,
     pub(super) due: Time,
     pub(super) interval: Duration,
@@ -87,6 +99,58 @@ pub(super) struct Unacked {
 }
 
 impl UaCall {
+    /// A call that nothing is known of yet.
+    pub(super) fn new(ua: &mut Ua, peer: SocketAddr) -> UaCall {
+        let mut media = Media::new(ua.media_address());
+        media.talks = !ua.is_mute;
+        UaCall {
+            stage: Stage::Calling,
+            is_outgoing: false,
+            called: String::new(),
+            from: String::new(),
+            invite: None,
+            code: None,
+            phrase: String::new(),
+            heard: Vec::new(),
+            reasons: Vec::new(),
+            ended_by_peer: None,
+            changes: 0,
+            change_code: None,
+            remote_sdp: None,
+            answered_at: None,
+            call_id: String::new(),
+            local_tag: ua.token(),
+            local: String::new(),
+            remote: String::new(),
+            remote_tag: None,
+            remote_target: String::new(),
+            peer,
+            cseq: 0,
+            invite_branch: String::new(),
+            cancelled: false,
+            cancel_sent: false,
+            bye_when_acked: false,
+            line: None,
+            direction: Direction::SendRecv,
+            media,
+            sdp_version: 1,
+            act_at: None,
+            unacked: None,
+            acks: Vec::new(),
+            late_change: false,
+        }
+    }
+
+    /// Its SIP Call-ID.
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// Its own tag.
+    pub fn tag(&self) -> &str {
+        &self.local_tag
+    }
+
     /// Packets of audio that came.
     pub fn packets_received(&self) -> u64 {
         self.media.received

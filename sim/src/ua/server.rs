@@ -2,7 +2,6 @@
 
 use super::call::{Act, Stage, UaCall, Unacked};
 use super::client::finish;
-use super::media::Media;
 use super::{CallRef, Ua};
 use crate::policy::Behaviour;
 use bytes::Bytes;
@@ -10,7 +9,7 @@ use rand::Rng;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tandem_sdp::{Direction, Sdp};
-use tandem_sip_msg::{Header, Message, Method, Writer};
+use tandem_sip_msg::{Header, Message, Method, Writer, standard_reason};
 use tandem_time::Time;
 
 const T1: Duration = Duration::from_millis(500);
@@ -40,31 +39,19 @@ impl Ua {
             Method::Invite if message.to_tag().is_some() => self.on_change(&message, from, now),
             Method::Invite => self.on_invite(message, from, now),
             Method::Ack => self.on_ack(&message, now),
-            Method::Cancel => self.on_cancel(&message, from),
+            Method::Cancel => self.on_cancel(&message, from, now),
             Method::Bye => self.on_bye(&message, from),
-            Method::Options => drop(self.reply(&message, from, 200, "OK", None, None)),
+            Method::Options => {
+                let code = self.options_code;
+                self.reply(&message, from, code, standard_reason(code), None, None);
+            }
             _ => drop(self.reply(&message, from, 405, "Method Not Allowed", None, None)),
         }
     }
 
-    fn on_register(&mut self, message: &Message, from: SocketAddr, now: Time) {
-        let Some(username) = self.credentials_of(message) else {
-            let challenge = self.challenge();
-            let mut w = Writer::reply(message, from, 401, "Unauthorized", Some("reg"));
-            w.header(Header::WwwAuthenticate, challenge);
-            return self.answer(message, from, w.finish());
-        };
-        let granted = self.register(message, &username, from, now);
-        let mut w = Writer::reply(message, from, 200, "OK", Some("reg"));
-        if let Some(contact) = message.contact().filter(|_| granted > 0) {
-            w.header(Header::Contact, format_args!("<{}>;expires={granted}", contact.uri().as_str()));
-        }
-        self.answer(message, from, w.finish());
-    }
-
     fn on_invite(&mut self, message: Message, from: SocketAddr, now: Time) {
         if self.credentials_of(&message).is_none() {
-            let challenge = self.challenge();
+            let challenge = self.challenge(&message);
             let mut w = Writer::reply(&message, from, 407, "Proxy Authentication Required", Some("inv"));
             w.header(Header::ProxyAuthenticate, challenge);
             return self.answer(&message, from, w.finish());
@@ -93,46 +80,25 @@ impl Ua {
                 self.calls[n].act_at = Some((now + ring, Act::Refuse(code)));
             }
             Behaviour::RingForever => self.ring(n, from, false, now),
-            Behaviour::Refuse { code, phrase, reason } => self.refuse(n, code, phrase, reason),
+            Behaviour::Refuse { code, phrase, reason } => self.refuse(n, code, phrase, reason, now),
             Behaviour::Stuck | Behaviour::Silent => {}
         }
     }
 
     fn take_call(&mut self, message: &Message, called: String, from: SocketAddr) -> usize {
-        let media = Media::new(self.media_address());
-        let local_tag = self.token();
-        self.calls.push(UaCall {
-            stage: Stage::Calling,
-            is_outgoing: false,
+        let call = UaCall {
             called,
             from: message.from().as_str().to_owned(),
             invite: Some(message.clone()),
-            code: None,
-            phrase: String::new(),
-            heard: Vec::new(),
-            reasons: Vec::new(),
-            ended_by_peer: None,
-            changes: 0,
-            change_code: None,
-            remote_sdp: None,
-            answered_at: None,
             call_id: message.call_id().to_owned(),
-            local_tag,
             local: message.to().as_str().to_owned(),
             remote: strip_tag(message.from().as_str()),
             remote_tag: message.from_tag().map(str::to_owned),
             remote_target: message.contact().map(|contact| contact.uri().as_str().to_owned()).unwrap_or_default(),
-            peer: from,
-            cseq: 0,
             invite_branch: message.top_via().branch().unwrap_or_default().to_owned(),
-            cancelled: false,
-            media,
-            sdp_version: 1,
-            act_at: None,
-            unacked: None,
-            ack: None,
-            late_change: false,
-        });
+            ..UaCall::new(self, from)
+        };
+        self.calls.push(call);
         self.calls.len() - 1
     }
 
@@ -141,14 +107,14 @@ impl Ua {
         let Some(invite) = self.calls[n].invite.clone() else { return };
         if early {
             let sdp = self.sdp(n, Direction::SendRecv);
-            self.calls[n].media.next = Some(now);
+            self.calls[n].media.next = (!self.is_mute).then_some(now);
             self.reply(&invite, from, 183, "Session Progress", Some(n), Some(&sdp));
         } else {
             self.reply(&invite, from, 180, "Ringing", Some(n), None);
         }
     }
 
-    fn refuse(&mut self, n: usize, code: u16, phrase: &str, reason: Option<&str>) {
+    pub(super) fn refuse(&mut self, n: usize, code: u16, phrase: &str, reason: Option<&str>, now: Time) {
         let Some(invite) = self.calls[n].invite.clone() else { return };
         let peer = self.calls[n].peer;
         let mut w = Writer::reply(&invite, peer, code, phrase, Some(&self.calls[n].local_tag));
@@ -159,10 +125,15 @@ impl Ua {
         self.calls[n].code = Some(code);
         self.calls[n].act_at = None;
         self.calls[n].media.stop();
-        self.answer(&invite, peer, w.finish());
+        let bytes = w.finish();
+        // RFC 3261 §17.2.1: repeated until it is acknowledged.
+        self.calls[n].unacked =
+            Some(Unacked { is_answer: false, bytes: bytes.clone(), due: now + T1, interval: T1, until: now + UNACKED });
+        self.answer(&invite, peer, bytes);
     }
 
     fn pick_up(&mut self, n: usize, talks: bool, now: Time) {
+        let talks = talks && !self.is_mute;
         let Some(invite) = self.calls[n].invite.clone() else { return };
         let sdp = self.sdp(n, Direction::SendRecv);
         let peer = self.calls[n].peer;
@@ -173,7 +144,7 @@ impl Ua {
         call.answered_at = Some(now);
         call.media.talks = talks;
         call.media.next = talks.then_some(now);
-        call.unacked = Some(Unacked { bytes, due: now + T1, interval: T1, until: now + UNACKED });
+        call.unacked = Some(Unacked { is_answer: true, bytes, due: now + T1, interval: T1, until: now + UNACKED });
     }
 
     /// Answers a call that rings here.
@@ -191,7 +162,7 @@ impl Ua {
             self.calls[n].act_at = None;
             match act {
                 Act::Answer { talks } => self.pick_up(n, talks, now),
-                Act::Refuse(code) => self.refuse(n, code, tandem_sip_msg::standard_reason(code), None),
+                Act::Refuse(code) => self.refuse(n, code, standard_reason(code), None, now),
             }
         }
         while let Some(packet) = self.calls[n].media.packet(now) {
@@ -208,8 +179,14 @@ impl Ua {
             && unacked.due <= now
         {
             if unacked.until <= now {
+                let is_answer = unacked.is_answer;
                 self.calls[n].unacked = None;
-                return self.hang_up(CallRef(n), now);
+                match is_answer {
+                    true if self.calls[n].bye_when_acked => self.send_bye(n, now),
+                    true if self.calls[n].stage == Stage::Talking => self.hang_up(CallRef(n), now),
+                    _ => {}
+                }
+                return;
             }
             unacked.interval = (unacked.interval * 2).min(T2);
             unacked.due = now + unacked.interval;
@@ -229,35 +206,46 @@ impl Ua {
             call.remote_sdp = Some(message.body_bytes());
             call.media.connect(&answer, tone, ssrc, now);
         }
+        if self.calls[n].bye_when_acked {
+            self.send_bye(n, now);
+        }
     }
 
     fn on_change(&mut self, message: &Message, from: SocketAddr, now: Time) {
         let Some(n) = self.find_call(message).filter(|n| self.calls[*n].stage == Stage::Talking) else {
             return drop(self.reply(message, from, 481, "Call/Transaction Does Not Exist", None, None));
         };
+        // RFC 3261 §14.2: while ours has no answer.
+        let branch = &self.calls[n].invite_branch;
+        if self.pending.iter().any(|pending| pending.method == "INVITE" && pending.branch == *branch) {
+            return drop(self.reply(message, from, 491, "Request Pending", Some(n), None));
+        }
+        if let Some(code) = self.refuses_changes {
+            return drop(self.reply(message, from, code, standard_reason(code), Some(n), None));
+        }
         self.calls[n].changes += 1;
         self.calls[n].sdp_version += 1;
         let (tone, ssrc) = (self.tone, self.rng.next_u32());
-        let mut direction = Direction::SendRecv;
+        let mut direction = self.calls[n].direction;
         if let Ok(offer) = Sdp::parse(message.body())
             && !message.body().is_empty()
         {
-            direction = offer.audio().map_or(Direction::SendRecv, |audio| audio.direction.reversed());
+            direction = offer.audio().map_or(direction, |audio| audio.direction.reversed().and(direction));
             self.calls[n].remote_sdp = Some(message.body_bytes());
             self.calls[n].media.connect(&offer, tone, ssrc, now);
         }
         let sdp = self.sdp(n, direction);
         let bytes = self.reply(message, from, 200, "OK", Some(n), Some(&sdp));
-        self.calls[n].unacked = Some(Unacked { bytes, due: now + T1, interval: T1, until: now + UNACKED });
+        self.calls[n].unacked = Some(Unacked { is_answer: true, bytes, due: now + T1, interval: T1, until: now + UNACKED });
     }
 
-    fn on_cancel(&mut self, message: &Message, from: SocketAddr) {
+    fn on_cancel(&mut self, message: &Message, from: SocketAddr, now: Time) {
         self.reply(message, from, 200, "OK", None, None);
         let Some(n) = self.calls.iter().rposition(|call| call.call_id == message.call_id() && !call.is_outgoing) else { return };
         if matches!(self.calls[n].stage, Stage::Calling | Stage::Ringing) {
             self.calls[n].cancelled = true;
             self.calls[n].reasons = message.headers(Header::Reason).map(str::to_owned).collect();
-            self.refuse(n, 487, "Request Terminated", None);
+            self.refuse(n, 487, "Request Terminated", None, now);
         }
     }
 
@@ -279,14 +267,15 @@ impl Ua {
         let tag = n.map_or("ua", |n| &self.calls[n].local_tag);
         let mut w = Writer::reply(message, to, code, phrase, (code > 100).then_some(tag));
         if n.is_some() {
-            w.header(Header::Contact, format_args!("<sip:{}@{}>", self.user, self.address));
+            w.header(Header::Contact, format_args!("<sip:{}@{}>", tandem_sip_msg::escape_user(&self.user), self.shown));
         }
+        w.header(Header::Server, self.product());
         let bytes = finish(w, sdp);
         self.answer(message, to, bytes.clone());
         bytes
     }
 
-    fn answer(&mut self, message: &Message, to: SocketAddr, bytes: Bytes) {
+    pub(super) fn answer(&mut self, message: &Message, to: SocketAddr, bytes: Bytes) {
         let branch = message.top_via().branch().unwrap_or_default();
         let key = format!("{branch} {}", message.method_name());
         self.answered.insert(key, Answered { bytes: Some(bytes.clone()) });

@@ -154,6 +154,24 @@ mod tests {
     }
 
     #[test]
+    fn the_corrected_example_of_rfc_7616_section_3_9_2_comes_out() {
+        // Erratum 4897: the RFC itself shows what a draft of SHA-512/256 gives.
+        let response = Algorithm::parse(Some("SHA-512-256")).unwrap().response(&Input {
+            username: "J\u{e4}s\u{f8}n Doe",
+            realm: "api@example.org",
+            password: "Secret, or not?",
+            method: "GET",
+            uri: "/doe.json",
+            nonce: "5TsQWLVdgBdmrQ0XsxbDODV+57QdFR34I9HAbC/RVvkK",
+            protection: Protection::Auth {
+                nc: "00000001",
+                cnonce: "NTg6RKcb9boFIAS3KrFK9BGeh+iDa/sm6jUMp2wds69v",
+            },
+        });
+        assert_eq!(response, "3798d4131c277846293534c3edc11bd8a5e4cdcbff78b05db9d95eeb1cec68a5");
+    }
+
+    #[test]
     fn without_qop_the_response_is_that_of_rfc_2069() {
         // The well-known corrected value of the example in RFC 2069 §2.4.
         let response = Algorithm::MD5.response(&Input {

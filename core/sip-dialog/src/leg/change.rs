@@ -52,6 +52,18 @@ impl Leg {
         self.send_change(body, None, sip);
     }
 
+    /// Takes our change back, if it has no final response yet (RFC 3261 §9.1). `ChangeRefused` follows, unless it was accepted
+    /// already.
+    pub fn cancel_change(&mut self, sip: &mut Sip) {
+        if let Change::Asked { key, .. } = self.change {
+            sip.txn.cancel(key, None, sip.now);
+        }
+    }
+
+    pub(super) fn is_asked_to_change(&self) -> bool {
+        matches!(self.change, Change::Asking { .. })
+    }
+
     fn send_change(&mut self, body: Option<Bytes>, credentials: Option<(Header, String)>, sip: &mut Sip) {
         let mut w = self.dialog.request(Method::Invite);
         w.header(Header::Contact, &self.dialog.contact);

@@ -55,8 +55,9 @@ impl Leg {
         if matches!(self.state, State::Incoming { .. }) {
             self.refuse(487, standard_reason(487), &[], sip);
             self.events.push_back(LegEvent::Cancelled { reasons: reasons_of(cancel) });
-        } else {
+        } else if self.is_asked_to_change() {
             self.refuse_change(487, standard_reason(487), sip);
+            self.events.push_back(LegEvent::ChangeCancelled);
         }
     }
 

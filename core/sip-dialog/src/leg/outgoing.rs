@@ -142,6 +142,19 @@ impl Leg {
         true
     }
 
+    /// The peer says nothing at all: goes on to the next of its addresses, if there is one, and takes the INVITE to the former
+    /// back. `false`: there is none, or the peer was heard.
+    pub fn try_next_target(&mut self, sip: &mut Sip) -> bool {
+        let State::Calling(calling) = &self.state else { return false };
+        if calling.heard || calling.cancelled || calling.rest.is_empty() {
+            return false;
+        }
+        let silent = calling.invite;
+        sip.txn.cancel(silent, None, sip.now);
+        self.given_up.push(silent);
+        self.next_target(sip)
+    }
+
     /// The next address of the same peer (RFC 3263 §4.3).
     fn next_target(&mut self, sip: &mut Sip) -> bool {
         let State::Calling(calling) = &mut self.state else { return false };

@@ -22,6 +22,7 @@ fn request(method: &str, lines: &str, body: &str) -> String {
     )
 }
 
+#[allow(clippy::result_large_err)] // as large as what it stands for
 fn parse(text: impl Into<Vec<u8>>) -> Result<Message, ParseError> {
     Message::parse(Bytes::from(text.into()))
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -101,8 +101,13 @@ pub struct World {
     pub trunks: Trunks,
     /// Requests not looked at yet, without repetitions.
     pub sent: VecDeque<Sent>,
-    seen: BTreeSet<Bytes>,
+    /// What went out, and what was answered to it.
+    seen: BTreeMap<Bytes, Option<Bytes>>,
     pub retransmissions: u32,
+    /// Datagrams in both directions so far, and which of them are lost or doubled.
+    pub datagrams: u32,
+    pub lost: Option<u32>,
+    pub doubled: Option<u32>,
     pub events: Vec<Event>,
     pub queries: VecDeque<Query>,
     pub carrier: Option<Carrier>,
@@ -130,8 +135,11 @@ impl World {
             txn: Transactions::new(config),
             trunks: Trunks::new(local()),
             sent: VecDeque::new(),
-            seen: BTreeSet::new(),
+            seen: BTreeMap::new(),
             retransmissions: 0,
+            datagrams: 0,
+            lost: None,
+            doubled: None,
             events: Vec::new(),
             queries: VecDeque::new(),
             carrier: None,
@@ -172,17 +180,25 @@ impl World {
         let mut sip = Sip { txn: &mut self.txn, rng: &mut self.rng, now: self.now };
         match output {
             Output::Transmit(transmit) => {
-                if !self.seen.insert(transmit.bytes.clone()) {
-                    self.retransmissions += 1;
+                if self.is_lost() {
                     return;
                 }
+                if let Some(reply) = self.seen.get(&transmit.bytes) {
+                    self.retransmissions += 1;
+                    if let Some(reply) = reply.clone() {
+                        self.coming.push_back((self.now + self.delay, reply, transmit.flow));
+                    }
+                    return;
+                }
+                let bytes = transmit.bytes.clone();
                 let message = Message::parse(transmit.bytes).expect("what we send can be read");
                 let sent = Sent { message, flow: transmit.flow, at: self.now };
-                if let Some(carrier) = &mut self.carrier
-                    && let Some((code, headers)) = carrier(&sent)
-                {
-                    self.coming.push_back((self.now + self.delay, reply(&sent, code, &headers), sent.flow));
+                let said = self.carrier.as_mut().and_then(|carrier| carrier(&sent));
+                let said = said.map(|(code, headers)| reply(&sent, code, &headers));
+                if let Some(reply) = said.clone() {
+                    self.coming.push_back((self.now + self.delay, reply, sent.flow));
                 }
+                self.seen.insert(bytes, said);
                 self.sent.push_back(sent);
             }
             Output::Response { key, owner, message, flow } => {
@@ -191,6 +207,11 @@ impl World {
             Output::Failed { key, owner, failure } => self.trunks.on_failed(owner, key, failure, &mut sip),
             other => panic!("unexpected: {other:?}"),
         }
+    }
+
+    fn is_lost(&mut self) -> bool {
+        self.datagrams += 1;
+        self.lost == Some(self.datagrams)
     }
 
     /// Lets time pass.
@@ -208,6 +229,12 @@ impl World {
         self.now = self.now.max(next);
         if coming.is_some_and(|at| at <= self.now) {
             let (_, bytes, flow) = self.coming.pop_front().unwrap();
+            if self.is_lost() {
+                return true;
+            }
+            if self.doubled == Some(self.datagrams) {
+                self.coming.push_back((self.now, bytes.clone(), flow));
+            }
             self.txn.receive(Message::parse(bytes).unwrap(), flow, self.now);
         }
         self.txn.handle_timeout(self.now);
@@ -277,6 +304,16 @@ impl World {
         self.act(|trunks, sip| trunks.resolved(query.id, Err(why.to_owned()), sip));
     }
 
+    /// How long it takes until something is looked up.
+    pub fn until_query(&mut self) -> Duration {
+        let start = self.now;
+        while self.queries.is_empty() {
+            self.pass(secs(1));
+            assert!(self.now.since(start) < secs(7200), "nothing is looked up any more");
+        }
+        self.now.since(start)
+    }
+
     /// The network says that nobody listens where this request went.
     pub fn unreachable(&mut self, sent: &Sent) {
         self.txn.unreachable(sent.flow.remote, self.now);
@@ -307,7 +344,8 @@ impl World {
 
 /// The bytes of a response.
 pub fn reply(sent: &Sent, code: u16, headers: &[(Header, String)]) -> Bytes {
-    let mut writer = Writer::reply(&sent.message, address("198.51.100.1:5060"), code, standard_reason(code), Some("c"));
+    let mut writer =
+        Writer::reply(&sent.message, address("198.51.100.1:5060"), code, standard_reason(code), Some("c"));
     for (name, value) in headers {
         writer.header(*name, value);
     }

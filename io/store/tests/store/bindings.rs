@@ -1,7 +1,7 @@
 use crate::samples::{binding, id, store};
 use std::time::Instant;
-use tandem_model::{Binding, BindingOwner, TrunkId};
-use tandem_store::{BindingChange, Store, StoreError};
+use tandem_model::{Binding, BindingChange, BindingOwner, TrunkId};
+use tandem_store::{Store, StoreError};
 
 fn delete(binding: &Binding) -> BindingChange {
     BindingChange::Delete { owner: binding.owner, contact: binding.contact.clone() }

@@ -4,8 +4,8 @@ use crate::samples::{binding, id, record, trunk};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use tandem_model::{CallId, Change, Outcome};
-use tandem_store::{BindingChange, Store};
+use tandem_model::{BindingChange, CallId, Change, Outcome};
+use tandem_store::Store;
 
 const FOLDER: &str = "TANDEM_STORE_CRASH_FOLDER";
 

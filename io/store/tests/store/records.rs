@@ -1,6 +1,6 @@
 use crate::samples::{id, record, store};
-use tandem_model::{CallId, CallRecord, ExtensionId, MediaRecord, Outcome, TrunkId};
-use tandem_store::{RecordQuery, Store, StoreError};
+use tandem_model::{CallId, CallRecord, ExtensionId, MediaRecord, Outcome, RecordQuery, TrunkId};
+use tandem_store::{Store, StoreError};
 
 fn all() -> RecordQuery {
     RecordQuery { limit: 500, ..RecordQuery::default() }

@@ -1,0 +1,47 @@
+# Two commands do everything: `make run` and `make test`. The rest is for those who work on the code.
+
+.PHONY: run test check fmt lint docs pure unit interop sim bench soak deny tools clean
+
+run:            ## build, start, place a call each way, stay up
+	cargo run --release --quiet -p tandem -- demo
+
+test: tools check unit   ## everything that must pass: style, tests, real clients, documentation, purity of core
+
+check: fmt lint docs pure deny
+
+fmt:
+	cargo fmt --all --check
+
+lint:
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+
+docs:
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+pure:           ## core touches no socket, clock or thread
+	tools/check-core-pure
+
+deny:           ## licences and arrows between crates
+	tools/check-dependencies
+
+unit:           ## every test, those with real clients included
+	cargo build --quiet -p tandem
+	cargo nextest run --workspace --no-fail-fast
+	cargo test --workspace --doc --quiet
+
+interop:        ## only the tests with real clients
+	cargo build --quiet -p tandem
+	cargo nextest run -p tandem-interop --no-fail-fast
+
+sim:            ## the random part of the fault sweep, over SEEDS seeds (default 10000)
+	SEEDS=$${SEEDS:-10000} cargo test --release -p tandem-sim --test sweep -- --nocapture
+
+bench:          ## side by side with Kamailio; writes docs/benchmarks.md (FULL=1 for the long one)
+	cargo build --release --quiet -p tandem
+	bench/run $${FULL:+--full}
+
+tools:          ## what the tests need: Kamailio, baresip, SIPp, nextest
+	tools/install-test-tools
+
+clean:
+	cargo clean

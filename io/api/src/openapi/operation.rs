@@ -1,0 +1,196 @@
+//! One operation, as the document shows it.
+
+use crate::operations::{Access, Action, Content, Operation};
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+use tandem_model::Kind;
+
+/// The operation object.
+pub(super) fn describe(operation: &Operation) -> Value {
+    let mut described = json!({
+        "operationId": operation.id,
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "responses": responses(operation),
+        "security": security(operation.access),
+    });
+    let parameters = parameters(operation);
+    if !parameters.is_empty() {
+        described["parameters"] = Value::Array(parameters);
+    }
+    if let Some(schema) = &operation.body {
+        described["requestBody"] = json!({
+            "required": true,
+            "content": {
+                "application/json": { "schema": reference(schema), "examples": examples(operation.action) },
+            },
+        });
+    }
+    described
+}
+
+/// The components that refusals refer to.
+pub(super) fn refusals() -> Value {
+    let mut responses = Map::new();
+    for (status, description) in REFUSALS {
+        let mut headers = Map::from_iter([request_id()]);
+        match status {
+            401 => headers.extend([header("WWW-Authenticate", "`Bearer`.", "string")]),
+            429 | 503 => headers.extend([header("Retry-After", "Seconds to wait.", "integer")]),
+            _ => {}
+        }
+        let content = json!({ "application/json": { "schema": reference("ErrorEnvelope") } });
+        let response = json!({ "description": description, "headers": headers, "content": content });
+        responses.insert(component(status), response);
+    }
+    Value::Object(responses)
+}
+
+const REFUSALS: [(u16, &str); 10] = [
+    (400, "The request is wrong: `reason`, `field` and `fix` say what and how to mend it; `problems` lists all."),
+    (401, "The token is missing or wrong."),
+    (404, "What the path or `after` names is not there."),
+    (408, "The body did not arrive in time."),
+    (409, "It contradicts something that is there already."),
+    (413, "The body is larger than 1 MiB."),
+    (415, "The body is not JSON by its `Content-Type`, or is compressed."),
+    (429, "Too many wrong tokens came from this address. A right one is never refused."),
+    (500, "A fault in tandem."),
+    (503, "The store is not available, or the answer took too long."),
+];
+
+fn component(status: u16) -> String {
+    StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default()
+        .split(' ')
+        .collect()
+}
+
+fn reference(schema: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{schema}") })
+}
+
+fn request_id() -> (String, Value) {
+    header("X-Request-Id", "Also in the log.", "string")
+}
+
+fn header(name: &str, description: &str, kind: &str) -> (String, Value) {
+    (name.to_owned(), json!({ "description": description, "schema": { "type": kind } }))
+}
+
+fn security(access: Access) -> Value {
+    match access {
+        Access::Open => json!([]),
+        Access::Token | Access::Metrics => json!([{ "bearer": [] }, { "query": [] }]),
+    }
+}
+
+fn parameters(operation: &Operation) -> Vec<Value> {
+    let mut parameters = Vec::new();
+    if operation.path.contains("{id}") {
+        let schema = json!({ "type": "string", "format": "uuid" });
+        parameters.push(json!({ "name": "id", "in": "path", "required": true, "schema": schema }));
+    }
+    parameters.extend(operation.query.iter().map(|param| {
+        json!({
+            "name": param.name, "in": "query", "required": false,
+            "description": param.description, "schema": param.kind.schema(),
+        })
+    }));
+    parameters
+}
+
+fn responses(operation: &Operation) -> Value {
+    let (status, content) = &operation.success;
+    let mut headers = Map::from_iter([request_id()]);
+    if *status == 201 {
+        headers.extend([header("Location", "The path of what was created.", "string")]);
+    }
+    let description = match status {
+        201 => "Created.",
+        202 => "It is being done.",
+        204 => "Done; there is nothing to say.",
+        _ => "Here it is.",
+    };
+    let mut success = json!({ "description": description, "headers": headers });
+    if let Some(content) = content_of(content) {
+        success["content"] = content;
+    }
+    let mut responses = Map::from_iter([(status.to_string(), success)]);
+    for status in operation.refusals() {
+        let reference = json!({ "$ref": format!("#/components/responses/{}", component(status)) });
+        responses.insert(status.to_string(), reference);
+    }
+    if let Action::Health = operation.action {
+        let failing = json!({
+            "description": "The server serves no calls, or the answer took too long.",
+            "content": { "application/json": { "schema": { "anyOf": [reference("Health"), reference("ErrorEnvelope")] } } },
+        });
+        responses.insert("503".to_owned(), failing);
+    }
+    Value::Object(responses)
+}
+
+fn content_of(content: &Content) -> Option<Value> {
+    let json = |schema: Value| json!({ "application/json": { "schema": schema } });
+    match content {
+        Content::Nothing => None,
+        Content::One(schema) => Some(json(reference(schema))),
+        Content::PageOf(schema) => Some(json(json!({
+            "type": "object",
+            "required": ["items", "next"],
+            "properties": {
+                "items": { "type": "array", "items": reference(schema) },
+                "next": { "type": ["string", "null"], "description": "Give it as `after` for the next page; null on the last." },
+            },
+        }))),
+        Content::Text(media_type) => Some(json!({ *media_type: { "schema": { "type": "string" } } })),
+        Content::Json => Some(json(json!({ "type": "object" }))),
+    }
+}
+
+/// Bodies to copy.
+fn examples(action: Action) -> Value {
+    const ID: &str = "0198c0de-0000-7000-8000-000000000001";
+    let example = |summary: &str, value: Value| json!({ "summary": summary, "value": value });
+    match action {
+        Action::Create(of) => match of.kind {
+            Kind::Trunk => json!({
+                "by_address": example("A provider that knows us by our address", json!({
+                    "name": "Primary SIP Provider", "type": "sip", "hostname": "sip.provider.com",
+                })),
+                "register": example("A provider that we register to", json!({
+                    "name": "Twilio Production", "host": "sip.twilio.example", "username": "+15551234567",
+                    "password": "correct horse battery", "expires": 600, "max_calls": 30,
+                })),
+                "pbx": example("A PBX that registers to us", json!({
+                    "name": "Old PBX", "mode": "register_in", "username": "pbx1", "password": "correct horse battery",
+                })),
+            }),
+            Kind::Route => json!({
+                "default": example("Every number over one trunk", json!({
+                    "name": "Default Outbound Route", "provider_id": ID, "priority": 1,
+                })),
+                "failover": example("National numbers, with a second trunk", json!({
+                    "name": "National", "match": { "patterns": ["NXXNXXXXXX"] },
+                    "steps": [{ "trunk_id": ID, "prepend": "+1" }, { "trunk_id": "0198c0de-0000-7000-8000-000000000002", "timeout": 20 }],
+                })),
+            }),
+            Kind::Extension => json!({
+                "phone": example("A phone", json!({ "name": "office-phone", "username": "office1", "password": "secure-password" })),
+            }),
+            Kind::Number => json!({
+                "to_extension": example("A number that rings a phone", json!({ "number": "+15551234567", "extension_id": ID })),
+            }),
+        },
+        Action::Patch(of) => match of.kind {
+            Kind::Trunk => json!({ "codecs": example("Other codecs, and the default port", json!({ "codecs": ["G722", "PCMA"], "port": null })) }),
+            Kind::Route => json!({ "off": example("Switch it off", json!({ "enabled": false })) }),
+            Kind::Extension => json!({ "password": example("A new password", json!({ "password": "correct horse battery" })) }),
+            Kind::Number => json!({ "move": example("Ring something else", json!({ "extension_id": null, "trunk_id": ID })) }),
+        },
+        _ => json!({}),
+    }
+}

@@ -1,0 +1,113 @@
+//! What the types of the model do not say: the bounds and forms that its rules ask for. A test asks the model whether
+//! each bound is where this table has it.
+
+use serde_json::{Map, Value, json};
+
+/// Whole numbers and between which bounds they stand: schema, field, least, most.
+pub(crate) const RANGES: [(&str, &str, u64, u64); 14] = [
+    ("Trunk", "port", 1, 65_535),
+    ("Trunk", "expires", 60, 86_400),
+    ("Trunk", "retry_base", 5, 3_600),
+    ("Trunk", "retry_max", 5, 86_400),
+    ("Trunk", "register_timeout", 5, 120),
+    ("Trunk", "ping_timeout", 1, 60),
+    ("Trunk", "ping_fail", 1, 100),
+    ("Trunk", "ping_ok", 1, 100),
+    ("Trunk", "max_calls", 0, u32::MAX as u64),
+    ("Route", "priority", 0, 9_999),
+    ("Step", "strip", 0, 30),
+    ("Step", "timeout", 2, 300),
+    ("Extension", "max_contacts", 1, 20),
+    ("Extension", "ring_timeout", 5, 300),
+];
+
+// Regular expressions of ECMA 262. None of these texts may hold a control character.
+const LABEL: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
+const PLAIN: &str = r"^[^\x00-\x1F\x7F-\x9F]+$";
+const REALM: &str = r#"^[^\x00-\x1F\x7F-\x9F"\\]+$"#;
+const HOST: &str = r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.])*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.]?$";
+const HOST_AND_PORT: &str =
+    r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.])*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(:[1-9][0-9]{0,3})?$";
+const URI_USER: &str = r"^[A-Za-z0-9_.!~*'()&=+$,;?/%#-]+$";
+const URI_PARAMS: &str =
+    r"^[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?(;[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?)*$";
+const TELEPHONE: &str = r"^[+]?[ ().\/-]*([0-9][ ().\/-]*){1,32}$";
+const ONLY_00: &str = r"^[ ().\/-]*0[ ().\/-]*0[ ().\/-]*$";
+const DIAL_PATTERN: &str = r"^([0-9A-Za-z+*#]|\[[0-9+*#]+\]|\[[0-4]-[5-9]\])+[.]?$";
+const IPV4_NETWORK: &str =
+    r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\/([89]|[12][0-9]|3[0-2])$";
+const IPV6_NETWORK: &str = r"^[23][0-9a-f]{3}:[0-9a-f]{1,4}::\/(1[6-9]|[2-9][0-9]|1[01][0-9]|12[0-8])$";
+
+/// Adds them to the schemas of the model.
+pub(super) fn apply(schemas: &mut Map<String, Value>) {
+    for (schema, field, least, most) in RANGES {
+        set(schemas, schema, field, json!({ "minimum": least, "maximum": most }));
+    }
+    let one_of_or_null = |choices: Value| json!({ "anyOf": choices });
+    let host = json!([{ "pattern": HOST }, { "format": "ipv4" }, { "format": "ipv6" }, { "type": "null" }]);
+    let text = |pattern: &str, most: u32| json!({ "minLength": 1, "maxLength": most, "pattern": pattern });
+    for (schema, field, rule) in [
+        ("Trunk", "name", text(LABEL, 64)),
+        ("Trunk", "host", one_of_or_null(host.clone())),
+        ("Trunk", "host", json!({ "maxLength": 253 })),
+        ("Trunk", "realm", text(REALM, 255)),
+        ("Trunk", "username", text(PLAIN, 128)),
+        ("Trunk", "auth_username", text(PLAIN, 128)),
+        ("Trunk", "registrar", text(HOST_AND_PORT, 253)),
+        ("Trunk", "outbound_proxy", text(HOST_AND_PORT, 253)),
+        ("Trunk", "from_user", text(URI_USER, 128)),
+        ("Trunk", "from_domain", one_of_or_null(host)),
+        ("Trunk", "from_domain", json!({ "maxLength": 253 })),
+        ("Trunk", "contact_params", text(URI_PARAMS, 255)),
+        ("Trunk", "ping_interval", json!({ "anyOf": [{ "const": 0 }, { "minimum": 5, "maximum": 3600 }] })),
+        ("Trunk", "associated_ips", json!({ "items": { "type": "string", "anyOf": [
+            { "format": "ipv4" }, { "format": "ipv6" }, { "pattern": IPV4_NETWORK }, { "pattern": IPV6_NETWORK },
+        ] } })),
+        ("Trunk", "codecs", codecs()),
+        ("Extension", "codecs", codecs()),
+        ("Extension", "name", text(LABEL, 64)),
+        ("Extension", "number", text("^[A-Za-z0-9._-]+$", 32)),
+        ("Extension", "username", text("^[A-Za-z0-9._+-]+$", 32)),
+        ("Extension", "outbound_cid", telephone()),
+        ("Route", "name", text(LABEL, 64)),
+        ("Route", "steps", json!({ "minItems": 1, "maxItems": 6 })),
+        ("RouteMatch", "patterns", json!({ "items": { "type": "string", "pattern": DIAL_PATTERN, "maxLength": 64 } })),
+        ("Step", "prepend", json!({ "maxLength": 32, "pattern": "^[A-Za-z0-9+*#._-]*$" })),
+        ("Number", "number", telephone()),
+        ("Number", "name", text(LABEL, 64)),
+        ("RegistrationView", "direction", json!({ "enum": ["outbound", "inbound"] })),
+    ] {
+        set(schemas, schema, field, rule);
+    }
+}
+
+/// The password of a kind that has one, which the derived schema leaves out because it is never shown.
+pub(super) fn password(schema: &str) -> Option<Value> {
+    let least = match schema {
+        "Trunk" => 1,
+        "Extension" => 8,
+        _ => return None,
+    };
+    Some(json!({
+        "type": ["string", "null"], "writeOnly": true, "minLength": least, "maxLength": 128, "pattern": PLAIN,
+        "description": "Write-only: no answer ever holds it.",
+    }))
+}
+
+fn telephone() -> Value {
+    json!({ "maxLength": 64, "pattern": TELEPHONE, "not": { "pattern": ONLY_00 } })
+}
+
+fn codecs() -> Value {
+    let audio = ["PCMU", "PCMA", "G722", "G729", "GSM", "opus"];
+    json!({ "minItems": 1, "uniqueItems": true, "contains": { "enum": audio } })
+}
+
+fn set(schemas: &mut Map<String, Value>, schema: &str, field: &str, rule: Value) {
+    let Some(Value::Object(property)) = schemas.get_mut(schema).and_then(|schema| schema["properties"].get_mut(field)) else {
+        return;
+    };
+    if let Value::Object(rule) = rule {
+        property.extend(rule);
+    }
+}

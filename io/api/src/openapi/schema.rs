@@ -1,0 +1,232 @@
+//! The schemas: those of the model, and what a creation body, a patch and an answer make of them.
+
+use super::rules;
+use crate::backend::Health;
+use crate::error::ErrorEnvelope;
+use serde_json::{Map, Value, json};
+use tandem_model::{
+    CallRecord, Entity, Extension, Kind, LiveCall, Number, RegistrationView, Route, Trunk, TrunkStatus,
+};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+type Schemas = Map<String, Value>;
+
+const KINDS: [(&str, Kind); 4] =
+    [("Trunk", Kind::Trunk), ("Route", Kind::Route), ("Extension", Kind::Extension), ("Number", Kind::Number)];
+
+/// All schemas by name.
+pub(super) fn all() -> Value {
+    let mut schemas = Schemas::new();
+    collect::<Trunk>(&mut schemas);
+    collect::<TrunkStatus>(&mut schemas);
+    collect::<Route>(&mut schemas);
+    collect::<Extension>(&mut schemas);
+    collect::<Number>(&mut schemas);
+    collect::<RegistrationView>(&mut schemas);
+    collect::<LiveCall>(&mut schemas);
+    collect::<CallRecord>(&mut schemas);
+    collect::<Health>(&mut schemas);
+    collect::<ErrorEnvelope>(&mut schemas);
+    rules::apply(&mut schemas);
+    let mut bodies = Schemas::new();
+    for (name, kind) in KINDS {
+        let create = create(name, kind, &schemas[name]);
+        bodies.insert(format!("{name}Patch"), patch(name, &create));
+        bodies.insert(format!("{name}Create"), create);
+    }
+    bodies.insert("StepCreate".to_owned(), step(&schemas["Step"]));
+    for schema in schemas.values_mut() {
+        answer(schema);
+    }
+    trunk_with_status(&mut schemas["Trunk"]);
+    schemas.extend(bodies);
+    Value::Object(schemas)
+}
+
+/// A schema as utoipa derives it, with those that it refers to.
+fn collect<T: ToSchema>(schemas: &mut Schemas) {
+    let mut referred = Vec::new();
+    T::schemas(&mut referred);
+    referred.push((T::name().into_owned(), T::schema()));
+    for (name, schema) in referred {
+        schemas.insert(name, serde_json::to_value(schema).unwrap_or_default());
+    }
+}
+
+/// An answer holds all of its fields, null where there is nothing; only these appear when there is something.
+fn answer(schema: &mut Value) {
+    const SOMETIMES: [&str; 1] = ["reasons"];
+    let Some(properties) = schema["properties"].as_object() else { return };
+    let always: Vec<&String> = properties.keys().filter(|name| !SOMETIMES.contains(&name.as_str())).collect();
+    schema["required"] = json!(always);
+}
+
+fn trunk_with_status(trunk: &mut Value) {
+    trunk["description"] = json!("A trunk and what it is doing.");
+    trunk["properties"]["status"] = json!({ "$ref": "#/components/schemas/TrunkStatus" });
+    if let Some(required) = trunk["required"].as_array_mut() {
+        required.push(json!("status"));
+    }
+}
+
+/// The body that creates one: no id, a password, other names of fields, and defaults as the model fills them in.
+fn create(name: &str, kind: Kind, model: &Value) -> Value {
+    let mut properties = model["properties"].as_object().cloned().unwrap_or_default();
+    properties.remove("id");
+    for (field, default) in defaults(kind) {
+        if let Some(Value::Object(property)) = properties.get_mut(&field) {
+            property.insert("default".to_owned(), default);
+        }
+    }
+    properties.extend(rules::password(name).map(|password| ("password".to_owned(), password)));
+    let mut schema = json!({ "type": "object", "additionalProperties": false });
+    let aliases: &[(&str, &str)] = match kind {
+        Kind::Trunk => &[("hostname", "host"), ("type", "technology")],
+        Kind::Extension => &[("extension", "number")],
+        Kind::Route | Kind::Number => &[],
+    };
+    let mut all_of = Vec::new();
+    for (alias, field) in aliases {
+        properties.insert((*alias).to_owned(), alias_of(field, &properties[*field]));
+        all_of.push(json!({ "not": { "required": [alias, field] } }));
+    }
+    match kind {
+        Kind::Trunk => {
+            schema["required"] = json!(["name"]);
+            schema["description"] = json!("`retry_max` must not be less than `retry_base`.");
+            all_of.push(json!({ "anyOf": trunk_modes() }));
+        }
+        Kind::Extension => {
+            schema["required"] = json!(["password"]);
+            properties["password"]["type"] = json!("string");
+            schema["description"] = json!("The password must differ from `number` and `username`.");
+            all_of.push(json!({ "anyOf": [has("number"), has("username"), has("extension")] }));
+        }
+        Kind::Route => {
+            schema["required"] = json!(["name"]);
+            schema["description"] = json!("A step cannot strip all of the shortest number that the route takes.");
+            properties["steps"]["items"] = json!({ "$ref": "#/components/schemas/StepCreate" });
+            properties.insert("provider_id".to_owned(), json!({
+                "type": "string", "format": "uuid", "description": "The only trunk to try, instead of `steps`.",
+            }));
+            all_of.push(json!({ "oneOf": [{ "required": ["steps"] }, { "required": ["provider_id"] }] }));
+        }
+        Kind::Number => {
+            schema["required"] = json!(["number"]);
+            all_of.push(json!({ "oneOf": [
+                merged(&[has("extension_id"), has_not("trunk_id")]), merged(&[has("trunk_id"), has_not("extension_id")]),
+            ] }));
+        }
+    }
+    schema["properties"] = Value::Object(properties);
+    if !all_of.is_empty() {
+        schema["allOf"] = json!(all_of);
+    }
+    schema
+}
+
+/// A merge patch: nothing is required, and null is the default again.
+fn patch(name: &str, create: &Value) -> Value {
+    const NEVER_NULL: [(&str, &str); 4] = [("Trunk", "name"), ("Route", "name"), ("Route", "steps"), ("Number", "number")];
+    let mut properties = create["properties"].as_object().cloned().unwrap_or_default();
+    for (field, property) in &mut properties {
+        if let Some(fields) = property.as_object_mut() {
+            fields.remove("default");
+        }
+        if !NEVER_NULL.contains(&(name, field)) && !takes_null(property) {
+            *property = json!({ "oneOf": [property, { "type": "null" }] });
+        }
+    }
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "description": "A JSON merge patch (RFC 7396): what is not mentioned stays, `null` is the default again. \
+                        The result must be what could be created.",
+        "properties": properties,
+    })
+}
+
+fn takes_null(property: &Value) -> bool {
+    let types = property["type"].as_array().into_iter().flatten();
+    let choices = property["oneOf"].as_array().into_iter().flatten().map(|choice| &choice["type"]);
+    types.chain(choices).any(|name| name == "null")
+}
+
+/// In bodies a step's trunk has other names too.
+fn step(model: &Value) -> Value {
+    let mut step = model.clone();
+    step["required"] = json!([]);
+    let names = ["trunk_id", "provider_id", "trunk"];
+    for alias in &names[1..] {
+        step["properties"][*alias] = alias_of("trunk_id", &model["properties"]["trunk_id"]);
+    }
+    step["oneOf"] = json!(names.map(|name| json!({ "required": [name] })));
+    step
+}
+
+fn alias_of(field: &str, property: &Value) -> Value {
+    let mut alias = property.clone();
+    alias["description"] = json!(format!("Another name of `{field}`."));
+    alias
+}
+
+/// What the model fills in, whatever else a body says.
+fn defaults(kind: Kind) -> Vec<(String, Value)> {
+    const DEPENDING: [&str; 8] =
+        ["id", "name", "mode", "caller_id_in_from", "on_exhausted", "number", "username", "steps"];
+    let least = match kind {
+        Kind::Trunk => json!({ "name": "-" }),
+        Kind::Route => json!({ "name": "-", "steps": [] }),
+        Kind::Extension => json!({ "number": "-" }),
+        Kind::Number => json!({ "number": "0" }),
+    };
+    match Entity::create(kind, Uuid::nil(), least).map(|entity| entity.to_json()) {
+        Ok(Value::Object(fields)) => fields.into_iter().filter(|(name, _)| !DEPENDING.contains(&name.as_str())).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What each mode of a trunk needs, with the mode that follows from the username where none is given.
+fn trunk_modes() -> Value {
+    let mode = |modes: &[&str]| json!({ "required": ["mode"], "properties": { "mode": { "enum": modes } } });
+    let no_mode = json!({ "properties": { "mode": false } });
+    let host = json!({ "anyOf": [has("host"), has("hostname")] });
+    let account = merged(&[has("username"), has("password")]);
+    json!([
+        merged(&[mode(&["ip_auth"]), host.clone()]),
+        merged(&[no_mode.clone(), has_not("username"), host.clone()]),
+        merged(&[mode(&["register_out", "credential"]), host.clone(), account.clone()]),
+        merged(&[no_mode, host, account.clone()]),
+        merged(&[mode(&["register_in"]), account]),
+    ])
+}
+
+fn has(field: &str) -> Value {
+    json!({ "required": [field], "properties": { field: { "type": "string" } } })
+}
+
+fn has_not(field: &str) -> Value {
+    json!({ "properties": { field: { "type": "null" } } })
+}
+
+/// All of these schemas in one, which differ in the fields they speak of.
+fn merged(schemas: &[Value]) -> Value {
+    let mut all = Map::new();
+    let mut required = Vec::new();
+    let mut properties = Map::new();
+    for schema in schemas {
+        for (key, value) in schema.as_object().into_iter().flatten() {
+            match (key.as_str(), value) {
+                ("required", Value::Array(names)) => required.extend(names.iter().cloned()),
+                ("properties", Value::Object(fields)) => properties.extend(fields.clone()),
+                _ => {
+                    all.insert(key.clone(), value.clone());
+                }
+            }
+        }
+    }
+    all.insert("required".to_owned(), Value::Array(required));
+    all.insert("properties".to_owned(), Value::Object(properties));
+    Value::Object(all)
+}

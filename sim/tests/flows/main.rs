@@ -1,0 +1,10 @@
+//! Every flow that the server has, each as a dialogue on a virtual network in virtual time.
+
+mod calling_in;
+mod calling_out;
+mod failover;
+mod first_call;
+mod records;
+mod registering;
+mod talking;
+mod trunks;
