@@ -3,6 +3,7 @@
 mod backend;
 mod clock;
 mod demo;
+mod descriptors;
 
 mod engine_loop;
 mod metrics;

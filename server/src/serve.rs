@@ -29,6 +29,10 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     // Before anything is started, so that no early signal is missed.
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    let descriptors = crate::descriptors::raise_limit();
+    if descriptors < 4 * options.max_calls as u64 {
+        tracing::warn!("only {descriptors} descriptors may be open, for four a call; raise LimitNOFILE or ulimit -n");
+    }
     let server = server::start(&options, Box::new(log)).await?;
     for listen in &options.sip {
         tracing::info!("SIP on {}:{}", listen.transport.param_name(), listen.bind);

@@ -209,6 +209,13 @@ impl Ua {
         }
     }
 
+    /// It has lost its memory: no call of before is known here.
+    pub fn forget_calls(&mut self) {
+        for call in &mut self.calls {
+            call.forget(&format!("forgotten-{}", self.name));
+        }
+    }
+
     /// Sends bytes of the test's own making.
     pub fn send_raw(&mut self, to: SocketAddr, bytes: impl Into<Bytes>) {
         self.send(to, bytes.into());

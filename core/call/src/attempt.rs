@@ -86,7 +86,10 @@ impl Outgoing {
 pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Attempt {
     let (trunk_id, extension_id, route_id, step) = match round {
         Round::Extension(extension) => (None, Some(extension.id), None, None),
-        Round::Trunk(step) => (Some(step.trunk.id), None, Some(step.route_id), Some(step.step)),
+        Round::Trunk(step) => {
+            let (route, place) = step.route().unzip();
+            (Some(step.trunk.id), None, route, place)
+        }
     };
     Attempt {
         trunk_id,

@@ -1,6 +1,7 @@
 //! The called side as planned: rounds of attempts, and how each is addressed.
 
 use crate::{Exchange, Source, Target, Way};
+use std::borrow::Cow;
 use std::sync::Arc;
 use tandem_model::{Extension, Party, Trunk};
 use tandem_routing::{Destination, PlannedStep};
@@ -121,8 +122,7 @@ fn request_uri(trunk: &Trunk, way: &Way, number: &str) -> String {
         let params = if params.is_empty() { String::new() } else { format!(";{}", params.trim_start_matches(';')) };
         return format!("sip:{user}@{}{port}{params}", uri.host());
     }
-    let host = trunk.host.as_deref().unwrap_or_default();
-    let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+    let host = bracketed(trunk.host.as_deref().unwrap_or_default());
     let port = trunk.port.map(|port| format!(":{port}")).unwrap_or_default();
     let transport = match Transport::from(trunk.transport) {
         Transport::Udp => String::new(),
@@ -158,7 +158,12 @@ fn login_of(trunk: &Trunk) -> Option<Login> {
 }
 
 fn address(name: Option<&str>, user: &str, host: &str) -> String {
-    format!("{}<sip:{}@{host}>", name.map(quote_display).unwrap_or_default(), escape_user(user))
+    format!("{}<sip:{}@{}>", name.map(quote_display).unwrap_or_default(), escape_user(user), bracketed(host))
+}
+
+/// A host as it stands in a URI: an IPv6 address in brackets.
+fn bracketed(host: &str) -> Cow<'_, str> {
+    if host.contains(':') && !host.starts_with('[') { format!("[{host}]").into() } else { host.into() }
 }
 
 fn contact(user: &str, exchange: &dyn Exchange, flow: &Flow) -> String {

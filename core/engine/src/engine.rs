@@ -235,7 +235,7 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] is due.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        let all = [self.txn.poll_timeout(), self.timers.next(), self.trunks.poll_timeout(), self.registrar.poll_timeout()];
+        let all = [self.txn.poll_timeout(), self.timers.due(), self.trunks.poll_timeout(), self.registrar.poll_timeout()];
         all.into_iter().flatten().min()
     }
 

@@ -131,7 +131,7 @@ impl Switchboard {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        self.watches.next()
+        self.watches.due()
     }
 
     /// Reports the ports that are silent for too long. Packets do not touch their port's timer: it is looked

@@ -112,7 +112,7 @@ pub enum LegEvent {
 
 enum State {
     /// Our INVITE is under way.
-    Calling(Calling),
+    Calling(Box<Calling>),
     /// Its 2xx had the offer; the answer is due in the ACK.
     Answering { cseq: u32 },
     /// The peer's INVITE has no final response yet.

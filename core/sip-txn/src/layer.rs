@@ -189,7 +189,7 @@ impl Transactions {
 
     /// When [`Transactions::handle_timeout`] is to be called.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        self.timers.next()
+        self.timers.due()
     }
 
     /// Lets every timer fire that is due by `now`.

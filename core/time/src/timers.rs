@@ -12,14 +12,14 @@ const SLACK: usize = 64;
 /// Deadlines by key. Setting a key again moves it; keys due at the same moment come in the order they were set.
 #[derive(Debug)]
 pub struct Timers<K> {
-    due: HashMap<K, u64, ahash::RandomState>,
+    armed: HashMap<K, u64, ahash::RandomState>,
     heap: BinaryHeap<Reverse<(Time, u64, K)>>,
     next_entry: u64,
 }
 
 impl<K: Copy + Ord + Hash> Default for Timers<K> {
     fn default() -> Self {
-        Timers { due: HashMap::with_hasher(fixed_hasher()), heap: BinaryHeap::new(), next_entry: 0 }
+        Timers { armed: HashMap::with_hasher(fixed_hasher()), heap: BinaryHeap::new(), next_entry: 0 }
     }
 }
 
@@ -33,21 +33,21 @@ impl<K: Copy + Ord + Hash> Timers<K> {
     pub fn set(&mut self, key: K, at: Time) {
         let entry = self.next_entry;
         self.next_entry += 1;
-        self.due.insert(key, entry);
+        self.armed.insert(key, entry);
         self.heap.push(Reverse((at, entry, key)));
-        if self.heap.len() > 2 * self.due.len() + SLACK {
-            let due = &self.due;
-            self.heap.retain(|Reverse((_, entry, key))| due.get(key) == Some(entry));
+        if self.heap.len() > 2 * self.armed.len() + SLACK {
+            let armed = &self.armed;
+            self.heap.retain(|Reverse((_, entry, key))| armed.get(key) == Some(entry));
         }
     }
 
     /// `key` is no longer due.
     pub fn cancel(&mut self, key: K) {
-        self.due.remove(&key);
+        self.armed.remove(&key);
     }
 
     /// When the first key falls due.
-    pub fn next(&mut self) -> Option<Time> {
+    pub fn due(&mut self) -> Option<Time> {
         self.drop_stale();
         self.heap.peek().map(|Reverse((at, _, _))| *at)
     }
@@ -60,23 +60,23 @@ impl<K: Copy + Ord + Hash> Timers<K> {
             return None;
         }
         self.heap.pop();
-        self.due.remove(&key);
+        self.armed.remove(&key);
         Some((at, key))
     }
 
     /// How many keys are waiting.
     pub fn len(&self) -> usize {
-        self.due.len()
+        self.armed.len()
     }
 
     /// Whether nothing is waiting.
     pub fn is_empty(&self) -> bool {
-        self.due.is_empty()
+        self.armed.is_empty()
     }
 
     fn drop_stale(&mut self) {
         while let Some(Reverse((_, entry, key))) = self.heap.peek() {
-            if self.due.get(key) == Some(entry) {
+            if self.armed.get(key) == Some(entry) {
                 return;
             }
             self.heap.pop();
@@ -98,7 +98,7 @@ mod tests {
         timers.set("b", at(2));
         timers.set("a", at(1));
         timers.set("c", at(2));
-        assert_eq!(timers.next(), Some(at(1)));
+        assert_eq!(timers.due(), Some(at(1)));
         assert_eq!(timers.pop(at(0)), None);
         assert_eq!(timers.pop(at(5)), Some((at(1), "a")));
         assert_eq!(timers.pop(at(5)), Some((at(2), "b")));
@@ -121,7 +121,7 @@ mod tests {
         let mut timers = Timers::default();
         timers.set(1, at(1));
         timers.cancel(1);
-        assert_eq!(timers.next(), None);
+        assert_eq!(timers.due(), None);
         assert_eq!(timers.pop(at(5)), None);
     }
 

@@ -284,7 +284,7 @@ impl Registrar {
 
     /// When [`Registrar::handle_timeout`] is to be called.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        self.timers.next()
+        self.timers.due()
     }
 
     /// Lets happen what is due by now.

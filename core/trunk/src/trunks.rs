@@ -236,7 +236,7 @@ impl Trunks {
 
     /// When [`Trunks::handle_timeout`] is to be called.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        self.timers.next()
+        self.timers.due()
     }
 
     /// Lets happen what is due by now.

@@ -72,8 +72,7 @@ fn a_challenge_is_answered_under_the_same_call_id_with_the_next_cseq() {
     let mut world = World::with(&[trunk(1, json!({}))]);
     let first = world.expect("REGISTER");
     world.answer(&first, 401, &[(Header::WwwAuthenticate, NONCE)]);
-    let second = world.expect("REGISTER");
-    assert_eq!(second.at, world.now);
+    let second = world.at_once("REGISTER");
     assert_eq!(second.message.call_id(), first.message.call_id());
     assert_eq!(second.message.from_tag(), first.message.from_tag());
     assert_eq!(second.message.cseq(), first.message.cseq() + 1);
@@ -119,8 +118,7 @@ fn a_stale_nonce_or_a_new_one_is_a_retry_and_no_failure() {
     let second = world.expect("REGISTER");
     let stale = r#"Digest realm="carrier", nonce="n1", stale=TRUE, qop="auth""#;
     world.answer(&second, 401, &[(Header::WwwAuthenticate, stale)]);
-    let third = world.expect("REGISTER");
-    assert_eq!(third.at, world.now);
+    let third = world.at_once("REGISTER");
     let new = r#"Digest realm="carrier", nonce="n2", qop="auth""#;
     world.answer(&third, 401, &[(Header::WwwAuthenticate, new)]);
     let fourth = world.expect("REGISTER");
@@ -493,8 +491,7 @@ fn a_trunk_is_switched_off_and_on() {
     assert_eq!(world.trunks.at(address("192.0.2.1:5060")), []);
     world.expect_none("REGISTER", secs(7200));
     world.configure(&[trunk(1, json!({}))]);
-    let again = world.expect("REGISTER");
-    assert_eq!(again.at, world.now);
+    let again = world.at_once("REGISTER");
     assert_eq!(again.message.call_id(), register.message.call_id());
     assert!(again.message.cseq() > farewell.message.cseq());
     world.accept(&again, 3600);
@@ -536,8 +533,7 @@ fn a_new_password_is_used_at_once_under_the_same_call_id() {
     assert_eq!(world.state(), TrunkState::AuthFailed);
     world.sent.clear();
     world.configure(&[trunk(1, json!({}))]);
-    let again = world.expect("REGISTER");
-    assert_eq!(again.at, world.now);
+    let again = world.at_once("REGISTER");
     assert_eq!(again.message.call_id(), register.message.call_id());
     world.pass(secs(1));
     assert_eq!(world.state(), TrunkState::Registered);

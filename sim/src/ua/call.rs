@@ -146,6 +146,12 @@ impl UaCall {
         &self.call_id
     }
 
+    pub(super) fn forget(&mut self, id: &str) {
+        self.call_id = id.to_owned();
+        self.stage = Stage::Over;
+        self.media.stop();
+    }
+
     /// Its own tag.
     pub fn tag(&self) -> &str {
         &self.local_tag

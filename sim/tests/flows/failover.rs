@@ -242,10 +242,9 @@ fn a_full_trunk_makes_room_for_the_next() {
 
 #[test]
 fn routes_of_single_providers_fail_over_by_priority() {
-    let (mut w, phone, carriers, trunks) = world(0);
-    assert!(carriers.is_empty() && trunks.is_empty());
+    let mut w = World::new();
+    let phone = w.phone("1001");
     let made: Vec<(usize, String)> = (0..3).map(|n| w.plain_carrier(&format!("provider {n}"), json!({}))).collect();
-    w.delete_all_routes();
     for (n, priority) in [(2, 30), (0, 10), (1, 20)] {
         w.create(Kind::Route, json!({"name": format!("to {n}"), "provider_id": made[n].1, "priority": priority}));
     }

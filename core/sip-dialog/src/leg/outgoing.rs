@@ -70,7 +70,7 @@ impl Leg {
         let digest = dial.login.clone().map(DigestClient::new);
         let invite = send_invite(&mut dialog, &dial, owner, None, sip);
         let calling = Calling { invite, dial, rest, heard: false, cancelled: false };
-        Leg { digest, ..Leg::new(owner, dialog, State::Calling(calling)) }
+        Leg { digest, ..Leg::new(owner, dialog, State::Calling(Box::new(calling))) }
     }
 
     pub(super) fn calling_response(&mut self, message: &Message, flow: Flow, sip: &mut Sip) {

@@ -247,6 +247,17 @@ impl World {
         self.find(secs(7200), |sent| sent.is(method)).unwrap_or_else(|| panic!("no {method} is sent"))
     }
 
+    /// The request with this method that has been sent already, without any time passing.
+    #[track_caller]
+    pub fn at_once(&mut self, method: &str) -> Sent {
+        while let Some(sent) = self.sent.pop_front() {
+            if sent.is(method) {
+                return sent;
+            }
+        }
+        panic!("no {method} is sent at once");
+    }
+
     /// The next request for which `wanted` holds, within `wait`.
     pub fn find(&mut self, wait: Duration, wanted: impl Fn(&Sent) -> bool) -> Option<Sent> {
         let end = self.now + wait;

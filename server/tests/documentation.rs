@@ -1,0 +1,111 @@
+//! The documents tell the truth: names in them exist, and what is generated is up to date.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// All Rust sources beside tests.
+fn sources(folder: &Path, out: &mut String) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("target") && !path.ends_with("tests") {
+            sources(&path, out);
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            out.push_str(&fs::read_to_string(&path).unwrap_or_default());
+        }
+    }
+}
+
+/// Names in backticks that look like code of ours: `Type`, `Type::item`, `function_name`.
+fn names(text: &str) -> Vec<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted
+        .filter(|name| !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == ':'))
+        .filter(|name| name.contains("::") || name.contains('_') || name.starts_with(char::is_uppercase))
+        .collect()
+}
+
+#[test]
+fn every_name_in_the_architecture_document_exists_in_the_code() {
+    let mut code = String::new();
+    for folder in ["core", "io", "server/src", "sim/src"] {
+        sources(&root().join(folder), &mut code);
+    }
+    let text = read("docs/architecture.md");
+    let names = names(&text);
+    assert!(names.len() > 40, "only {} names found: the test itself is broken", names.len());
+    let exists = |item: &str| {
+        ["fn ", "struct ", "enum ", "trait ", "type ", "const ", "mod "].iter().any(|kind| {
+            code.match_indices(&format!("{kind}{item}")).any(|(at, found)| {
+                !code[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
+            })
+        }) || code.contains(&format!("    {item},")) || code.contains(&format!("    {item} {{")) || code.contains(&format!("    {item}("))
+            || code.contains(&format!("pub {item}:"))
+    };
+    let missing: Vec<&&str> = names.iter().filter(|name| !name.split("::").all(exists)).collect();
+    assert!(missing.is_empty(), "docs/architecture.md speaks of {missing:?}, which the code does not have");
+}
+
+#[test]
+fn folders_in_the_architecture_document_are_the_folders_of_the_tree() {
+    let text = read("docs/architecture.md");
+    for folder in ["core", "io"] {
+        for entry in fs::read_dir(root().join(folder)).expect(folder).flatten().filter(|entry| entry.path().is_dir()) {
+            let name = entry.file_name().into_string().expect("a name");
+            assert!(text.contains(&format!("      {name} ")), "docs/architecture.md says nothing of {folder}/{name}");
+        }
+    }
+}
+
+#[test]
+fn the_configuration_reference_is_what_the_binary_says() {
+    let help = |arguments: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tandem")).args(arguments).env_clear().output().expect("tandem runs");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+    };
+    let written = format!(
+        "# Configuration\n\nWhat is given on the command line wins over the environment, the environment over `tandem.toml`.\n\n\
+         ## `tandem serve`\n\n```\n{}\n```\n\n## `tandem demo`\n\n```\n{}\n```\n\n{}",
+        help(&["serve", "--help"]),
+        help(&["demo", "--help"]),
+        include_str!("documentation/file.md"),
+    );
+    is_up_to_date("docs/configuration.md", &written);
+}
+
+#[test]
+fn the_example_file_is_understood() {
+    let text = include_str!("documentation/file.md");
+    let example = text.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tandem.toml");
+    // A port that nobody can bind, so that the server ends at once, after it has read the file.
+    fs::write(&path, example.replace("127.0.0.1:8080", "192.0.2.1:8080").replace("/var/lib/tandem", &folder.path().display().to_string()))
+        .expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_tandem")).args(["serve", "--config"]).arg(&path).output().expect("tandem runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--http 192.0.2.1:8080"), "the example was not read to its end: {said}");
+}
+
+#[test]
+fn the_openapi_document_is_the_one_that_the_server_gives() {
+    let document = serde_json::to_string_pretty(&tandem_api::openapi()).expect("JSON") + "\n";
+    is_up_to_date("docs/openapi.json", &document);
+}
+
+fn is_up_to_date(path: &str, expected: &str) {
+    if std::env::var_os("UPDATE").is_some() {
+        return fs::write(root().join(path), expected).expect(path);
+    }
+    let found = fs::read_to_string(root().join(path)).unwrap_or_default();
+    assert!(found == expected, "{path} is out of date; write it anew with: UPDATE=1 cargo test -p tandem --test documentation");
+}
