@@ -7,6 +7,8 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 10), 5060);
 /// Tandem's API.
 pub const API: SocketAddrV4 = SocketAddrV4::new(*SERVER.ip(), 8080);
+/// Where rtpengine takes orders. `kamailio/bench.cfg` has this address too.
+pub const RTPENGINE: SocketAddrV4 = SocketAddrV4::new(*SERVER.ip(), 2223);
 /// Who calls, and who registers.
 pub const CALLER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 11), 5060);
 /// Who is called. `kamailio/bench.cfg` has this address too.

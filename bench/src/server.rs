@@ -7,7 +7,8 @@ use std::io::ErrorKind;
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use tandem_interop::process::{PATIENCE, Process, work_dir};
+use tandem_interop::ports::udp_is_bound;
+use tandem_interop::process::{PATIENCE, Process, wait_until, work_dir};
 use tandem_interop::tandem::rest::Rest;
 use tempfile::TempDir;
 
@@ -51,8 +52,9 @@ impl Kind {
                 (
                     "rtpengine",
                     words(format!(
-                        "--foreground --log-stderr --log-level=3 --table=-1 --interface={ip} --listen-ng={ip}:2223 \
+                        "--foreground --log-stderr --log-level=3 --table=-1 --interface={ip} --listen-ng={} \
                          --port-min={first} --port-max={last} --delete-delay=0",
+                        lab::RTPENGINE,
                         ip = lab::SERVER.ip()
                     )),
                 ),
@@ -85,8 +87,14 @@ impl Server {
         fs::write(dir.path().join("kamailio.cfg"), KAMAILIO_CFG).expect("settings can be written");
         let env = [("TANDEM_ADMIN_TOKEN", TOKEN), ("RUST_LOG", "warn")];
         let started = Instant::now();
-        let start = |(program, args)| Process::start(program, dir.path(), path_of(program), args, &env);
-        let mut processes: Vec<Process> = kind.commands().into_iter().map(start).collect();
+        let mut processes = Vec::new();
+        for (program, args) in kind.commands() {
+            processes.push(Process::start(program, dir.path(), path_of(program), args, &env));
+            if program == "rtpengine" {
+                // Kamailio would give it up for a while.
+                wait_until("rtpengine to listen", PATIENCE, || udp_is_bound(lab::RTPENGINE.into()));
+            }
+        }
         wait_for_answer(|| processes.iter_mut().for_each(|process| process.must_run("starting")));
         Server { started_in: started.elapsed(), dir, _processes: processes }
     }
@@ -144,7 +152,7 @@ fn rest() -> Rest {
 }
 
 /// Tandem is what cargo built next to this program; others are found by their names.
-fn path_of(program: &str) -> PathBuf {
+pub fn path_of(program: &str) -> PathBuf {
     let here = std::env::current_exe().expect("a program knows its own path");
     if program == "tandem" { here.with_file_name(program) } else { Path::new(program).to_owned() }
 }

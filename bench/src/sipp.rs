@@ -4,7 +4,7 @@ use crate::lab;
 use crate::stats::Samples;
 use std::fs;
 use std::net::SocketAddrV4;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tandem_interop::ports::udp_is_bound;
 use tandem_interop::process::{PATIENCE, Process, wait_until, work_dir};
 use tempfile::TempDir;
@@ -78,6 +78,18 @@ impl Calls {
         Calls { caller: Sipp::start("caller", CALLER, lab::CALLER, &args, ""), callee }
     }
 
+    /// Waits until all calls of the load are up, but not for ever; tells how many are.
+    pub fn wait_up(&self, load: Load) -> u32 {
+        let deadline = Instant::now() + load.length() + GRACE;
+        loop {
+            let up = last_of(&self.caller.table(), "CurrentCall").unwrap_or(0);
+            if up >= load.count || Instant::now() >= deadline {
+                return up;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     fn end(self, load: Load, limit: Duration) -> Outcome {
         let outcome = self.caller.outcome(load, limit);
         let callee = self.callee.stop();
@@ -95,6 +107,20 @@ impl Load {
 const CALLER: &str = include_str!("../scenarios/caller.xml");
 const CALLEE: &str = include_str!("../scenarios/callee.xml");
 const REGISTER: &str = include_str!("../scenarios/register.xml");
+
+/// The commands, for those who want to do the same by hand.
+pub fn commands() -> [String; 3] {
+    let server = lab::SERVER;
+    [
+        format!("sipp {} -mp 7000", common_args(lab::CALLEE)),
+        format!(
+            "sipp {} {server} -r RATE -m COUNT -l COUNT -s {} -d HOLD -mp 6000",
+            common_args(lab::CALLER),
+            lab::NUMBER
+        ),
+        format!("sipp {} {server} -r RATE -m COUNT -l COUNT -inf data.csv", common_args(lab::CALLER)),
+    ]
+}
 
 #[derive(Debug)]
 struct Sipp {
@@ -129,7 +155,7 @@ impl Sipp {
     }
 
     fn counted(&self) -> Outcome {
-        let table = fs::read_to_string(self.dir.path().join("stat.csv")).unwrap_or_default();
+        let table = self.table();
         let count = |column| last_of(&table, column).unwrap_or(0);
         Outcome {
             successful: count("SuccessfulCall(C)"),
@@ -137,6 +163,11 @@ impl Sipp {
             retransmissions: count("Retransmissions(C)"),
             response_ms: self.response_times(),
         }
+    }
+
+    /// Its counts, a line a second, which begins with the names of the columns.
+    fn table(&self) -> String {
+        fs::read_to_string(self.dir.path().join("stat.csv")).unwrap_or_default()
     }
 
     /// SIPp writes them as `date;time;name`, times in ms, into a file with its process number in the name.

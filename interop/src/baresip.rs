@@ -360,6 +360,15 @@ impl Phone {
         });
     }
 
+    /// How many RTP packets its call has received. Goes on counting after a hold, while baresip 1.0 stops
+    /// recording with the first re-INVITE.
+    #[track_caller]
+    pub fn received(&mut self) -> u64 {
+        let report = self.command("audio_debug", "");
+        let count = report.split("rcvd=").nth(1).unwrap_or_default();
+        count.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
+    }
+
     /// What it heard in its last call so far, as decoded, without the gaps of lost packets.
     pub fn heard(&self) -> Option<Audio> {
         self.recordings().last().map(|path| Audio::read(path).expect("baresip records plain WAV"))

@@ -6,7 +6,7 @@
 //! process or in another, and the kernel gives it back however the holder ends.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 use std::process;
@@ -68,6 +68,12 @@ fn hold(first: u16) -> Option<UnixListener> {
 fn is_free(port: u16) -> bool {
     let any = (Ipv4Addr::UNSPECIFIED, port);
     UdpSocket::bind(any).is_ok() && TcpListener::bind(any).is_ok()
+}
+
+/// A loopback address beside 127.0.0.1. A peer that is to be known by its address alone needs one, because
+/// the phones are on 127.0.0.1.
+pub fn beside(number: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 1, number).into()
 }
 
 /// Whether some process receives datagrams at this address. Looks without touching the port, so

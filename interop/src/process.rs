@@ -90,9 +90,14 @@ impl Process {
 
     /// Asks the program to end.
     pub fn terminate(&mut self) {
-        // A program that was waited for has no number of its own any more; nor does it need asking.
+        self.signal(Signal::SIGTERM);
+    }
+
+    /// Sends the program a signal, if it still runs.
+    pub fn signal(&mut self, signal: Signal) {
+        // A program that was waited for has no number of its own any more.
         if self.ended().is_none() {
-            signal::kill(self.pid(), Signal::SIGTERM).ok();
+            signal::kill(self.pid(), signal).ok();
         }
     }
 

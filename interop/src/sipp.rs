@@ -103,7 +103,7 @@ impl Scenario {
         self.arg("-d").arg(length.as_millis())
     }
 
-    /// The answer that `uas_reject` gives, such as `503 Service Unavailable`.
+    /// The answer that `uas_reject` gives and `uac_refused` gets, such as `503 Service Unavailable`.
     pub fn status(mut self, status: &str) -> Self {
         self.status = Some(status.to_owned());
         self
@@ -195,7 +195,10 @@ impl Scenario {
             Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios").join(&self.name).with_extension("xml");
         let script = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         match &self.status {
-            Some(status) => script.replace("SIP/2.0 [status]", &format!("SIP/2.0 {status}")),
+            Some(status) => {
+                let code = status.split(' ').next().unwrap_or_default();
+                script.replace("SIP/2.0 [status]", &format!("SIP/2.0 {status}")).replace("\"[code]\"", &format!("{code:?}"))
+            }
             None => script,
         }
     }

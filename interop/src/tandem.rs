@@ -1,12 +1,15 @@
 //! The real Tandem binary, with a data directory and ports of its own.
 
+pub mod office;
 pub mod rest;
 
+use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use self::rest::Rest;
@@ -22,12 +25,21 @@ pub struct Tandem {
     rtp_ports: u16,
     args: Vec<String>,
     env: Vec<(String, String)>,
+    file: String,
+    token: bool,
 }
 
 impl Tandem {
     /// On 127.0.0.1, with SIP over UDP and TCP on one port, and enough RTP ports for ten calls.
     pub fn new() -> Tandem {
-        Tandem { ip: Ipv4Addr::LOCALHOST.into(), rtp_ports: 40, args: Vec::new(), env: Vec::new() }
+        Tandem {
+            ip: Ipv4Addr::LOCALHOST.into(),
+            rtp_ports: 40,
+            args: Vec::new(),
+            env: Vec::new(),
+            file: String::new(),
+            token: true,
+        }
     }
 
     /// Sits on another loopback address.
@@ -54,12 +66,41 @@ impl Tandem {
         self
     }
 
+    /// What stands in `tandem.toml`.
+    pub fn file(mut self, text: &str) -> Self {
+        self.file = text.to_owned();
+        self
+    }
+
+    /// Gives it no admin token, so that it makes one of its own.
+    pub fn without_token(mut self) -> Self {
+        self.token = false;
+        self
+    }
+
+    fn args(&self, ports: &Ports, data: &Path) -> Vec<String> {
+        let address = |offset| SocketAddr::new(self.ip, ports.port(offset));
+        let last_rtp = ports.port(FIRST_RTP + self.rtp_ports - 1);
+        let mut args = vec!["serve".to_owned()];
+        for (name, value) in [
+            ("--data", data.display().to_string()),
+            ("--sip", format!("udp:{}", address(SIP))),
+            ("--sip", format!("tcp:{}", address(SIP))),
+            ("--http", address(HTTP).to_string()),
+            ("--rtp-ports", format!("{}-{last_rtp}", ports.port(FIRST_RTP))),
+        ] {
+            args.extend([name.to_owned(), value]);
+        }
+        args.extend(self.args.iter().cloned());
+        args
+    }
+
     /// Starts it and waits until it is healthy.
     #[track_caller]
     pub fn start(self) -> Server {
         let ports = Ports::take(FIRST_RTP + self.rtp_ports);
         let rest = Rest::new(SocketAddr::new(self.ip, ports.port(HTTP)), TOKEN);
-        let mut server = Server { settings: self, ports, dir: work_dir("server"), rest, process: None };
+        let mut server = Server { settings: self, ports, rest, process: None, dir: work_dir("server") };
         server.restart();
         server
     }
@@ -80,9 +121,10 @@ const FIRST_RTP: u16 = 2;
 pub struct Server {
     settings: Tandem,
     ports: Ports,
-    dir: TempDir,
     rest: Rest,
     process: Option<Process>,
+    // Last, so that the log is still there when the process shows its end.
+    dir: TempDir,
 }
 
 impl Server {
@@ -99,6 +141,11 @@ impl Server {
     /// Its REST interface, used as the administrator.
     pub fn rest(&self) -> &Rest {
         &self.rest
+    }
+
+    /// The token that it was given.
+    pub fn token(&self) -> &'static str {
+        TOKEN
     }
 
     /// The ports it may use for RTP.
@@ -126,41 +173,57 @@ impl Server {
     /// Asks it to end and waits until it has; panics if it does not within `limit`.
     #[track_caller]
     pub fn stop(&mut self, limit: Duration) -> ExitStatus {
-        let process = self.process.as_mut().expect("it was started");
-        process.terminate();
-        process.wait_ended(limit)
+        self.terminate();
+        self.wait_ended(limit)
+    }
+
+    /// Asks it to end, and does not wait.
+    pub fn terminate(&mut self) {
+        self.process_mut().signal(Signal::SIGTERM);
+    }
+
+    /// Interrupts it, as Ctrl-C would.
+    pub fn interrupt(&mut self) {
+        self.process_mut().signal(Signal::SIGINT);
+    }
+
+    /// Waits for it to end by itself; panics if it does not within `limit`.
+    #[track_caller]
+    pub fn wait_ended(&mut self, limit: Duration) -> ExitStatus {
+        self.process_mut().wait_ended(limit)
+    }
+
+    /// Starts another one on the same data folder, with ports of its own; tells how it ended and what it said.
+    #[track_caller]
+    pub fn start_rival(&self) -> (ExitStatus, String) {
+        let ports = Ports::take(FIRST_RTP + self.settings.rtp_ports);
+        let args = self.settings.args(&ports, &self.data_dir());
+        let mut rival = Process::start("rival", self.dir.path(), binary(), args, &[]);
+        let status = rival.wait_ended(PATIENCE);
+        (status, rival.log())
+    }
+
+    fn process_mut(&mut self) -> &mut Process {
+        self.process.as_mut().expect("it was started")
     }
 
     /// Starts it again with the same data, ports and settings, ending it at once if it still runs.
     #[track_caller]
     pub fn restart(&mut self) {
         self.kill9();
-        let env: Vec<(&str, &str)> = [("TANDEM_ADMIN_TOKEN", TOKEN)]
+        let token = self.settings.token.then_some(("TANDEM_ADMIN_TOKEN", TOKEN));
+        let env: Vec<(&str, &str)> = token
             .into_iter()
             .chain(self.settings.env.iter().map(|(name, value)| (name.as_str(), value.as_str())))
             .collect();
-        let mut process = Process::start("tandem", self.dir.path(), binary(), self.args(), &env);
+        fs::write(self.dir.path().join("tandem.toml"), &self.settings.file).expect("the file can be written");
+        let args = self.settings.args(&self.ports, &self.data_dir());
+        let mut process = Process::start("tandem", self.dir.path(), binary(), args, &env);
         wait_until("tandem to be healthy", PATIENCE, || {
             process.must_run("starting");
             self.rest.is_healthy()
         });
         self.process = Some(process);
-    }
-
-    fn args(&self) -> Vec<String> {
-        let (sip, http, rtp) = (self.sip(), self.rest.addr(), self.rtp_ports());
-        let mut args = vec!["serve".to_owned()];
-        for (name, value) in [
-            ("--data", self.data_dir().display().to_string()),
-            ("--sip", format!("udp:{sip}")),
-            ("--sip", format!("tcp:{sip}")),
-            ("--http", http.to_string()),
-            ("--rtp-ports", format!("{}-{}", rtp.start(), rtp.end())),
-        ] {
-            args.extend([name.to_owned(), value]);
-        }
-        args.extend(self.settings.args.iter().cloned());
-        args
     }
 }
 

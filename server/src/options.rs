@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
-use tandem_engine::Limits;
+use tandem_engine::{Algorithm, Limits};
 use tandem_net::Listen;
 use tandem_sip_msg::Transport;
 
@@ -23,7 +23,7 @@ pub struct ServeArgs {
     /// Address to take SIP on, as udp:192.0.2.1:5060 or tcp:[::]:5060; repeatable [default: udp and tcp on 127.0.0.1:5060]
     #[arg(long, env = "TANDEM_SIP", value_name = "TRANSPORT:ADDRESS", value_delimiter = ',')]
     pub sip: Vec<SipAddress>,
-    /// Address for the API and the console [default: 127.0.0.1:8080]
+    /// Address for the API [default: 127.0.0.1:8080]
     #[arg(long, env = "TANDEM_HTTP", value_name = "ADDRESS")]
     pub http: Option<SocketAddr>,
     /// UDP ports for media [default: 20000-29999]
@@ -35,6 +35,10 @@ pub struct ServeArgs {
     /// Realm in our digest challenges [default: tandem]
     #[arg(long, env = "TANDEM_REALM")]
     pub realm: Option<String>,
+    /// Digest algorithms in our challenges, best first: sha-256, md5. A phone that knows md5 only may refuse to log in where another
+    /// one is offered beside it [default: md5]
+    #[arg(long, env = "TANDEM_AUTH_ALGORITHMS", value_name = "LIST", value_delimiter = ',')]
+    pub auth_algorithms: Vec<AuthAlgorithm>,
     /// Calls at once; more are answered 503 [default: 20000]
     #[arg(long, env = "TANDEM_MAX_CALLS")]
     pub max_calls: Option<usize>,
@@ -56,6 +60,7 @@ struct File {
     rtp_ports: Option<PortRange>,
     advertise: Option<IpAddr>,
     realm: Option<String>,
+    auth_algorithms: Vec<AuthAlgorithm>,
     max_calls: Option<usize>,
     drain: Option<u64>,
     admin_token: Option<String>,
@@ -90,6 +95,8 @@ pub struct Options {
     pub media_bind: IpAddr,
     /// Digest realm.
     pub realm: String,
+    /// Digest algorithms offered, best first.
+    pub auth_algorithms: Vec<Algorithm>,
     /// Calls at once.
     pub max_calls: usize,
     /// Time for calls to end by themselves.
@@ -124,6 +131,7 @@ impl Options {
             rtp_ports: args.rtp_ports.or(file.rtp_ports).map_or((20_000, 29_999), |range| (range.0, range.1)),
             advertise: args.advertise.or(file.advertise).unwrap_or_else(|| reachable(bind)),
             media_bind: bind,
+            auth_algorithms: algorithms([args.auth_algorithms, file.auth_algorithms]),
             realm: args.realm.or(file.realm).unwrap_or_else(|| "tandem".to_owned()),
             max_calls: args.max_calls.or(file.max_calls).unwrap_or(20_000),
             drain: Duration::from_secs(args.drain.or(file.drain).unwrap_or(60)),
@@ -165,6 +173,13 @@ fn read_file(named: Option<&Path>) -> Result<File, OptionsError> {
         why: error.message().to_owned(),
         fix: "See docs/configuration.md for every name and its form".to_owned(),
     })
+}
+
+/// MD5 alone by default: libre (baresip and what is built on it) gives up at a challenge with any algorithm that it does not know,
+/// even when MD5 stands beside it.
+fn algorithms(given: [Vec<AuthAlgorithm>; 2]) -> Vec<Algorithm> {
+    let given = given.into_iter().find(|list| !list.is_empty());
+    given.map_or_else(|| vec![Algorithm::MD5], |list| list.into_iter().map(|AuthAlgorithm(algorithm)| algorithm).collect())
 }
 
 fn default_sip() -> Vec<SipAddress> {
@@ -218,6 +233,27 @@ impl FromStr for SipAddress {
 impl TryFrom<String> for SipAddress {
     type Error = String;
     fn try_from(text: String) -> Result<SipAddress, String> {
+        text.parse()
+    }
+}
+
+/// `sha-256` or `md5`.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct AuthAlgorithm(pub Algorithm);
+
+impl FromStr for AuthAlgorithm {
+    type Err = String;
+    fn from_str(text: &str) -> Result<AuthAlgorithm, String> {
+        let known = [Algorithm::SHA_256, Algorithm::MD5];
+        let named = known.into_iter().find(|algorithm| algorithm.name().eq_ignore_ascii_case(text.trim()));
+        named.map(AuthAlgorithm).ok_or_else(|| format!("{text:?} is none of sha-256 and md5"))
+    }
+}
+
+impl TryFrom<String> for AuthAlgorithm {
+    type Error = String;
+    fn try_from(text: String) -> Result<AuthAlgorithm, String> {
         text.parse()
     }
 }
@@ -280,6 +316,14 @@ mod tests {
         assert_eq!(options.http.port(), 1);
         assert_eq!(options.rtp_ports, (30_000, 30_100));
         assert_eq!(options.sip[0].transport, Transport::Tcp);
+    }
+
+    #[test]
+    fn challenges_are_md5_unless_said_otherwise() {
+        assert_eq!(settle(ServeArgs::default(), "").unwrap().auth_algorithms, [Algorithm::MD5]);
+        let both = settle(ServeArgs::default(), "auth_algorithms = ['SHA-256', 'md5']").unwrap();
+        assert_eq!(both.auth_algorithms, [Algorithm::SHA_256, Algorithm::MD5]);
+        assert!("sha1".parse::<AuthAlgorithm>().unwrap_err().contains("sha-256 and md5"));
     }
 
     #[test]

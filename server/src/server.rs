@@ -133,7 +133,11 @@ fn settings(options: &Options) -> Result<Settings, Box<dyn Error>> {
         media_quarantine: QUARANTINE,
         limits: options.limits,
         max_calls: options.max_calls,
-        registrar: RegistrarConfig { realm: options.realm.clone(), ..RegistrarConfig::default() },
+        registrar: RegistrarConfig {
+            realm: options.realm.clone(),
+            algorithms: options.auth_algorithms.clone(),
+            ..RegistrarConfig::default()
+        },
         seed,
     })
 }

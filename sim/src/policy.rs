@@ -34,7 +34,7 @@ pub enum Behaviour {
     Silent,
     /// Says 100 and nothing more.
     Stuck,
-    /// Rings for ever.
+    /// Rings until it is taken back; after three minutes it is tired of it.
     RingForever,
 }
 

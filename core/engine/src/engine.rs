@@ -15,7 +15,7 @@ use tandem_call::{Call, CallOutput, Ctx, LEGS, Limits, MediaDesk, Seats};
 use tandem_media::{MediaCommand, MediaEvent, PortPool};
 use tandem_model::{Binding, BindingOwner, CallId, CallRecord, Config, Event, TrunkId, TrunkMode};
 use tandem_sip_dialog::{Leg, Sip};
-use tandem_sip_msg::{ConnectionId, Flow, Message, ParseError};
+use tandem_sip_msg::{ConnectionId, Flow, Header, Message, ParseError};
 use tandem_sip_txn::{self as txn, ClientKey, Failure, Owner, Transactions};
 use tandem_time::{Time, Timers};
 use tandem_trunk::{OWNER_BIT, Registrar, RegistrarOutput, TrunkOutput, Trunks};
@@ -148,6 +148,9 @@ impl Engine {
     pub fn stream_broken(&mut self, flow: Flow, head: Option<Bytes>, why: &'static str, now: Time) {
         self.counters.junk += 1;
         match head.map(Message::parse) {
+            // RFC 2543 let a stream leave the length out. What follows cannot be told apart any more, so the request is taken
+            // without a body, and the stream is closed after its answer.
+            Some(Ok(message)) if message.header(Header::ContentLength).is_none() => self.txn.receive(message, flow, now),
             Some(Ok(message) | Err(ParseError::Refuse { message, .. })) => self.refuse_unparsed(&message, flow, 400, why),
             _ => {}
         }

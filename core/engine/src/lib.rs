@@ -15,4 +15,5 @@ mod view;
 pub use counters::Counters;
 pub use engine::{Engine, Output, Settings};
 pub use tandem_call::Limits;
+pub use tandem_sip_dialog::digest::Algorithm;
 pub use tandem_trunk::{BindingChange, Local, Query, RegistrarConfig, Resolved};

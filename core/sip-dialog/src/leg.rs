@@ -278,15 +278,16 @@ impl Leg {
     /// A response to one of our requests.
     pub fn on_response(&mut self, key: ClientKey, message: &Message, flow: Flow, sip: &mut Sip) {
         let is_answer = message.method() == Method::Invite && message.code().is_some_and(|c| c / 100 == 2);
+        let given_up = self.given_up.iter().position(|given_up| *given_up == key);
+        if let Some(at) = given_up.filter(|_| message.code().is_some_and(|code| code >= 200)) {
+            self.given_up.swap_remove(at);
+        }
         if is_answer && self.is_answered(message, flow, sip) {
             return;
         }
-        if let Some(at) = self.given_up.iter().position(|given_up| *given_up == key) {
+        if given_up.is_some() {
             if is_answer {
                 self.end_fork(message, flow, sip);
-            }
-            if message.code().is_some_and(|code| code >= 200) {
-                self.given_up.swap_remove(at);
             }
             return;
         }

@@ -240,7 +240,8 @@ pub(crate) fn reply_flow(via: &Via<'_>, flow: Flow) -> Flow {
     let port = match via.port() {
         Some(0) => flow.remote.port(),
         Some(port) => port,
-        None => default_port(via),
+        // Of the transport that it really came by, whatever the Via claims.
+        None => flow.transport.default_port(),
     };
     let mut reply = flow;
     reply.remote.set_port(port);

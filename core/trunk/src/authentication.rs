@@ -3,11 +3,11 @@
 //! Known and unknown users, wrong and right passwords of the disabled: all get the same challenge after the same work.
 
 use crate::guard::Guard;
+use crate::registrar::RegistrarConfig;
 use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
 use tandem_model::{BindingOwner, Config, Secret};
 use tandem_sip_dialog::Sip;
-use tandem_sip_dialog::digest::{Nonces, Standing, challenge_values, verify};
+use tandem_sip_dialog::digest::{Algorithm, Nonces, Standing, challenge_values, verify};
 use tandem_sip_msg::{Credentials, Header, Message};
 use tandem_time::Time;
 
@@ -16,7 +16,7 @@ use tandem_time::Time;
 pub enum Authentication {
     /// They are this one's.
     Ok(BindingOwner),
-    /// To be challenged with these header values (SHA-256 first, then MD5), for WWW-Authenticate or Proxy-Authenticate.
+    /// To be challenged with these header values, the preferred algorithm first, for WWW-Authenticate or Proxy-Authenticate.
     Challenge(Vec<String>),
     /// Wrong, too often, or of someone disabled; challenge again for the same look, but count.
     Refused,
@@ -31,6 +31,7 @@ const DECOY: &str = "no password is this one";
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     realm: String,
+    algorithms: Vec<Algorithm>,
     nonces: Nonces,
     pub(crate) guard: Guard,
 }
@@ -42,14 +43,19 @@ pub(crate) struct Wrong {
 }
 
 impl Authenticator {
-    pub(crate) fn new(realm: String, secret: [u8; 32], lifetime: Duration) -> Authenticator {
-        Authenticator { realm, nonces: Nonces::new(secret, lifetime), guard: Guard::default() }
+    pub(crate) fn new(config: &RegistrarConfig, secret: [u8; 32]) -> Authenticator {
+        Authenticator {
+            realm: config.realm.clone(),
+            algorithms: config.algorithms.clone(),
+            nonces: Nonces::new(secret, config.nonce_lifetime),
+            guard: Guard::default(),
+        }
     }
 
     /// New challenges for someone at this address.
     pub(crate) fn challenge(&self, to: IpAddr, stale: bool, sip: &mut Sip<'_>) -> Vec<String> {
         let nonce = self.nonces.issue(to, sip.rng, sip.now);
-        challenge_values(&self.realm, &nonce, stale)
+        challenge_values(&self.realm, &nonce, stale, &self.algorithms)
     }
 
     pub(crate) fn is_banned(&self, source: IpAddr, now: Time) -> bool {
@@ -69,7 +75,12 @@ impl Authenticator {
         }
         let values =
             message.headers(Header::Authorization).chain(message.headers(Header::ProxyAuthorization));
-        let ours = |credentials: &Credentials| credentials.realm == self.realm;
+        // Nobody may choose a weaker algorithm than was offered.
+        let offered = |algorithm: Algorithm| self.algorithms.contains(&algorithm);
+        let ours = |credentials: &Credentials| {
+            credentials.realm == self.realm
+                && Algorithm::parse(credentials.algorithm.as_deref()).is_some_and(offered)
+        };
         let Some(credentials) = values.take(MAX_CREDENTIALS).filter_map(Credentials::parse).find(ours) else {
             return (Authentication::Challenge(self.challenge(ip, false, sip)), None);
         };

@@ -13,6 +13,7 @@ use tandem_model::{
     Binding, BindingChange, BindingOwner, Config, Event, RegistrationState, RegistrationView, Secret,
 };
 use tandem_sip_dialog::Sip;
+use tandem_sip_dialog::digest::Algorithm;
 use tandem_sip_msg::{
     ConnectionId, Flow, Header, ListenerId, Message, Scheme, Transport, Writer, standard_reason,
 };
@@ -33,6 +34,8 @@ const RETRY_AFTER: u32 = 10;
 pub struct RegistrarConfig {
     /// The digest realm.
     pub realm: String,
+    /// The digest algorithms offered and accepted, best first.
+    pub algorithms: Vec<Algorithm>,
     /// Shortest lifetime, seconds; less is answered with 423.
     pub min_expires: u32,
     /// Longest lifetime, seconds; more is cut to it.
@@ -44,10 +47,11 @@ pub struct RegistrarConfig {
 }
 
 impl Default for RegistrarConfig {
-    /// realm `tandem`, 60 s, 7,200 s, 3,600 s, 5 minutes.
+    /// realm `tandem`, SHA-256 and MD5, 60 s, 7,200 s, 3,600 s, 5 minutes.
     fn default() -> Self {
         RegistrarConfig {
             realm: "tandem".to_owned(),
+            algorithms: vec![Algorithm::SHA_256, Algorithm::MD5],
             min_expires: 60,
             max_expires: 7_200,
             default_expires: 3_600,
@@ -124,7 +128,7 @@ impl Registrar {
         secret: [u8; 32],
         now: Time,
     ) -> Registrar {
-        let authenticator = Authenticator::new(config.realm.clone(), secret, config.nonce_lifetime);
+        let authenticator = Authenticator::new(&config, secret);
         let mut registrar = Registrar {
             config,
             local,

@@ -4,8 +4,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_model::{
-    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, Rejection, TrunkId,
-    TrunkStatus,
+    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, Rejection,
+    TrunkId, TrunkStatus,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -4,8 +4,8 @@ use crate::error::ApiError;
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::Deserializer;
+use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 use std::cell::Cell;
 use std::fmt;
@@ -18,7 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Reads a JSON body.
 pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Value, ApiError> {
     check_type(headers)?;
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    let length =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
     if length.is_some_and(|length| length > MAX_BODY) {
         return Err(too_large());
     }
@@ -27,11 +28,23 @@ pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Value, ApiEr
         Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
         Ok(Err(_)) => {
             let message = "the body ended before it was complete";
-            return Err(ApiError::new(StatusCode::BAD_REQUEST, "", "BODY_CUT_SHORT", message, "send all of it"));
+            return Err(ApiError::new(
+                StatusCode::BAD_REQUEST,
+                "",
+                "BODY_CUT_SHORT",
+                message,
+                "send all of it",
+            ));
         }
         Err(_) => {
             let message = "the body did not arrive in time";
-            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "", "BODY_TIMEOUT", message, "send it faster"));
+            return Err(ApiError::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "",
+                "BODY_TIMEOUT",
+                message,
+                "send it faster",
+            ));
         }
     };
     parse(&bytes)
@@ -43,16 +56,23 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
         Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "", "UNSUPPORTED_MEDIA_TYPE", message, fix))
     };
     if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
-        return unsupported("compressed bodies are not read".to_owned(), "send it without `Content-Encoding`");
+        return unsupported(
+            "compressed bodies are not read".to_owned(),
+            "send it without `Content-Encoding`",
+        );
     }
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let essence = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence =
+        value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let json = matches!(essence.as_str(), "application/json" | "text/json")
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     if json {
         return Ok(());
     }
-    unsupported(format!("the body is said to be `{essence}`, not JSON"), "send `Content-Type: application/json`")
+    unsupported(
+        format!("the body is said to be `{essence}`, not JSON"),
+        "send `Content-Type: application/json`",
+    )
 }
 
 fn too_large() -> ApiError {
@@ -73,7 +93,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Value, ApiError> {
     let read = Strict(&repeated).deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
     read.map_err(|error| match repeated.take() {
         Some(key) => refuse(&key, "DUPLICATE_KEY", error.to_string(), "give each key of an object once"),
-        None => refuse("", "MALFORMED_JSON", format!("this is not JSON: {error}"), "mend it where the message says"),
+        None => refuse(
+            "",
+            "MALFORMED_JSON",
+            format!("this is not JSON: {error}"),
+            "mend it where the message says",
+        ),
     })
 }
 
@@ -112,7 +137,12 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(value.into())
     }
 
+    /// `600.0` is a whole number (JSON Schema 2020-12, validation, §6.1.1), as far as fractions can hold one exactly.
     fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+        const EXACT: f64 = 9_007_199_254_740_992.0;
+        if value.fract() == 0.0 && value.abs() < EXACT {
+            return Ok((value as i64).into());
+        }
         Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number out of range"))
     }
 
@@ -155,8 +185,8 @@ mod tests {
 
     #[test]
     fn json_is_read_as_it_is_written() {
-        let text = r#" {"a": [1, -2, 2.5, "x\u00e9", true, null], "b": {"a": {}}} "#;
-        let expected = json!({"a": [1, -2, 2.5, "xé", true, null], "b": {"a": {}}});
+        let text = r#" {"a": [1, -2, 2.5, 3.0, 1e30, "x\u00e9", true, null], "b": {"a": {}}} "#;
+        let expected = json!({"a": [1, -2, 2.5, 3, 1e30, "xé", true, null], "b": {"a": {}}});
         assert_eq!(parse(text.as_bytes()).unwrap(), expected);
     }
 
@@ -169,7 +199,16 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_json_is_refused() {
-        for text in ["{'a': 1}", "{\"a\": 1,}", "{} {}", "NaN", "1e999", "\"\\ud800\"", "{\"a\": 01}", &"[".repeat(1_000)] {
+        for text in [
+            "{'a': 1}",
+            "{\"a\": 1,}",
+            "{} {}",
+            "NaN",
+            "1e999",
+            "\"\\ud800\"",
+            "{\"a\": 01}",
+            &"[".repeat(1_000),
+        ] {
             assert_eq!(refusal(text).0, "MALFORMED_JSON", "{text:.20}");
         }
         assert_eq!(refusal(" \n").0, "EMPTY_BODY");

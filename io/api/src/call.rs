@@ -64,4 +64,3 @@ impl<B: Backend> Call<B> {
         }
     }
 }
-

@@ -29,7 +29,13 @@ pub(crate) struct Collection {
 /// All of them.
 pub(crate) static COLLECTIONS: [Collection; 5] = [
     Collection { kind: Kind::Trunk, path: "/v1.0/trunks", one: "trunk", many: "trunks", schema: "Trunk" },
-    Collection { kind: Kind::Trunk, path: "/v1.0/providers", one: "provider", many: "providers", schema: "Trunk" },
+    Collection {
+        kind: Kind::Trunk,
+        path: "/v1.0/providers",
+        one: "provider",
+        many: "providers",
+        schema: "Trunk",
+    },
     Collection { kind: Kind::Route, path: "/v1.0/routes", one: "route", many: "routes", schema: "Route" },
     Collection {
         kind: Kind::Extension,
@@ -38,7 +44,13 @@ pub(crate) static COLLECTIONS: [Collection; 5] = [
         many: "extensions",
         schema: "Extension",
     },
-    Collection { kind: Kind::Number, path: "/v1.0/numbers", one: "number", many: "numbers", schema: "Number" },
+    Collection {
+        kind: Kind::Number,
+        path: "/v1.0/numbers",
+        one: "number",
+        many: "numbers",
+        schema: "Number",
+    },
 ];
 
 type Answer = Result<Response, ApiError>;
@@ -98,7 +110,12 @@ impl Collection {
         config.get(self.kind, id).ok_or_else(|| ApiError::not_found(self.one, self.path))
     }
 
-    async fn show<B: Backend>(&self, call: &Call<B>, config: &Config, id: Uuid) -> Result<Json<Value>, ApiError> {
+    async fn show<B: Backend>(
+        &self,
+        call: &Call<B>,
+        config: &Config,
+        id: Uuid,
+    ) -> Result<Json<Value>, ApiError> {
         let entity = self.find(config, id)?;
         Ok(Json(show(&entity, &self.statuses(call).await)))
     }

@@ -5,7 +5,6 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use std::time::Duration;
 use tandem_model::{Problem, Rejection, RejectionKind};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -33,7 +32,10 @@ pub struct ErrorEnvelope {
 /// A refusal on its way out. It travels as an extension of an empty response; `finish` writes the envelope, because
 /// only there the request id is known.
 #[derive(Clone, Debug)]
-pub(crate) struct ApiError {
+pub(crate) struct ApiError(Box<Refusal>);
+
+#[derive(Clone, Debug)]
+struct Refusal {
     status: StatusCode,
     header: Option<(HeaderName, HeaderValue)>,
     first: Problem,
@@ -49,23 +51,25 @@ impl ApiError {
         message: impl Into<String>,
         fix: impl Into<String>,
     ) -> ApiError {
-        ApiError { status, header: None, first: Problem { field: field.to_owned(), reason, message: message.into(), fix: fix.into() }, others: Vec::new() }
+        let first = Problem { field: field.to_owned(), reason, message: message.into(), fix: fix.into() };
+        ApiError(Box::new(Refusal { status, header: None, first, others: Vec::new() }))
     }
 
     fn with_header(mut self, name: HeaderName, value: HeaderValue) -> ApiError {
-        self.header = Some((name, value));
+        self.0.header = Some((name, value));
         self
     }
 
     pub(crate) fn envelope(self, request_id: Uuid) -> ErrorEnvelope {
+        let Refusal { status, first, others, .. } = *self.0;
         ErrorEnvelope {
-            status: self.status.as_u16(),
-            reason: self.first.reason,
-            message: self.first.message.clone(),
-            field: Some(self.first.field.clone()).filter(|field| !field.is_empty()),
-            fix: self.first.fix.clone(),
+            status: status.as_u16(),
+            reason: first.reason,
+            message: first.message.clone(),
+            field: Some(first.field.clone()).filter(|field| !field.is_empty()),
+            fix: first.fix.clone(),
             request_id,
-            problems: std::iter::once(self.first).chain(self.others).collect(),
+            problems: std::iter::once(first).chain(others).collect(),
         }
     }
 }
@@ -74,16 +78,29 @@ impl ApiError {
 impl ApiError {
     pub(crate) fn not_found(what: &str, listing: &str) -> ApiError {
         let fix = format!("`GET {listing}` lists what there is");
-        ApiError::new(StatusCode::NOT_FOUND, "id", "NOT_FOUND", format!("there is no {what} with this id"), fix)
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "id",
+            "NOT_FOUND",
+            format!("there is no {what} with this id"),
+            fix,
+        )
     }
 
     pub(crate) fn no_such_path() -> ApiError {
         let message = "there is nothing at this path";
-        ApiError::new(StatusCode::NOT_FOUND, "", "NO_SUCH_PATH", message, "`/docs` lists all paths; mind trailing slashes")
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            "",
+            "NO_SUCH_PATH",
+            message,
+            "`/docs` lists all paths; mind trailing slashes",
+        )
     }
 
     pub(crate) fn method_not_allowed() -> ApiError {
-        let (message, fix) = ("this path does not take this method", "the header `Allow` names those that it takes");
+        let (message, fix) =
+            ("this path does not take this method", "the header `Allow` names those that it takes");
         ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "", "METHOD_NOT_ALLOWED", message, fix)
     }
 
@@ -95,19 +112,18 @@ impl ApiError {
 
     pub(crate) fn token_invalid() -> ApiError {
         let fix = "look the token up, or have a new one made";
-        ApiError::new(StatusCode::UNAUTHORIZED, "", "TOKEN_INVALID", "this is not the administrator's token", fix).challenge()
+        ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "",
+            "TOKEN_INVALID",
+            "this is not the administrator's token",
+            fix,
+        )
+        .challenge()
     }
 
     fn challenge(self) -> ApiError {
         self.with_header(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tandem\""))
-    }
-
-    pub(crate) fn too_many_failures(wait: Duration) -> ApiError {
-        let seconds = wait.as_secs() + 1;
-        let fix = format!("try again in {seconds} seconds, with the right token");
-        let message = "too many wrong tokens came from this address";
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "", "TOO_MANY_FAILURES", message, fix)
-            .with_header(header::RETRY_AFTER, seconds.into())
     }
 
     pub(crate) fn unavailable(why: impl Into<String>) -> ApiError {
@@ -117,7 +133,8 @@ impl ApiError {
     }
 
     pub(crate) fn timeout() -> ApiError {
-        let fix = "a change that was begun is finished all the same: look whether it was made before trying again";
+        let fix =
+            "a change that was begun is finished all the same: look whether it was made before trying again";
         let message = "the server took too long to answer";
         ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "", "TIMEOUT", message, fix)
             .with_header(header::RETRY_AFTER, 5.into())
@@ -139,7 +156,9 @@ impl From<Rejection> for ApiError {
         };
         let mut problems = rejection.problems.into_iter();
         match problems.next() {
-            Some(first) => ApiError { status, header: None, first, others: problems.collect() },
+            Some(first) => {
+                ApiError(Box::new(Refusal { status, header: None, first, others: problems.collect() }))
+            }
             None => ApiError::internal(),
         }
     }
@@ -169,8 +188,8 @@ impl From<ReadError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let mut headers = HeaderMap::new();
-        headers.extend(self.header.clone());
-        let mut response = (self.status, headers, Body::empty()).into_response();
+        headers.extend(self.0.header.clone());
+        let mut response = (self.0.status, headers, Body::empty()).into_response();
         response.extensions_mut().insert(self);
         response
     }

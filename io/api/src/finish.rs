@@ -43,7 +43,14 @@ pub(crate) async fn finish(request_id: Uuid, request: Request, next: Next) -> Re
     response
 }
 
-fn log(method: &Method, path: &str, status: StatusCode, request_id: Uuid, begun: Instant, reason: Option<&str>) {
+fn log(
+    method: &Method,
+    path: &str,
+    status: StatusCode,
+    request_id: Uuid,
+    begun: Instant,
+    reason: Option<&str>,
+) {
     let (status, ms) = (status.as_u16(), begun.elapsed().as_millis() as u64);
     if status >= 500 {
         tracing::error!(%method, path, status, reason, ms, %request_id, "request failed");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Wrong tokens that an address may try in a window before it is told to wait.
+/// Wrong tokens that an address may try in a window before each further one is answered late.
 const ALLOWED: u32 = 10;
 const WINDOW: Duration = Duration::from_secs(60);
 const ADDRESSES: usize = 1024;
@@ -20,19 +20,10 @@ struct Failures {
     since: Instant,
 }
 
-/// What an address gets for a wrong token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Verdict {
-    /// It may try again.
-    Refused,
-    /// It has to wait so long.
-    Limited(Duration),
-}
-
 impl Limiter {
-    /// Counts a wrong token. A right one is never looked up here: whoever shares an address with a guesser, behind a
-    /// proxy say, is not shut out by him.
-    pub(crate) fn failed(&self, address: IpAddr, now: Instant) -> Verdict {
+    /// Counts a wrong token; true when there were too many. A right one is never looked up here: whoever shares an
+    /// address with a guesser, behind a proxy say, is not held up by him.
+    pub(crate) fn failed(&self, address: IpAddr, now: Instant) -> bool {
         let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = network(address);
         if !table.contains_key(&key) && table.len() >= ADDRESSES {
@@ -43,7 +34,7 @@ impl Limiter {
             *failures = Failures { count: 0, since: now };
         }
         failures.count = failures.count.saturating_add(1);
-        if failures.count > ALLOWED { Verdict::Limited(WINDOW - now.duration_since(failures.since)) } else { Verdict::Refused }
+        failures.count > ALLOWED
     }
 }
 
@@ -67,26 +58,22 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn limited(verdict: Verdict) -> bool {
-        matches!(verdict, Verdict::Limited(_))
-    }
-
     #[test]
-    fn the_eleventh_wrong_token_in_a_minute_has_to_wait() {
+    fn the_eleventh_wrong_token_in_a_minute_is_too_many() {
         let (limiter, start) = (Limiter::default(), Instant::now());
         let guesser = "192.0.2.1".parse().unwrap();
-        assert!((0..ALLOWED).all(|_| !limited(limiter.failed(guesser, start))));
+        assert!((0..ALLOWED).all(|_| !limiter.failed(guesser, start)));
         let later = start + Duration::from_secs(20);
-        assert_eq!(limiter.failed(guesser, later), Verdict::Limited(Duration::from_secs(40)));
-        assert!(!limited(limiter.failed("192.0.2.2".parse().unwrap(), later)), "somebody else");
-        assert!(!limited(limiter.failed(guesser, start + WINDOW)), "a minute later");
+        assert!(limiter.failed(guesser, later));
+        assert!(!limiter.failed("192.0.2.2".parse().unwrap(), later), "somebody else");
+        assert!(!limiter.failed(guesser, start + WINDOW), "a minute later");
     }
 
     #[test]
     fn addresses_of_one_ipv6_network_count_as_one() {
         let (limiter, now) = (Limiter::default(), Instant::now());
-        let verdicts = (0..=ALLOWED).map(|n| limiter.failed(format!("2001:db8::{n}").parse().unwrap(), now));
-        assert!(limited(verdicts.last().unwrap()));
+        let failed = (0..=ALLOWED).map(|n| limiter.failed(format!("2001:db8::{n}").parse().unwrap(), now));
+        assert_eq!(failed.last(), Some(true));
     }
 
     #[test]

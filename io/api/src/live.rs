@@ -16,8 +16,11 @@ pub(crate) const CALLS: &str = "/v1.0/calls";
 pub(crate) async fn registrations<B: Backend>(call: Call<B>) -> Answer {
     let (limit, after) = (call.params.limit()?, call.params.text("after").unwrap_or_default());
     let all = call.backend().registrations().await;
-    let mut left: Vec<(String, RegistrationView)> =
-        all.into_iter().map(|view| (cursor(&view), view)).filter(|(cursor, _)| cursor.as_str() > after).collect();
+    let mut left: Vec<(String, RegistrationView)> = all
+        .into_iter()
+        .map(|view| (cursor(&view), view))
+        .filter(|(cursor, _)| cursor.as_str() > after)
+        .collect();
     left.sort_by(|a, b| a.0.cmp(&b.0));
     let page = Page::first(left, limit, |(cursor, _)| cursor.clone());
     Ok(page.map(|(_, view)| view).into_response())

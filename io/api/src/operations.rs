@@ -48,7 +48,7 @@ pub(crate) enum Content {
     PageOf(&'static str),
     /// Text of this media type.
     Text(&'static str),
-    /// Any JSON.
+    /// Any JSON object.
     Json,
 }
 
@@ -83,104 +83,152 @@ const REGISTRATIONS_PAGE: &[Param] = &[
 ];
 
 /// All operations, in the order in which they are documented.
-pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> =
-    LazyLock::new(|| COLLECTIONS.iter().flat_map(of_collection).chain(of_what_is_live()).chain(of_the_system()).collect());
+pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
+    COLLECTIONS.iter().flat_map(of_collection).chain(of_what_is_live()).chain(of_the_system()).collect()
+});
 
 fn of_collection(of: &'static Collection) -> Vec<Operation> {
     let Collection { one, many, schema, path, .. } = *of;
-    let one_path = format!("{path}/{{id}}");
-    let token = |method, path: &str, id, summary, action, query, success| {
-        let path = path.to_owned();
-        Operation { method, path, id, tag: many, summary, action, access: Access::Token, query, body: None, success, failures: &[] }
+    let a = if one.starts_with('e') { "an" } else { "a" };
+    let listing =
+        |method, id: &str, summary: &str, action| Operation::new(method, path, id, many, summary, action);
+    let by_id = format!("{path}/{{id}}");
+    let single = |method, verb: &str, summary: &str, action| {
+        Operation::new(method, &by_id, &format!("{verb}_{one}"), many, summary, action)
     };
     let mut operations = vec![
-        token(Method::GET, path, format!("list_{many}"), format!("All {many}, oldest first"), Action::List(of), PAGE, (200, Content::PageOf(schema))),
-        Operation {
-            body: Some(format!("{schema}Create")),
-            failures: &[404, 409, 503],
-            ..token(Method::POST, path, format!("create_{one}"), format!("Create {} {one}", article(one)), Action::Create(of), &[], (201, Content::One(schema)))
-        },
-        token(Method::GET, &one_path, format!("get_{one}"), format!("One {one}"), Action::Get(of), &[], (200, Content::One(schema))),
-        Operation {
-            body: Some(format!("{schema}Patch")),
-            failures: &[409, 503],
-            ..token(Method::PATCH, &one_path, format!("update_{one}"), format!("Change fields of {} {one}", article(one)), Action::Patch(of), &[], (200, Content::One(schema)))
-        },
-        Operation {
-            failures: &[409, 503],
-            ..token(Method::DELETE, &one_path, format!("delete_{one}"), format!("Delete {} {one} that nothing refers to", article(one)), Action::Delete(of), &[], (204, Content::Nothing))
-        },
+        listing(Method::GET, &format!("list_{many}"), &format!("All {many}, oldest first"), Action::List(of))
+            .asking(PAGE)
+            .answering(200, Content::PageOf(schema)),
+        listing(Method::POST, &format!("create_{one}"), &format!("Create {a} {one}"), Action::Create(of))
+            .reading(format!("{schema}Create"))
+            .answering(201, Content::One(schema))
+            .failing(&[409]),
+        single(Method::GET, "get", &format!("One {one}"), Action::Get(of))
+            .answering(200, Content::One(schema)),
+        single(Method::PATCH, "update", &format!("Change fields of {a} {one}"), Action::Patch(of))
+            .reading(format!("{schema}Patch"))
+            .answering(200, Content::One(schema))
+            .failing(&[409]),
+        single(
+            Method::DELETE,
+            "delete",
+            &format!("Delete {a} {one} that nothing refers to"),
+            Action::Delete(of),
+        )
+        .answering(204, Content::Nothing)
+        .failing(&[409]),
     ];
     if of.kind == Kind::Trunk {
-        operations.push(Operation {
-            failures: &[409],
-            ..token(Method::POST, &format!("{one_path}/register"), format!("register_{one}"), format!("Have a {one} register at once, whatever it waits for"), Action::RegisterNow(of), &[], (202, Content::One(schema)))
-        });
+        let (path, id) = (format!("{by_id}/register"), format!("register_{one}"));
+        let summary = format!("Have a {one} register at once, whatever it waits for");
+        let register = Operation::new(Method::POST, &path, &id, many, &summary, Action::RegisterNow(of));
+        operations.push(register.answering(202, Content::One(schema)).failing(&[409]));
     }
     operations
 }
 
-fn article(noun: &str) -> &'static str {
-    if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
-}
-
 fn of_what_is_live() -> Vec<Operation> {
-    let token = |method, path: &str, id: &str, tag, summary: &str, action, query, success| Operation {
-        method,
-        path: path.to_owned(),
-        id: id.to_owned(),
-        tag,
-        summary: summary.to_owned(),
-        action,
-        access: Access::Token,
-        query,
-        body: None,
-        success,
-        failures: &[],
-    };
+    let registrations = "Registrations, ours at providers and those of devices at us";
+    let (call, record) = (format!("{CALLS}/{{id}}"), format!("{RECORDS}/{{id}}"));
+    let get =
+        |path: &str, id, tag, summary, action| Operation::new(Method::GET, path, id, tag, summary, action);
     vec![
-        token(Method::GET, "/v1.0/registrations", "list_registrations", "registrations", "Registrations, ours at providers and those of devices at us", Action::Registrations, REGISTRATIONS_PAGE, (200, Content::PageOf("RegistrationView"))),
-        token(Method::GET, CALLS, "list_calls", "calls", "Calls under way, oldest first", Action::Calls, PAGE, (200, Content::PageOf("LiveCall"))),
-        token(Method::DELETE, &format!("{CALLS}/{{id}}"), "hang_up_call", "calls", "End a call", Action::HangUp, &[], (204, Content::Nothing)),
-        Operation {
-            failures: &[404, 503],
-            ..token(Method::GET, RECORDS, "list_call_records", "call records", "Records of calls that have ended, newest first", Action::Records, records::PARAMS, (200, Content::PageOf("CallRecord")))
-        },
-        Operation {
-            failures: &[503],
-            ..token(Method::GET, &format!("{RECORDS}/{{id}}"), "get_call_record", "call records", "The record of one call", Action::Record, &[], (200, Content::One("CallRecord")))
-        },
+        get(
+            "/v1.0/registrations",
+            "list_registrations",
+            "registrations",
+            registrations,
+            Action::Registrations,
+        )
+        .asking(REGISTRATIONS_PAGE)
+        .answering(200, Content::PageOf("RegistrationView")),
+        get(CALLS, "list_calls", "calls", "Calls under way, oldest first", Action::Calls)
+            .asking(PAGE)
+            .answering(200, Content::PageOf("LiveCall")),
+        Operation::new(Method::DELETE, &call, "hang_up_call", "calls", "End a call", Action::HangUp)
+            .answering(204, Content::Nothing),
+        get(
+            RECORDS,
+            "list_call_records",
+            "call records",
+            "Calls that have ended, newest first",
+            Action::Records,
+        )
+        .asking(records::PARAMS)
+        .answering(200, Content::PageOf("CallRecord"))
+        .failing(&[404]),
+        get(&record, "get_call_record", "call records", "The record of one call", Action::Record)
+            .answering(200, Content::One("CallRecord")),
     ]
 }
 
 fn of_the_system() -> Vec<Operation> {
-    let get = |path: &str, id: &str, summary: &str, action, access, success| Operation {
-        method: Method::GET,
-        path: path.to_owned(),
-        id: id.to_owned(),
-        tag: "system",
-        summary: summary.to_owned(),
-        action,
-        access,
-        query: &[],
-        body: None,
-        success,
-        failures: &[],
-    };
+    let health = "Whether the server is well; 503 when it serves no calls";
     let metrics = "Metrics in Prometheus' text format; a setting lets them be read without the token";
+    let get = |path, id, summary, action| Operation::new(Method::GET, path, id, "system", summary, action);
     vec![
-        get("/health", "get_health", "Whether the server is well; 503 when it serves no calls", Action::Health, Access::Open, (200, Content::One("Health"))),
-        get("/metrics", "get_metrics", metrics, Action::Metrics, Access::Metrics, (200, Content::Text("text/plain"))),
-        get("/openapi.json", "get_openapi", "This document", Action::OpenApi, Access::Open, (200, Content::Json)),
+        get("/health", "get_health", health, Action::Health)
+            .open_to(Access::Open)
+            .answering(200, Content::One("Health")),
+        get("/metrics", "get_metrics", metrics, Action::Metrics)
+            .open_to(Access::Metrics)
+            .answering(200, Content::Text("text/plain")),
+        get("/openapi.json", "get_openapi", "This document", Action::OpenApi)
+            .open_to(Access::Open)
+            .answering(200, Content::Json),
     ]
 }
 
 impl Operation {
+    fn new(
+        method: Method,
+        path: &str,
+        id: &str,
+        tag: &'static str,
+        summary: &str,
+        action: Action,
+    ) -> Operation {
+        Operation {
+            method,
+            path: path.to_owned(),
+            id: id.to_owned(),
+            tag,
+            summary: summary.to_owned(),
+            action,
+            access: Access::Token,
+            query: &[],
+            body: None,
+            success: (200, Content::Nothing),
+            failures: &[],
+        }
+    }
+
+    fn open_to(self, access: Access) -> Operation {
+        Operation { access, ..self }
+    }
+
+    fn asking(self, query: &'static [Param]) -> Operation {
+        Operation { query, ..self }
+    }
+
+    fn reading(self, schema: String) -> Operation {
+        Operation { body: Some(schema), ..self }
+    }
+
+    fn answering(self, status: u16, content: Content) -> Operation {
+        Operation { success: (status, content), ..self }
+    }
+
+    fn failing(self, failures: &'static [u16]) -> Operation {
+        Operation { failures, ..self }
+    }
+
     /// Every status of a refusal that it can be answered with, ascending.
     pub(crate) fn refusals(&self) -> Vec<u16> {
-        let mut refusals = vec![400, 500];
+        let mut refusals = vec![400, 500, 503];
         if self.access != Access::Open {
-            refusals.extend([401, 429]);
+            refusals.push(401);
         }
         if self.path.contains("{id}") {
             refusals.push(404);

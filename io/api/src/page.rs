@@ -19,7 +19,11 @@ impl<T> Page<T> {
     }
 
     /// The first `limit` of the `items` that are left; `key` makes an item's cursor.
-    pub(crate) fn first(items: impl IntoIterator<Item = T>, limit: u32, key: impl Fn(&T) -> String) -> Page<T> {
+    pub(crate) fn first(
+        items: impl IntoIterator<Item = T>,
+        limit: u32,
+        key: impl Fn(&T) -> String,
+    ) -> Page<T> {
         let mut items = items.into_iter();
         let page: Vec<T> = items.by_ref().take(limit as usize).collect();
         let next = items.next().and_then(|_| page.last().map(key));

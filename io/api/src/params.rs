@@ -37,10 +37,14 @@ impl ParamKind {
     /// Its JSON schema.
     pub(crate) fn schema(&self) -> Value {
         match self {
-            ParamKind::Limit => json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT }),
-            ParamKind::Cursor => json!({ "type": "string", "maxLength": 2048 }),
+            ParamKind::Limit => {
+                json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT })
+            }
+            ParamKind::Cursor => json!({ "type": "string" }),
             ParamKind::Id => json!({ "type": "string", "format": "uuid" }),
-            ParamKind::Millis => json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_MILLIS }),
+            ParamKind::Millis => {
+                json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_MILLIS })
+            }
             ParamKind::Schema(schema) => json!({ "$ref": format!("#/components/schemas/{schema}") }),
         }
     }
@@ -63,7 +67,13 @@ impl Params {
             }
             if params.0.insert(name.to_string(), value.into_owned()).is_some() {
                 let message = format!("`{name}` is given more than once");
-                return Err(ApiError::new(StatusCode::BAD_REQUEST, &name, "DUPLICATE_PARAMETER", message, "give it once"));
+                return Err(ApiError::new(
+                    StatusCode::BAD_REQUEST,
+                    &name,
+                    "DUPLICATE_PARAMETER",
+                    message,
+                    "give it once",
+                ));
             }
         }
         Ok(params)
@@ -76,7 +86,8 @@ impl Params {
 
     /// How many items a page is to have.
     pub(crate) fn limit(&self) -> Result<u32, ApiError> {
-        self.number("limit", 1, u64::from(MAX_LIMIT)).map(|limit| limit.map_or(DEFAULT_LIMIT, |limit| limit as u32))
+        self.number("limit", 1, u64::from(MAX_LIMIT))
+            .map(|limit| limit.map_or(DEFAULT_LIMIT, |limit| limit as u32))
     }
 
     /// A moment.
@@ -88,7 +99,8 @@ impl Params {
     pub(crate) fn id<T: FromStr>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let Some(text) = self.text(name) else { return Ok(None) };
         text.parse().map(Some).map_err(|_| {
-            let (message, fix) = (format!("`{name}` is no id"), "ids look like `0198c0de-0000-7000-8000-000000000001`");
+            let (message, fix) =
+                (format!("`{name}` is no id"), "ids look like `0198c0de-0000-7000-8000-000000000001`");
             ApiError::new(StatusCode::BAD_REQUEST, name, "INVALID_ID", message, fix)
         })
     }
@@ -100,7 +112,13 @@ impl Params {
             Some(number) => Ok(Some(number)),
             None => {
                 let message = format!("`{name}` is not a whole number from {min} to {max}");
-                Err(ApiError::new(StatusCode::BAD_REQUEST, name, "OUT_OF_RANGE", message, format!("give {min} to {max}")))
+                Err(ApiError::new(
+                    StatusCode::BAD_REQUEST,
+                    name,
+                    "OUT_OF_RANGE",
+                    message,
+                    format!("give {min} to {max}"),
+                ))
             }
         }
     }
@@ -108,7 +126,11 @@ impl Params {
 
 fn unknown(name: &str, known: &[Param]) -> ApiError {
     let known: Vec<String> = known.iter().map(|param| format!("`{}`", param.name)).collect();
-    let fix = if known.is_empty() { "leave it out".to_owned() } else { format!("this path knows {}", known.join(", ")) };
+    let fix = if known.is_empty() {
+        "leave it out".to_owned()
+    } else {
+        format!("this path knows {}", known.join(", "))
+    };
     let message = format!("there is no parameter `{}` here", name.chars().take(100).collect::<String>());
     ApiError::new(StatusCode::BAD_REQUEST, name, "UNKNOWN_PARAMETER", message, fix)
 }

@@ -26,7 +26,11 @@ pub(crate) const PARAMS: &[Param] = &[
         description: "Only calls that this trunk had a part in, be it in an attempt that failed.",
         kind: ParamKind::Id,
     },
-    Param { name: "extension_id", description: "Only calls that this extension had a part in.", kind: ParamKind::Id },
+    Param {
+        name: "extension_id",
+        description: "Only calls that this extension had a part in.",
+        kind: ParamKind::Id,
+    },
     Param { name: "outcome", description: "Only calls that ended so.", kind: ParamKind::Schema("Outcome") },
     Param {
         name: "since",

@@ -60,7 +60,9 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
         .layer(from_fn(move |request: Request, next: Next| finish::in_time(timeout, request, next)))
         .layer(CatchPanicLayer::custom(finish::after_panic))
-        .layer(from_fn(move |request: Request, next: Next| finish::finish(shared.backend.new_uuid(), request, next)))
+        .layer(from_fn(move |request: Request, next: Next| {
+            finish::finish(shared.backend.new_uuid(), request, next)
+        }))
 }
 
 fn filter(operation: &Operation) -> MethodFilter {
@@ -81,7 +83,7 @@ async fn run<B: Backend>(
     };
     if needs_token {
         let authorize = |token: &str| shared.backend.authorize(token);
-        auth::check(&parts, shared.options.query_token, &shared.limiter, authorize)?;
+        auth::check(&parts, shared.options.query_token, &shared.limiter, authorize).await?;
     }
     let params = Params::read(parts.uri.query(), operation.query)?;
     let id = path.as_ref().and_then(|path| path.iter().next()).map(|(_, id)| id.to_owned());

@@ -13,9 +13,11 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tower_service::Service;
 
 /// Connections at once; beyond, the longest idle ones must time out first.
@@ -38,6 +40,7 @@ pub async fn serve<B: Backend>(
     let router = router(backend, options);
     let graceful = GracefulShutdown::new();
     let seats = Arc::new(Seats::default());
+    let (closing, _) = watch::channel(false);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = tokio::select! {
@@ -46,7 +49,14 @@ pub async fn serve<B: Backend>(
         };
         match accepted {
             Ok((stream, peer)) => match Seats::take(&seats, peer.ip()) {
-                Some(seat) => drop(tokio::spawn(connection(stream, peer, router.clone(), graceful.watcher(), seat))),
+                Some(seat) => {
+                    let connection =
+                        connection(stream, peer, router.clone(), graceful.watcher(), closing.subscribe());
+                    tokio::spawn(async move {
+                        connection.await;
+                        drop(seat);
+                    });
+                }
                 None => tracing::warn!(%peer, "too many API connections: one was closed at once"),
             },
             Err(error) => {
@@ -57,26 +67,51 @@ pub async fn serve<B: Backend>(
         }
     }
     drop(listener);
+    closing.send_replace(true);
     if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
         tracing::warn!("API requests were cut off at shutdown");
     }
     Ok(())
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, watcher: Watcher, _seat: Seat) {
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    watcher: Watcher,
+    closing: watch::Receiver<bool>,
+) {
     // An answer is written at once; waiting for more to send gains nothing.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        router.clone().call(request)
+    let asked = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let asked = asked.clone();
+        move |mut request: Request<Incoming>| {
+            asked.store(true, Ordering::Relaxed);
+            request.extensions_mut().insert(Peer(peer));
+            router.clone().call(request)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(HEAD_BYTES)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = watcher.watch(connection).await {
-        tracing::debug!(%peer, %error, "an API connection broke");
+    tokio::select! {
+        ended = watcher.watch(connection) => {
+            if let Err(error) = ended {
+                tracing::debug!(%peer, %error, "an API connection broke");
+            }
+        }
+        () = closed_unasked(closing, &asked) => {}
+    }
+}
+
+/// Ready at shutdown if nothing has been asked until then: hyper would wait for a first request all the same.
+async fn closed_unasked(mut closing: watch::Receiver<bool>, asked: &AtomicBool) {
+    let _ = closing.wait_for(|closing| *closing).await;
+    if asked.load(Ordering::Relaxed) {
+        std::future::pending::<()>().await;
     }
 }
 

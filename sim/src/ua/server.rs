@@ -15,6 +15,8 @@ use tandem_time::Time;
 const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
 const UNACKED: Duration = Duration::from_secs(32);
+/// Nobody lets a phone ring for longer.
+const TIRED: Duration = Duration::from_secs(180);
 
 /// What a request was answered with, for its retransmissions.
 pub(super) struct Answered {
@@ -79,9 +81,13 @@ impl Ua {
                 self.ring(n, from, false, now);
                 self.calls[n].act_at = Some((now + ring, Act::Refuse(code)));
             }
-            Behaviour::RingForever => self.ring(n, from, false, now),
+            Behaviour::RingForever => {
+                self.ring(n, from, false, now);
+                self.calls[n].act_at = Some((now + TIRED, Act::Refuse(480)));
+            }
             Behaviour::Refuse { code, phrase, reason } => self.refuse(n, code, phrase, reason, now),
-            Behaviour::Stuck | Behaviour::Silent => {}
+            Behaviour::Stuck => self.calls[n].act_at = Some((now + TIRED, Act::Refuse(480))),
+            Behaviour::Silent => {}
         }
     }
 

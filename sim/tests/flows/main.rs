@@ -4,6 +4,7 @@ mod calling_in;
 mod calling_out;
 mod failover;
 mod first_call;
+mod limits;
 mod records;
 mod registering;
 mod talking;

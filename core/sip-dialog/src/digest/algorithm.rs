@@ -18,6 +18,15 @@ pub struct Algorithm {
     session: bool,
 }
 
+const ALL: [(&str, Algorithm); 6] = [
+    ("MD5", Algorithm { hash: Hash::Md5, session: false }),
+    ("MD5-sess", Algorithm { hash: Hash::Md5, session: true }),
+    ("SHA-256", Algorithm { hash: Hash::Sha256, session: false }),
+    ("SHA-256-sess", Algorithm { hash: Hash::Sha256, session: true }),
+    ("SHA-512-256", Algorithm { hash: Hash::Sha512t256, session: false }),
+    ("SHA-512-256-sess", Algorithm { hash: Hash::Sha512t256, session: true }),
+];
+
 impl Algorithm {
     /// What an absent `algorithm` means.
     pub const MD5: Algorithm = Algorithm { hash: Hash::Md5, session: false };
@@ -27,16 +36,12 @@ impl Algorithm {
     /// Reads the `algorithm` parameter; `None` for one that we do not have.
     pub fn parse(token: Option<&str>) -> Option<Algorithm> {
         let Some(token) = token else { return Some(Algorithm::MD5) };
-        let all = [
-            ("MD5", Hash::Md5, false),
-            ("MD5-sess", Hash::Md5, true),
-            ("SHA-256", Hash::Sha256, false),
-            ("SHA-256-sess", Hash::Sha256, true),
-            ("SHA-512-256", Hash::Sha512t256, false),
-            ("SHA-512-256-sess", Hash::Sha512t256, true),
-        ];
-        let (_, hash, session) = all.into_iter().find(|(name, ..)| name.eq_ignore_ascii_case(token))?;
-        Some(Algorithm { hash, session })
+        ALL.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(token)).map(|(_, algorithm)| algorithm)
+    }
+
+    /// Its name in the `algorithm` parameter.
+    pub fn name(self) -> &'static str {
+        ALL.into_iter().find(|(_, algorithm)| *algorithm == self).map_or("MD5", |(name, _)| name)
     }
 
     /// Strength alone: `MD5` and `MD5-sess` are equally strong.

@@ -4,13 +4,14 @@ use super::algorithm::{Algorithm, Input, Protection};
 use super::client::Quoted;
 use tandem_sip_msg::Credentials;
 
-/// Values for WWW-Authenticate or Proxy-Authenticate: SHA-256 first, then MD5 for those who have nothing better
-/// (RFC 8760 §2.3). Both carry the same nonce.
-pub fn challenge_values(realm: &str, nonce: &str, stale: bool) -> Vec<String> {
+/// Values for WWW-Authenticate or Proxy-Authenticate, one for each algorithm, the preferred one first (RFC 8760 §2.3).
+/// All carry the same nonce.
+pub fn challenge_values(realm: &str, nonce: &str, stale: bool, algorithms: &[Algorithm]) -> Vec<String> {
     let stale = if stale { ", stale=true" } else { "" };
-    ["SHA-256", "MD5"]
-        .into_iter()
+    algorithms
+        .iter()
         .map(|algorithm| {
+            let algorithm = algorithm.name();
             let realm = Quoted(realm);
             let nonce = Quoted(nonce);
             format!("Digest realm={realm}, nonce={nonce}, algorithm={algorithm}, qop=\"auth\"{stale}")

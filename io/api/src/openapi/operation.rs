@@ -36,7 +36,7 @@ pub(super) fn refusals() -> Value {
         let mut headers = Map::from_iter([request_id()]);
         match status {
             401 => headers.extend([header("WWW-Authenticate", "`Bearer`.", "string")]),
-            429 | 503 => headers.extend([header("Retry-After", "Seconds to wait.", "integer")]),
+            503 => headers.extend([header("Retry-After", "Seconds to wait.", "integer")]),
             _ => {}
         }
         let content = json!({ "application/json": { "schema": reference("ErrorEnvelope") } });
@@ -46,15 +46,17 @@ pub(super) fn refusals() -> Value {
     Value::Object(responses)
 }
 
-const REFUSALS: [(u16, &str); 10] = [
-    (400, "The request is wrong: `reason`, `field` and `fix` say what and how to mend it; `problems` lists all."),
-    (401, "The token is missing or wrong."),
+const REFUSALS: [(u16, &str); 9] = [
+    (
+        400,
+        "The request is wrong: `reason`, `field` and `fix` say what and how to mend it; `problems` lists all.",
+    ),
+    (401, "The token is missing or wrong. Whoever goes on guessing is answered slowly."),
     (404, "What the path or `after` names is not there."),
     (408, "The body did not arrive in time."),
     (409, "It contradicts something that is there already."),
     (413, "The body is larger than 1 MiB."),
     (415, "The body is not JSON by its `Content-Type`, or is compressed."),
-    (429, "Too many wrong tokens came from this address. A right one is never refused."),
     (500, "A fault in tandem."),
     (503, "The store is not available, or the answer took too long."),
 ];
@@ -118,6 +120,9 @@ fn responses(operation: &Operation) -> Value {
     if let Some(content) = content_of(content) {
         success["content"] = content;
     }
+    if let Some(links) = links(operation) {
+        success["links"] = links;
+    }
     let mut responses = Map::from_iter([(status.to_string(), success)]);
     for status in operation.refusals() {
         let reference = json!({ "$ref": format!("#/components/responses/{}", component(status)) });
@@ -131,6 +136,26 @@ fn responses(operation: &Operation) -> Value {
         responses.insert("503".to_owned(), failing);
     }
     Value::Object(responses)
+}
+
+/// What can be asked next with the id that an answer holds.
+fn links(operation: &Operation) -> Option<Value> {
+    let (id, next): (&str, Vec<String>) = match operation.action {
+        Action::Create(of) => ("$response.body#/id", with_id(of.one)),
+        Action::Calls => ("$response.body#/items/0/id", vec!["hang_up_call".to_owned()]),
+        Action::Records => ("$response.body#/items/0/id", vec!["get_call_record".to_owned()]),
+        _ => return None,
+    };
+    let link = |name: String| (name.clone(), json!({ "operationId": name, "parameters": { "id": id } }));
+    Some(Value::Object(next.into_iter().map(link).collect()))
+}
+
+fn with_id(one: &str) -> Vec<String> {
+    let verbs: &[&str] = match one {
+        "trunk" | "provider" => &["get", "update", "delete", "register"],
+        _ => &["get", "update", "delete"],
+    };
+    verbs.iter().map(|verb| format!("{verb}_{one}")).collect()
 }
 
 fn content_of(content: &Content) -> Option<Value> {
@@ -186,10 +211,16 @@ fn examples(action: Action) -> Value {
             }),
         },
         Action::Patch(of) => match of.kind {
-            Kind::Trunk => json!({ "codecs": example("Other codecs, and the default port", json!({ "codecs": ["G722", "PCMA"], "port": null })) }),
+            Kind::Trunk => {
+                json!({ "codecs": example("Other codecs, and the default port", json!({ "codecs": ["G722", "PCMA"], "port": null })) })
+            }
             Kind::Route => json!({ "off": example("Switch it off", json!({ "enabled": false })) }),
-            Kind::Extension => json!({ "password": example("A new password", json!({ "password": "correct horse battery" })) }),
-            Kind::Number => json!({ "move": example("Ring something else", json!({ "extension_id": null, "trunk_id": ID })) }),
+            Kind::Extension => {
+                json!({ "password": example("A new password", json!({ "password": "correct horse battery" })) })
+            }
+            Kind::Number => {
+                json!({ "move": example("Ring something else", json!({ "extension_id": null, "trunk_id": ID })) })
+            }
         },
         _ => json!({}),
     }

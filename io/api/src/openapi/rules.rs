@@ -25,17 +25,15 @@ pub(crate) const RANGES: [(&str, &str, u64, u64); 14] = [
 const LABEL: &str = r"^[^\x00-\x1F\x7F-\x9F]*[^\s\x00-\x1F\x7F-\x9F][^\x00-\x1F\x7F-\x9F]*$";
 const PLAIN: &str = r"^[^\x00-\x1F\x7F-\x9F]+$";
 const REALM: &str = r#"^[^\x00-\x1F\x7F-\x9F"\\]+$"#;
-const HOST: &str = r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.])*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.]?$";
-const HOST_AND_PORT: &str =
-    r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.])*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(:[1-9][0-9]{0,3})?$";
+const HOST: &str =
+    r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.])*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.]?$";
+const HOST_AND_PORT: &str = r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.])*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(:[1-9][0-9]{0,3})?$";
 const URI_USER: &str = r"^[A-Za-z0-9_.!~*'()&=+$,;?/%#-]+$";
-const URI_PARAMS: &str =
-    r"^[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?(;[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?)*$";
+const URI_PARAMS: &str = r"^[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?(;[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?)*$";
 const TELEPHONE: &str = r"^[+]?[ ().\/-]*([0-9][ ().\/-]*){1,32}$";
 const ONLY_00: &str = r"^[ ().\/-]*0[ ().\/-]*0[ ().\/-]*$";
 const DIAL_PATTERN: &str = r"^([0-9A-Za-z+*#]|\[[0-9+*#]+\]|\[[0-4]-[5-9]\])+[.]?$";
-const IPV4_NETWORK: &str =
-    r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\/([89]|[12][0-9]|3[0-2])$";
+const IPV4_NETWORK: &str = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\/([89]|[12][0-9]|3[0-2])$";
 const IPV6_NETWORK: &str = r"^[23][0-9a-f]{3}:[0-9a-f]{1,4}::\/(1[6-9]|[2-9][0-9]|1[01][0-9]|12[0-8])$";
 
 /// Adds them to the schemas of the model.
@@ -60,9 +58,13 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Trunk", "from_domain", json!({ "maxLength": 253 })),
         ("Trunk", "contact_params", text(URI_PARAMS, 255)),
         ("Trunk", "ping_interval", json!({ "anyOf": [{ "const": 0 }, { "minimum": 5, "maximum": 3600 }] })),
-        ("Trunk", "associated_ips", json!({ "items": { "type": "string", "anyOf": [
+        (
+            "Trunk",
+            "associated_ips",
+            json!({ "items": { "type": "string", "anyOf": [
             { "format": "ipv4" }, { "format": "ipv6" }, { "pattern": IPV4_NETWORK }, { "pattern": IPV6_NETWORK },
-        ] } })),
+        ] } }),
+        ),
         ("Trunk", "codecs", codecs()),
         ("Extension", "codecs", codecs()),
         ("Extension", "name", text(LABEL, 64)),
@@ -71,11 +73,15 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Extension", "outbound_cid", telephone()),
         ("Route", "name", text(LABEL, 64)),
         ("Route", "steps", json!({ "minItems": 1, "maxItems": 6 })),
-        ("RouteMatch", "patterns", json!({ "items": { "type": "string", "pattern": DIAL_PATTERN, "maxLength": 64 } })),
+        (
+            "RouteMatch",
+            "patterns",
+            json!({ "items": { "type": "string", "pattern": DIAL_PATTERN, "maxLength": 64 } }),
+        ),
         ("Step", "prepend", json!({ "maxLength": 32, "pattern": "^[A-Za-z0-9+*#._-]*$" })),
         ("Number", "number", telephone()),
+        ("Number", "number", json!({ "maxLength": 64 })),
         ("Number", "name", text(LABEL, 64)),
-        ("RegistrationView", "direction", json!({ "enum": ["outbound", "inbound"] })),
     ] {
         set(schemas, schema, field, rule);
     }
@@ -95,7 +101,7 @@ pub(super) fn password(schema: &str) -> Option<Value> {
 }
 
 fn telephone() -> Value {
-    json!({ "maxLength": 64, "pattern": TELEPHONE, "not": { "pattern": ONLY_00 } })
+    json!({ "pattern": TELEPHONE, "not": { "type": "string", "pattern": ONLY_00 } })
 }
 
 fn codecs() -> Value {
@@ -104,7 +110,9 @@ fn codecs() -> Value {
 }
 
 fn set(schemas: &mut Map<String, Value>, schema: &str, field: &str, rule: Value) {
-    let Some(Value::Object(property)) = schemas.get_mut(schema).and_then(|schema| schema["properties"].get_mut(field)) else {
+    let Some(Value::Object(property)) =
+        schemas.get_mut(schema).and_then(|schema| schema["properties"].get_mut(field))
+    else {
         return;
     };
     if let Value::Object(rule) = rule {

@@ -12,8 +12,12 @@ use uuid::Uuid;
 
 type Schemas = Map<String, Value>;
 
-const KINDS: [(&str, Kind); 4] =
-    [("Trunk", Kind::Trunk), ("Route", Kind::Route), ("Extension", Kind::Extension), ("Number", Kind::Number)];
+const KINDS: [(&str, Kind); 4] = [
+    ("Trunk", Kind::Trunk),
+    ("Route", Kind::Route),
+    ("Extension", Kind::Extension),
+    ("Number", Kind::Number),
+];
 
 /// All schemas by name.
 pub(super) fn all() -> Value {
@@ -28,20 +32,31 @@ pub(super) fn all() -> Value {
     collect::<CallRecord>(&mut schemas);
     collect::<Health>(&mut schemas);
     collect::<ErrorEnvelope>(&mut schemas);
-    rules::apply(&mut schemas);
-    let mut bodies = Schemas::new();
-    for (name, kind) in KINDS {
-        let create = create(name, kind, &schemas[name]);
-        bodies.insert(format!("{name}Patch"), patch(name, &create));
-        bodies.insert(format!("{name}Create"), create);
-    }
-    bodies.insert("StepCreate".to_owned(), step(&schemas["Step"]));
+    let bodies = bodies(&schemas);
     for schema in schemas.values_mut() {
         answer(schema);
     }
     trunk_with_status(&mut schemas["Trunk"]);
     schemas.extend(bodies);
     Value::Object(schemas)
+}
+
+/// What may be sent is said to the last bound; what is answered is not, as it may be in another form than it came in.
+fn bodies(models: &Schemas) -> Schemas {
+    let mut models = models.clone();
+    rules::apply(&mut models);
+    let mut bodies = Schemas::new();
+    for (name, kind) in KINDS {
+        let create = create(name, kind, &models[name]);
+        bodies.insert(format!("{name}Patch"), patch(name, &create));
+        bodies.insert(format!("{name}Create"), create);
+    }
+    bodies.insert("StepCreate".to_owned(), step(&models["Step"]));
+    bodies.insert("RouteMatchCreate".to_owned(), models["RouteMatch"].clone());
+    let patterns = &mut models["RouteMatch"]["properties"]["patterns"];
+    *patterns = or_null(patterns);
+    bodies.insert("RouteMatchPatch".to_owned(), models["RouteMatch"].clone());
+    bodies
 }
 
 /// A schema as utoipa derives it, with those that it refers to.
@@ -81,15 +96,10 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
     }
     properties.extend(rules::password(name).map(|password| ("password".to_owned(), password)));
     let mut schema = json!({ "type": "object", "additionalProperties": false });
-    let aliases: &[(&str, &str)] = match kind {
-        Kind::Trunk => &[("hostname", "host"), ("type", "technology")],
-        Kind::Extension => &[("extension", "number")],
-        Kind::Route | Kind::Number => &[],
-    };
     let mut all_of = Vec::new();
-    for (alias, field) in aliases {
+    for (alias, field) in aliases(name) {
         properties.insert((*alias).to_owned(), alias_of(field, &properties[*field]));
-        all_of.push(json!({ "not": { "required": [alias, field] } }));
+        all_of.push(not_both(alias, field));
     }
     match kind {
         Kind::Trunk => {
@@ -101,12 +111,17 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             schema["required"] = json!(["password"]);
             properties["password"]["type"] = json!("string");
             schema["description"] = json!("The password must differ from `number` and `username`.");
-            all_of.push(json!({ "anyOf": [has("number"), has("username"), has("extension")] }));
+            // A username that becomes the number too must look like one.
+            let number =
+                json!({ "required": ["username"], "properties": { "username": { "pattern": "^[^+]+$" } } });
+            all_of.push(json!({ "anyOf": [has("number"), has("extension"), number] }));
         }
         Kind::Route => {
             schema["required"] = json!(["name"]);
-            schema["description"] = json!("A step cannot strip all of the shortest number that the route takes.");
+            schema["description"] =
+                json!("A step cannot strip all of the shortest number that the route takes.");
             properties["steps"]["items"] = json!({ "$ref": "#/components/schemas/StepCreate" });
+            properties["match"]["$ref"] = json!("#/components/schemas/RouteMatchCreate");
             properties.insert("provider_id".to_owned(), json!({
                 "type": "string", "format": "uuid", "description": "The only trunk to try, instead of `steps`.",
             }));
@@ -128,23 +143,57 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
 
 /// A merge patch: nothing is required, and null is the default again.
 fn patch(name: &str, create: &Value) -> Value {
-    const NEVER_NULL: [(&str, &str); 4] = [("Trunk", "name"), ("Route", "name"), ("Route", "steps"), ("Number", "number")];
+    const NEVER_NULL: [(&str, &str); 5] = [
+        ("Trunk", "name"),
+        ("Route", "name"),
+        ("Route", "steps"),
+        ("Number", "number"),
+        ("Extension", "password"),
+    ];
     let mut properties = create["properties"].as_object().cloned().unwrap_or_default();
+    if name == "Route" {
+        properties["match"]["$ref"] = json!("#/components/schemas/RouteMatchPatch");
+    }
     for (field, property) in &mut properties {
         if let Some(fields) = property.as_object_mut() {
             fields.remove("default");
         }
         if !NEVER_NULL.contains(&(name, field)) && !takes_null(property) {
-            *property = json!({ "oneOf": [property, { "type": "null" }] });
+            *property = or_null(property);
         }
     }
-    json!({
+    let mut schema = json!({
         "type": "object",
         "additionalProperties": false,
         "description": "A JSON merge patch (RFC 7396): what is not mentioned stays, `null` is the default again. \
                         The result must be what could be created.",
         "properties": properties,
-    })
+    });
+    let mut twice: Vec<Value> = aliases(name).iter().map(|(alias, field)| not_both(alias, field)).collect();
+    if name == "Route" {
+        twice.push(not_both("steps", "provider_id"));
+    }
+    if !twice.is_empty() {
+        schema["allOf"] = json!(twice);
+    }
+    schema
+}
+
+/// Other names that fields have in bodies.
+fn aliases(name: &str) -> &'static [(&'static str, &'static str)] {
+    match name {
+        "Trunk" => &[("hostname", "host"), ("type", "technology")],
+        "Extension" => &[("extension", "number")],
+        _ => &[],
+    }
+}
+
+fn not_both(one: &str, other: &str) -> Value {
+    json!({ "not": { "required": [one, other] } })
+}
+
+fn or_null(schema: &Value) -> Value {
+    json!({ "oneOf": [schema, { "type": "null" }] })
 }
 
 fn takes_null(property: &Value) -> bool {
@@ -182,7 +231,9 @@ fn defaults(kind: Kind) -> Vec<(String, Value)> {
         Kind::Number => json!({ "number": "0" }),
     };
     match Entity::create(kind, Uuid::nil(), least).map(|entity| entity.to_json()) {
-        Ok(Value::Object(fields)) => fields.into_iter().filter(|(name, _)| !DEPENDING.contains(&name.as_str())).collect(),
+        Ok(Value::Object(fields)) => {
+            fields.into_iter().filter(|(name, _)| !DEPENDING.contains(&name.as_str())).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -1,0 +1,149 @@
+//! A server in memory: the real configuration rules, and nothing behind them.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tandem_api::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, TokenHash};
+use tandem_model::{
+    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, TrunkId,
+    TrunkMode, TrunkState, TrunkStatus,
+};
+use uuid::Uuid;
+
+/// The token that the fake takes.
+pub const TOKEN: &str = "t0ken-of+the/admin=";
+
+/// The state; the API gets a clone that shares it.
+#[derive(Clone, Default)]
+pub struct Fake(Arc<State>);
+
+#[derive(Default)]
+pub struct State {
+    pub config: Mutex<Arc<Config>>,
+    pub records: Mutex<Vec<CallRecord>>,
+    pub calls: Mutex<Vec<LiveCall>>,
+    pub registrations: Mutex<Vec<RegistrationView>>,
+    /// The store refuses.
+    pub broken: AtomicBool,
+    /// How long a change takes.
+    pub delay: Mutex<Duration>,
+    /// Health panics, as a fault would.
+    pub panics: AtomicBool,
+    pub failing: AtomicBool,
+    ids: AtomicU64,
+}
+
+impl std::ops::Deref for Fake {
+    type Target = State;
+    fn deref(&self) -> &State {
+        &self.0
+    }
+}
+
+/// The n-th id that a fake makes.
+pub fn id(n: u64) -> Uuid {
+    uuid::Builder::from_unix_timestamp_millis(1_700_000_000_000 + n, &[7; 10]).into_uuid()
+}
+
+impl Backend for Fake {
+    fn config(&self) -> Arc<Config> {
+        self.config.lock().unwrap().clone()
+    }
+
+    async fn change(&self, changes: Vec<Change>) -> Result<Arc<Config>, ChangeError> {
+        let before = self.config();
+        let delay = *self.delay.lock().unwrap();
+        tokio::time::sleep(delay).await;
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(ChangeError::Unavailable("the disk is full".to_owned()));
+        }
+        let changed = Arc::new(before.apply(&changes).map_err(ChangeError::Rejected)?);
+        *self.config.lock().unwrap() = changed.clone();
+        Ok(changed)
+    }
+
+    fn new_uuid(&self) -> Uuid {
+        id(self.ids.fetch_add(1, Ordering::Relaxed))
+    }
+
+    async fn trunk_statuses(&self) -> BTreeMap<TrunkId, TrunkStatus> {
+        let status = |state| TrunkStatus {
+            state,
+            reason: "200 OK".to_owned(),
+            rtt_ms: Some(1.5),
+            ..TrunkStatus::default()
+        };
+        let registered =
+            |mode| if mode == TrunkMode::RegisterOut { TrunkState::Registered } else { TrunkState::Static };
+        self.config().trunks.values().map(|trunk| (trunk.id, status(registered(trunk.mode)))).collect()
+    }
+
+    async fn registrations(&self) -> Vec<RegistrationView> {
+        self.registrations.lock().unwrap().clone()
+    }
+
+    async fn calls(&self) -> Vec<LiveCall> {
+        self.calls.lock().unwrap().clone()
+    }
+
+    async fn hang_up(&self, call: CallId) -> bool {
+        let mut calls = self.calls.lock().unwrap();
+        let before = calls.len();
+        calls.retain(|live| live.id != call);
+        calls.len() < before
+    }
+
+    async fn register_now(&self, trunk: TrunkId) -> bool {
+        self.config()
+            .trunks
+            .get(&trunk)
+            .is_some_and(|trunk| trunk.enabled && trunk.mode == TrunkMode::RegisterOut)
+    }
+
+    async fn records(&self, query: RecordQuery) -> Result<RecordPage, ReadError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(ReadError::Unavailable("the disk is gone".to_owned()));
+        }
+        let mut records = self.records.lock().unwrap().clone();
+        if query.after.is_some_and(|after| records.iter().all(|record| record.id != after)) {
+            return Err(ReadError::NoSuchCursor);
+        }
+        records.sort_by_key(|record| std::cmp::Reverse(record.id));
+        records.retain(|record| {
+            query.after.is_none_or(|after| record.id < after)
+                && query.outcome.is_none_or(|outcome| record.outcome == outcome)
+                && query.trunk_id.is_none_or(|id| record.callee.trunk_id == Some(id))
+                && query.extension_id.is_none_or(|id| record.caller.extension_id == Some(id))
+                && query.since.is_none_or(|since| record.started_at >= since)
+                && query.until.is_none_or(|until| record.started_at < until)
+        });
+        let more = records.len() > query.limit as usize;
+        records.truncate(query.limit as usize);
+        Ok(RecordPage { next: records.last().filter(|_| more).map(|record| record.id), records })
+    }
+
+    async fn record(&self, call: CallId) -> Result<Option<CallRecord>, ReadError> {
+        Ok(self.records.lock().unwrap().iter().find(|record| record.id == call).cloned())
+    }
+
+    async fn metrics(&self) -> String {
+        "# TYPE tandem_calls gauge\ntandem_calls 0\n".to_owned()
+    }
+
+    async fn health(&self) -> Health {
+        assert!(!self.panics.load(Ordering::Relaxed), "a fault: secret-detail");
+        let failing = self.failing.load(Ordering::Relaxed);
+        let status = if failing { HealthStatus::Failing } else { HealthStatus::Ok };
+        let check = Check {
+            name: "store".to_owned(),
+            ok: !failing,
+            message: failing.then(|| "it is gone".to_owned()),
+        };
+        Health { status, version: "1.2.3".to_owned(), uptime_s: 60, checks: vec![check] }
+    }
+
+    fn authorize(&self, token: &str) -> bool {
+        TokenHash::of(TOKEN).matches(token)
+    }
+}

@@ -1,0 +1,13 @@
+//! The API over a backend in memory.
+
+mod auth;
+mod client;
+mod collections;
+mod document;
+mod fake;
+mod live;
+mod logs;
+mod records;
+mod refusals;
+mod seeds;
+mod serving;

@@ -1,0 +1,327 @@
+//! The flows that are swept. Nobody talks in them: signalling is the matter, and silence makes them quick.
+
+use crate::chaos::anything_goes;
+use crate::stage::{Flow, LONGEST, Stage};
+use serde_json::json;
+use std::time::Duration;
+use tandem_model::Kind;
+use tandem_sdp::Direction;
+use tandem_sim::{Behaviour, SERVER};
+
+/// All, for the random networks.
+pub const ALL: &[(&str, Flow)] = &[
+    ("the caller hangs up", the_caller_hangs_up),
+    ("the callee hangs up", the_callee_hangs_up),
+    ("the caller cancels", the_caller_cancels),
+    ("a cancel crosses the answer", a_cancel_crosses_the_answer),
+    ("the callee is busy", the_callee_is_busy),
+    ("nobody answers", nobody_answers),
+    ("two phones ring", two_phones_ring),
+    ("two phones answer at once", two_phones_answer_at_once),
+    ("the third trunk answers", the_third_trunk_answers),
+    ("every trunk refuses", every_trunk_refuses),
+    ("a challenged call with early media", a_challenged_call_with_early_media),
+    ("hold and resume", hold_and_resume),
+    ("a change without offer", a_change_without_offer),
+    ("changes meet", changes_meet),
+    ("an offer that comes late", an_offer_that_comes_late),
+    ("byes cross", byes_cross),
+    ("a change meets a bye", a_change_meets_a_bye),
+    ("a call in transit", a_call_in_transit),
+    ("the longest duration", the_longest_duration),
+    ("a silent address is passed over", a_silent_address_is_passed_over),
+    ("registrations come and go", registrations_come_and_go),
+    ("anything goes", anything_goes),
+    ("anything goes", anything_goes),
+    ("anything goes", anything_goes),
+];
+
+/// So long that one lost or late packet is made good.
+const TIME_ENOUGH: Duration = Duration::from_secs(9);
+
+impl Stage {
+    fn wait(&mut self, millis: u64) {
+        self.w.run_for(Duration::from_millis(millis));
+    }
+
+    fn settle(&mut self) {
+        self.w.run_for(TIME_ENOUGH);
+    }
+
+    /// A carrier that answers after `ring` milliseconds.
+    fn carrier(&mut self, name: &str, ring: u64) -> (usize, String) {
+        let (carrier, trunk) = self.w.plain_carrier(name, json!({}));
+        self.w.ua(carrier).is_mute = true;
+        self.w.treat(carrier, Behaviour::answer_after(ring));
+        (carrier, trunk)
+    }
+
+    fn phone(&mut self, number: &str) -> usize {
+        let phone = self.w.phone(number);
+        self.w.ua(phone).is_mute = true;
+        phone
+    }
+
+    /// A phone with a carrier to call over: (phone, carrier).
+    fn pair(&mut self, ring: u64) -> (usize, usize) {
+        let (carrier, trunk) = self.carrier("carrier", ring);
+        self.w.route(&[&trunk]);
+        let phone = self.phone("1001");
+        self.caller = Some(phone);
+        (phone, carrier)
+    }
+
+    /// The faults begin and the phone dials; after a while they talk, unless the network is too bad.
+    fn talk(&mut self, phone: usize) {
+        self.begin();
+        self.w.dial(phone, "5551234");
+        self.settle();
+    }
+
+    /// Somebody ends what it has.
+    fn end(&mut self, ua: usize) {
+        self.w.with_ua(ua, |ua, now| ua.hang_up_all(now));
+    }
+
+    fn change(&mut self, ua: usize, direction: Direction, late: bool) {
+        let talking = self.w.ua(ua).last_call();
+        let Some(call) = talking.filter(|call| self.w.call(ua, *call).stage == tandem_sim::Stage::Talking) else { return };
+        self.w.with_ua(ua, |ua, now| ua.change(call, direction, late, now));
+    }
+}
+
+pub fn the_caller_hangs_up(s: &mut Stage) {
+    let (phone, _) = s.pair(500);
+    s.talk(phone);
+    s.end(phone);
+    s.settle();
+}
+
+pub fn the_callee_hangs_up(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.talk(phone);
+    s.end(carrier);
+    s.settle();
+}
+
+pub fn the_caller_cancels(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.w.treat(carrier, Behaviour::RingForever);
+    s.begin();
+    s.w.dial(phone, "5551234");
+    s.wait(4_000);
+    s.end(phone);
+    s.settle();
+}
+
+pub fn a_cancel_crosses_the_answer(s: &mut Stage) {
+    let (phone, _) = s.pair(2_000);
+    s.begin();
+    s.w.dial(phone, "5551234");
+    s.wait(2_018);
+    s.w.cancel(phone);
+    s.settle();
+    s.end(phone);
+    s.settle();
+}
+
+pub fn the_callee_is_busy(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.w.treat(carrier, Behaviour::refuse(486, "Busy Here"));
+    s.talk(phone);
+}
+
+pub fn nobody_answers(s: &mut Stage) {
+    let (caller, _) = s.carrier("carrier", 500);
+    s.caller = Some(caller);
+    let phone = s.phone("1001");
+    s.w.number("5550001", "1001");
+    s.w.treat(phone, Behaviour::RingForever);
+    s.begin();
+    s.w.dial(caller, "5550001");
+    s.wait(40_000);
+}
+
+pub fn two_phones_ring(s: &mut Stage) {
+    let (caller, _) = s.carrier("carrier", 500);
+    s.caller = Some(caller);
+    let first = s.phone("1001");
+    let second = s.w.another_phone("second", "1001");
+    s.w.ua(second).is_mute = true;
+    s.w.number("5550001", "1001");
+    s.w.treat(first, Behaviour::answer_after(3_000));
+    s.w.treat(second, Behaviour::RingForever);
+    s.begin();
+    s.w.dial(caller, "5550001");
+    s.settle();
+    s.end(caller);
+    s.settle();
+}
+
+pub fn two_phones_answer_at_once(s: &mut Stage) {
+    let (caller, _) = s.carrier("carrier", 500);
+    s.caller = Some(caller);
+    let first = s.phone("1001");
+    let second = s.w.another_phone("second", "1001");
+    s.w.ua(second).is_mute = true;
+    s.w.number("5550001", "1001");
+    for phone in [first, second] {
+        s.w.treat(phone, Behaviour::answer_after(1_000));
+    }
+    s.begin();
+    s.w.dial(caller, "5550001");
+    s.settle();
+    s.end(caller);
+    s.settle();
+}
+
+pub fn the_third_trunk_answers(s: &mut Stage) {
+    let (a, first) = s.carrier("a", 500);
+    let (b, second) = s.carrier("b", 500);
+    let (_, third) = s.carrier("c", 500);
+    s.w.treat(a, Behaviour::refuse(503, "Service Unavailable"));
+    s.w.treat(b, Behaviour::Silent);
+    s.w.route(&[&first, &second, &third]);
+    let phone = s.phone("1001");
+    s.caller = Some(phone);
+    s.talk(phone);
+    s.settle();
+    s.end(phone);
+    s.settle();
+}
+
+pub fn every_trunk_refuses(s: &mut Stage) {
+    let (a, first) = s.carrier("a", 500);
+    let (b, second) = s.carrier("b", 500);
+    s.w.treat(a, Behaviour::refuse(500, "Server Internal Error"));
+    s.w.treat(b, Behaviour::refuse(404, "Not Found"));
+    s.w.route(&[&first, &second]);
+    let phone = s.phone("1001");
+    s.caller = Some(phone);
+    s.talk(phone);
+    s.settle();
+}
+
+pub fn a_challenged_call_with_early_media(s: &mut Stage) {
+    let (carrier, trunk) = s.w.carrier_with_account("carrier", "credential", json!({}));
+    s.w.ua(carrier).is_mute = true;
+    s.w.treat(carrier, Behaviour::Answer { ring: Duration::from_secs(1), early: true, talks: false });
+    s.w.route(&[&trunk]);
+    let phone = s.phone("1001");
+    s.caller = Some(phone);
+    s.talk(phone);
+    s.end(carrier);
+    s.settle();
+}
+
+pub fn hold_and_resume(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.talk(phone);
+    s.change(phone, Direction::SendOnly, false);
+    s.settle();
+    s.change(phone, Direction::SendRecv, false);
+    s.settle();
+    s.change(carrier, Direction::SendOnly, false);
+    s.settle();
+    s.end(carrier);
+    s.settle();
+}
+
+pub fn a_change_without_offer(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.talk(phone);
+    s.change(carrier, Direction::SendRecv, true);
+    s.settle();
+    s.change(phone, Direction::SendRecv, true);
+    s.settle();
+    s.end(phone);
+    s.settle();
+}
+
+pub fn changes_meet(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.talk(phone);
+    s.change(phone, Direction::SendOnly, false);
+    s.change(carrier, Direction::SendOnly, false);
+    s.settle();
+    s.change(carrier, Direction::SendRecv, false);
+    s.settle();
+    s.end(carrier);
+    s.settle();
+}
+
+pub fn an_offer_that_comes_late(s: &mut Stage) {
+    let (phone, _) = s.pair(500);
+    s.w.ua(phone).offers_late = true;
+    s.talk(phone);
+    s.end(phone);
+    s.settle();
+}
+
+pub fn byes_cross(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.talk(phone);
+    s.end(phone);
+    s.end(carrier);
+    s.settle();
+}
+
+pub fn a_change_meets_a_bye(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.talk(phone);
+    s.change(phone, Direction::SendOnly, false);
+    s.end(carrier);
+    s.settle();
+    s.end(phone);
+    s.settle();
+}
+
+pub fn a_call_in_transit(s: &mut Stage) {
+    let (caller, _) = s.carrier("carrier", 500);
+    s.caller = Some(caller);
+    let (pbx, trunk) = s.carrier("pbx", 500);
+    s.w.create(Kind::Number, json!({"number": "5550077", "trunk_id": trunk}));
+    s.begin();
+    s.w.dial(caller, "5550077");
+    s.settle();
+    s.end(pbx);
+    s.settle();
+}
+
+pub fn the_longest_duration(s: &mut Stage) {
+    let (phone, _) = s.pair(500);
+    s.talk(phone);
+    s.w.run_for(LONGEST);
+}
+
+pub fn a_silent_address_is_passed_over(s: &mut Stage) {
+    let (silent, second) = (s.w.add("silent", "x"), s.w.add("second", "x"));
+    let at = vec![s.w.address(silent), s.w.address(second)];
+    s.w.dns.insert("sip.carrier.example".to_owned(), at);
+    s.w.ua(second).is_mute = true;
+    s.w.treat(silent, Behaviour::Silent);
+    let trunk = json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
+    let trunk = s.w.create(Kind::Trunk, trunk);
+    let route = s.w.route(&[&trunk]);
+    let phone = s.phone("1001");
+    s.caller = Some(phone);
+    s.wait(1_000);
+    s.talk(phone);
+    s.settle();
+    s.end(second);
+    s.settle();
+    s.w.delete(Kind::Route, &route);
+    s.w.delete(Kind::Trunk, &trunk);
+}
+
+pub fn registrations_come_and_go(s: &mut Stage) {
+    let (carrier, trunk) = s.w.carrier_with_account("carrier", "register_out", json!({"expires": 60}));
+    let phone = s.phone("1001");
+    s.begin();
+    s.w.with_ua(phone, |ua, now| ua.register_at(SERVER, 60, now));
+    s.wait(100_000);
+    s.w.with_ua(phone, |ua, now| ua.register_at(SERVER, 0, now));
+    s.w.delete(Kind::Trunk, &trunk);
+    s.settle();
+    let _ = carrier;
+}
