@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`. The rest is for those who work on the code.
 
-.PHONY: run test check fmt lint docs pure unit interop sim bench soak deny tools clean
+.PHONY: run test check fmt lint docs pure unit interop sim bench deny tools clean
 
 run:            ## build, start, place a call each way, stay up
 	cargo run --release --quiet -p tandem -- demo

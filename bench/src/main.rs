@@ -13,9 +13,11 @@ mod sipp;
 mod stats;
 mod usage;
 
+use crate::phones::Phones;
 use crate::report::{Row, Show};
 use crate::server::{Kind, Server};
 use crate::sipp::Load;
+use crate::stats::Samples;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::path::Path;
 use std::time::Duration;
@@ -59,6 +61,8 @@ const FULL: Plan = Plan {
 
 /// How long calls hold where their number does not matter.
 const HOLD: Duration = Duration::from_secs(1);
+/// Calls that are set up to see how long it takes.
+const SET_UP: usize = 150;
 /// Calls that are held for the measurement of memory, and how fast they are set up.
 const HELD: Load = Load { rate: 400, count: 2000 };
 /// After the last of them was answered.
@@ -76,6 +80,7 @@ fn main() {
     allow_open_files();
     let mut bench = Bench { kinds: kinds(), plan, rows: Vec::new() };
     bench.signalling();
+    bench.setup();
     bench.media();
     bench.memory();
     bench.registrations();
@@ -84,7 +89,8 @@ fn main() {
     let table = report::table(&bench.rows, &bench.kinds);
     println!("{table}");
     let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
-    std::fs::write(docs, report::page(&table, bench.plan.how, &bench.kinds)).expect("the page can be written");
+    std::fs::write(docs, report::page(&table, bench.plan.how, &bench.kinds))
+        .expect("the page can be written");
 }
 
 /// The servers whose programs are here.
@@ -118,8 +124,7 @@ impl Bench {
         for &rate in self.plan.call_rates {
             let load = Load::lasting(rate, self.plan.call_time);
             let mut cpu = Row::new(format!("CPU a call at {rate}/s, ms"), Show::Median { decimals: 3 });
-            let mut half = Row::new(format!("setup at {rate}/s, median, ms"), Show::Median { decimals: 1 });
-            let mut most = Row::new(format!("setup at {rate}/s, 99 %, ms"), Show::Median { decimals: 1 });
+            let mut most = Row::new(format!("setup at {rate}/s, 99 %, ms"), Show::Median { decimals: 0 });
             let mut failed = Row::new(format!("failed calls at {rate}/s"), Show::Sum);
             let mut again = Row::new(format!("retransmissions at {rate}/s"), Show::Sum);
             self.take_turns(&format!("{rate} calls/s"), &self.kinds, |kind| {
@@ -129,23 +134,38 @@ impl Bench {
                 let before = server.cpu();
                 let outcome = sipp::call(load, HOLD);
                 cpu.add(kind, ms(server.cpu() - before) / f64::from(load.count));
-                half.add(kind, outcome.response_ms.percentile(50.0));
                 most.add(kind, outcome.response_ms.percentile(99.0));
                 failed.add(kind, f64::from(outcome.failed));
                 again.add(kind, f64::from(outcome.retransmissions));
             });
-            self.rows.extend([cpu, half, most, failed, again]);
+            self.rows.extend([cpu, most, failed, again]);
         }
         self.rows.extend([start, idle]);
+    }
+
+    /// How long the caller waits when little goes on.
+    fn setup(&mut self) {
+        let mut half = Row::new("setup at 100/s, answered at once, median, ms", Show::Median { decimals: 2 });
+        self.take_turns("setup", &self.kinds, |kind| {
+            let _server = Server::start_for_calls(kind);
+            let mut phones = Phones::new();
+            let calls = phones.establish(SET_UP);
+            phones.hang_up();
+            half.add(kind, calls.iter().map(|call| ms(call.setup)).collect::<Samples>().median());
+        });
+        self.rows.push(half);
     }
 
     /// CPU time of relayed calls, and what relaying does to packets.
     fn media(&mut self) {
         let relays: Vec<Kind> = self.kinds.iter().copied().filter(|kind| *kind != Kind::Kamailio).collect();
         for &calls in self.plan.media_calls {
-            let mut cpu = Row::new(format!("relay, % of a core a call, {calls} calls"), Show::Median { decimals: 3 });
-            let mut half = Row::new(format!("relay delay, median, ms, {calls} calls"), Show::Median { decimals: 3 });
-            let mut most = Row::new(format!("relay delay, 99 %, ms, {calls} calls"), Show::Median { decimals: 3 });
+            let mut cpu =
+                Row::new(format!("relay, % of a core a call, {calls} calls"), Show::Median { decimals: 3 });
+            let mut half =
+                Row::new(format!("relay delay, median, ms, {calls} calls"), Show::Median { decimals: 3 });
+            let mut most =
+                Row::new(format!("relay delay, 99 %, ms, {calls} calls"), Show::Median { decimals: 3 });
             let mut loss = Row::new(format!("packets lost, %, {calls} calls"), Show::Median { decimals: 3 });
             let mut failed = Row::new(format!("failed calls, {calls} calls"), Show::Sum);
             self.take_turns(&format!("media of {calls} calls"), &relays, |kind| {
@@ -163,7 +183,8 @@ impl Bench {
 
     /// Memory of calls that are held.
     fn memory(&mut self) {
-        let mut memory = Row::new(format!("memory a call, KiB, {} held", HELD.count), Show::Median { decimals: 1 });
+        let mut memory =
+            Row::new(format!("memory a call, KiB, {} held", HELD.count), Show::Median { decimals: 1 });
         let mut failed = Row::new(format!("failed calls, {} held", HELD.count), Show::Sum);
         self.take_turns("memory", &self.kinds, |kind| {
             let server = Server::start_for_calls(kind);
@@ -184,18 +205,16 @@ impl Bench {
             self.kinds.iter().copied().filter(|kind| *kind != Kind::KamailioWithMedia).collect();
         let load = Load::lasting(self.plan.registration_rate, self.plan.registration_time);
         let at = format!("at {}/s", load.rate);
-        let mut each = Row::new(format!("registrations a CPU second, {at}"), Show::Median { decimals: 0 });
-        let mut half = Row::new(format!("registration, median, ms, {at}"), Show::Median { decimals: 1 });
+        let mut each = Row::new(format!("registrations a CPU second {at}"), Show::Median { decimals: 0 });
         let mut failed = Row::new(format!("failed registrations {at}"), Show::Sum);
         self.take_turns("registrations", &registrars, |kind| {
             let server = Server::start_for_registrations(kind);
             let before = server.cpu();
             let outcome = sipp::register(load);
             each.add(kind, f64::from(outcome.successful) / (server.cpu() - before).as_secs_f64());
-            half.add(kind, outcome.response_ms.percentile(50.0));
             failed.add(kind, f64::from(outcome.failed));
         });
-        self.rows.extend([each, half, failed]);
+        self.rows.extend([each, failed]);
     }
 
     /// The most calls a second of which fewer than one in a thousand fail, for 20 s.
@@ -205,14 +224,17 @@ impl Bench {
         }
         let mut row = Row::new("highest rate held 20 s, calls/s", Show::Median { decimals: 0 });
         for &kind in &self.kinds {
-            row.add(kind, f64::from(highest_rate(|rate| {
-                eprintln!("highest rate: {} at {rate}/s", kind.name());
-                let server = Server::start_for_calls(kind);
-                let load = Load::lasting(rate, Duration::from_secs(20));
-                let outcome = sipp::call(load, HOLD);
-                drop(server);
-                outcome.failed * 1000 < load.count
-            })));
+            row.add(
+                kind,
+                f64::from(highest_rate(|rate| {
+                    eprintln!("highest rate: {} at {rate}/s", kind.name());
+                    let server = Server::start_for_calls(kind);
+                    let load = Load::lasting(rate, Duration::from_secs(20));
+                    let outcome = sipp::call(load, HOLD);
+                    drop(server);
+                    outcome.failed * 1000 < load.count
+                })),
+            );
         }
         self.rows.push(row);
     }

@@ -54,7 +54,8 @@ impl Outcome {
 /// Sets up so many calls and measures their media for so long.
 pub fn measure(server: &Server, calls: usize, window: Duration) -> Outcome {
     let mut phones = Phones::new();
-    let (streams, sockets): (Vec<_>, Vec<_>) = phones.establish(calls).into_iter().flat_map(both_ways).unzip();
+    let (streams, sockets): (Vec<_>, Vec<_>) =
+        phones.establish(calls).into_iter().flat_map(both_ways).unzip();
 
     let opens = Instant::now() + WARM_UP;
     let opens_ns = now_ns() + WARM_UP.as_nanos() as u64;
@@ -130,7 +131,9 @@ fn receive(streams: &[Stream], sockets: &[UdpSocket], window: &std::ops::Range<u
     let epoll = Epoll::new(EpollCreateFlags::empty()).expect("epoll can be had");
     for (index, socket) in sockets.iter().enumerate() {
         setsockopt(socket, ReceiveTimestampns, &true).expect("arrivals can be noted");
-        epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64)).expect("a socket can be watched");
+        epoll
+            .add(socket, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))
+            .expect("a socket can be watched");
     }
     let mut events = [EpollEvent::empty(); 256];
     let (mut received, mut delays) = (0, Samples::default());
@@ -155,8 +158,13 @@ fn take(socket: &UdpSocket) -> Option<([u8; PACKET_LEN], u64)> {
     let mut packet = [0; PACKET_LEN];
     let mut space = nix::cmsg_space!(nix::sys::time::TimeSpec);
     let mut buffers = [IoSliceMut::new(&mut packet)];
-    let message =
-        recvmsg::<SockaddrStorage>(socket.as_raw_fd(), &mut buffers, Some(&mut space), MsgFlags::MSG_DONTWAIT).ok()?;
+    let message = recvmsg::<SockaddrStorage>(
+        socket.as_raw_fd(),
+        &mut buffers,
+        Some(&mut space),
+        MsgFlags::MSG_DONTWAIT,
+    )
+    .ok()?;
     let arrived = message.cmsgs().ok()?.find_map(|control| match control {
         ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at).as_nanos() as u64),
         _ => None,

@@ -26,6 +26,8 @@ pub struct Established {
     pub caller_sends_to: SocketAddrV4,
     /// Where the server wants the callee's media.
     pub callee_sends_to: SocketAddrV4,
+    /// From the INVITE to its answer; the callee answers at once.
+    pub setup: Duration,
 }
 
 /// A call on its way.
@@ -35,6 +37,8 @@ struct Call {
     callee_media: UdpSocket,
     caller_sends_to: Option<SocketAddrV4>,
     callee_sends_to: Option<SocketAddrV4>,
+    begun: Instant,
+    setup: Duration,
 }
 
 /// The caller and the callee.
@@ -115,7 +119,14 @@ impl Phones {
             call_id = call_id(index),
             len = body.len(),
         );
-        let call = Call { caller_media, callee_media, caller_sends_to: None, callee_sends_to: None };
+        let call = Call {
+            caller_media,
+            callee_media,
+            caller_sends_to: None,
+            callee_sends_to: None,
+            begun: Instant::now(),
+            setup: Duration::ZERO,
+        };
         self.calls.insert(index, call);
         self.caller.send_to(request.as_bytes(), lab::SERVER).expect("a request can be sent");
     }
@@ -148,7 +159,7 @@ impl Phones {
             while let Ok((len, _)) = self.caller.recv_from(&mut buffer) {
                 self.on_caller(&String::from_utf8_lossy(&buffer[..len]));
             }
-            std::thread::sleep(Duration::from_micros(500));
+            std::thread::sleep(Duration::from_micros(20));
         }
     }
 
@@ -156,7 +167,9 @@ impl Phones {
     fn on_callee(&mut self, message: &str, from: SocketAddr) {
         let body = match message.split(' ').next() {
             Some("INVITE") => {
-                let Some(call) = index_of_caller(message).and_then(|index| self.calls.get_mut(&index)) else { return };
+                let Some(call) = index_of_caller(message).and_then(|index| self.calls.get_mut(&index)) else {
+                    return;
+                };
                 call.callee_sends_to = media_address(message);
                 sdp(&call.callee_media)
             }
@@ -180,7 +193,9 @@ impl Phones {
 
     /// Acknowledges answers, and notes the end of calls.
     fn on_caller(&mut self, message: &str) {
-        let Some(index) = index_of_caller(message).filter(|_| message.starts_with("SIP/2.0 2")) else { return };
+        let Some(index) = index_of_caller(message).filter(|_| message.starts_with("SIP/2.0 2")) else {
+            return;
+        };
         if all(message, "CSeq").any(|cseq| cseq.ends_with("BYE")) {
             self.dialogs.remove(&index);
             return;
@@ -190,7 +205,12 @@ impl Phones {
         let mut route: Vec<&str> = all(message, "Record-Route").collect();
         route.reverse();
         let headers = route.iter().map(|hop| format!("Route: {hop}\r\n")).chain(to).collect();
-        let Some(target) = all(message, "Contact").find_map(|contact| between(contact, '<', '>')) else { return };
+        let Some(target) = all(message, "Contact").find_map(|contact| between(contact, '<', '>')) else {
+            return;
+        };
+        if call.caller_sends_to.is_none() {
+            call.setup = call.begun.elapsed();
+        }
         call.caller_sends_to = media_address(message);
         self.dialogs.insert(index, Dialog { target: target.to_owned(), headers });
         self.within_dialog(index, "ACK", 1);
@@ -198,9 +218,9 @@ impl Phones {
 }
 
 fn established((index, call): (usize, Call)) -> Option<Established> {
-    let Call { caller_media, callee_media, .. } = call;
     let (caller_sends_to, callee_sends_to) = (call.caller_sends_to?, call.callee_sends_to?);
-    Some(Established { index, caller_media, callee_media, caller_sends_to, callee_sends_to })
+    let Call { caller_media, callee_media, setup, .. } = call;
+    Some(Established { index, caller_media, callee_media, caller_sends_to, callee_sends_to, setup })
 }
 
 fn from(index: usize) -> String {

@@ -45,7 +45,8 @@ impl Row {
         match self.show {
             Show::Sum => format!("{:.0}", samples.sum()),
             Show::Median { decimals } => {
-                let (low, high) = (samples.percentile(0.0).unwrap_or(0.0), samples.percentile(100.0).unwrap_or(0.0));
+                let (low, high) =
+                    (samples.percentile(0.0).unwrap_or(0.0), samples.percentile(100.0).unwrap_or(0.0));
                 let median = samples.median().unwrap_or(0.0);
                 if low == high {
                     format!("{median:.decimals$}")
@@ -60,7 +61,9 @@ impl Row {
     fn ratio(&self, other: Kind) -> String {
         let median = |kind| self.values.get(&kind).and_then(Samples::median);
         match (self.show, median(Kind::Tandem), median(other)) {
-            (Show::Median { .. }, Some(tandem), Some(other)) if other > 0.0 => format!("{:.2}", tandem / other),
+            (Show::Median { .. }, Some(tandem), Some(other)) if other > 0.0 => {
+                format!("{:.2}", tandem / other)
+            }
             _ => String::new(),
         }
     }
@@ -129,7 +132,8 @@ fn machine() -> String {
 }
 
 fn versions(kinds: &[Kind]) -> Vec<String> {
-    let first_line = |text: String| text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim().to_owned();
+    let first_line =
+        |text: String| text.lines().find(|line| !line.trim().is_empty()).unwrap_or("").trim().to_owned();
     let mut versions = Vec::new();
     if kinds.contains(&Kind::Tandem) {
         let tandem = crate::server::path_of("tandem");

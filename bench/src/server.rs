@@ -180,7 +180,9 @@ fn wait_for_answer(mut still_running: impl FnMut()) {
         match answer {
             Ok(_) => return,
             // Nobody is there yet, which the system tells at once.
-            Err(error) if error.kind() == ErrorKind::ConnectionRefused => std::thread::sleep(Duration::from_millis(1)),
+            Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+                std::thread::sleep(Duration::from_millis(1))
+            }
             Err(_) => {}
         }
         still_running();

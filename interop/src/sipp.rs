@@ -197,7 +197,9 @@ impl Scenario {
         match &self.status {
             Some(status) => {
                 let code = status.split(' ').next().unwrap_or_default();
-                script.replace("SIP/2.0 [status]", &format!("SIP/2.0 {status}")).replace("\"[code]\"", &format!("{code:?}"))
+                script
+                    .replace("SIP/2.0 [status]", &format!("SIP/2.0 {status}"))
+                    .replace("\"[code]\"", &format!("{code:?}"))
             }
             None => script,
         }

@@ -106,7 +106,8 @@ fn a_change_acts_at_once_and_leaves_live_calls_alone() {
     bob.hang_up();
     new.wait_passed(PATIENCE);
     let records = tandem.wait_records(2);
-    let trunks: Vec<&str> = records.iter().filter_map(|record| record["callee"]["trunk_id"].as_str()).collect();
+    let trunks: Vec<&str> =
+        records.iter().filter_map(|record| record["callee"]["trunk_id"].as_str()).collect();
     assert_eq!(trunks, [new_trunk.as_str(), old_trunk.as_str()], "newest first");
 }
 

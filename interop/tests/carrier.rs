@@ -184,6 +184,78 @@ fn a_server_that_ends_takes_its_registration_back() {
 }
 
 #[test]
+fn a_crash_leaves_no_second_contact_at_the_carrier() {
+    let mut tandem = Tandem::new().start();
+    let mut subscriber = subscriber();
+    let carrier = carrier().route("+4930", subscriber.addr()).start();
+    let (mut office, trunk) = phone_and_trunk(&tandem, trunk_at(&carrier));
+    let before = carrier.wait_registered("acme");
+
+    tandem.kill9();
+    tandem.restart();
+    carrier.wait_refreshed("acme", &before);
+    tandem.wait_state(&trunk, "registered");
+    assert_eq!(carrier.registrations("acme").len(), 1);
+    subscriber.dial(&carrier.uri(OURS));
+    talk(&mut office, &mut subscriber);
+    assert_eq!(tandem.calls().len(), 1);
+}
+
+#[test]
+fn a_nonce_that_has_grown_old_is_no_failure() {
+    let tandem = Tandem::new().start();
+    let carrier = carrier().max_expires(4).nonce_lifetime(1).start();
+    let trunk = tandem.create("trunks", trunk_at(&carrier));
+    let first = carrier.wait_registered("acme");
+    carrier.wait_refreshed("acme", &first);
+    let status = tandem.status(&trunk);
+    assert_eq!((&status["state"], &status["last_code"]), (&json!("registered"), &json!(200)));
+    // Challenged and answered, twice.
+    assert_eq!(carrier.messages().iter().filter(|message| message.contains("REGISTER")).count(), 4);
+}
+
+#[test]
+fn a_carrier_may_want_a_password_for_calls_only() {
+    let tandem = Tandem::new().start();
+    let mut subscriber = subscriber();
+    let carrier = carrier().route("+4930", subscriber.addr()).start();
+    let mut trunk = trunk_at(&carrier);
+    trunk["mode"] = json!("credential");
+    let trunk = tandem.create("trunks", trunk);
+    tandem.route_over(&[&trunk]);
+    tandem.extension("office");
+    let mut office = tandem.phone("office").tone(440).start();
+    office.wait_registered();
+
+    office.dial(PSTN);
+    talk(&mut office, &mut subscriber);
+    assert_eq!(carrier.registrations("acme"), []);
+    let invites = carrier.messages().into_iter().filter(|message| message.starts_with("<< INVITE")).count();
+    assert_eq!(invites, 2, "once, and once with the password");
+}
+
+#[test]
+fn a_carrier_may_be_reached_over_tcp() {
+    let tandem = Tandem::new().start();
+    let mut subscriber = subscriber();
+    let carrier = carrier().route("+4930", subscriber.addr()).start();
+    let mut trunk = trunk_at(&carrier);
+    trunk["transport"] = json!("tcp");
+    let (mut office, _) = phone_and_trunk(&tandem, trunk);
+
+    office.dial(PSTN);
+    talk(&mut office, &mut subscriber);
+    office.hang_up();
+    subscriber.wait_closed();
+    subscriber.dial(&carrier.uri(OURS));
+    office.wait_established();
+    let ours = tandem.sip().ip().to_string();
+    let from_us =
+        |message: &&String| message.contains(&format!(" from {ours}:")) && message.contains("REGISTER");
+    assert!(carrier.messages().iter().filter(from_us).all(|message| message.contains("over tcp")));
+}
+
+#[test]
 fn a_wrong_password_is_told_in_words_and_healed_by_the_right_one() {
     let tandem = Tandem::new().start();
     let carrier = carrier().start();
@@ -199,10 +271,8 @@ fn a_wrong_password_is_told_in_words_and_healed_by_the_right_one() {
     let health = tandem.rest().get("/health").ok();
     assert_eq!(health["status"], "degraded");
 
-    let healed = tandem
-        .rest()
-        .patch(&format!("/v1.0/trunks/{trunk}"), &json!({ "password": ACCOUNT_PASSWORD }))
-        .ok();
+    let healed =
+        tandem.rest().patch(&format!("/v1.0/trunks/{trunk}"), &json!({ "password": ACCOUNT_PASSWORD })).ok();
     assert!(!healed.to_string().contains(ACCOUNT_PASSWORD));
     tandem.wait_state(&trunk, "registered");
     carrier.wait_registered("acme");

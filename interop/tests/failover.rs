@@ -62,7 +62,10 @@ fn the_third_trunk_takes_the_call_that_two_before_it_did_not() {
     well.wait_passed(PATIENCE);
 
     let record = tandem.wait_record();
-    assert_eq!((codes(&record), tried(&record)), (vec![503, 408, 200], ids.iter().map(String::as_str).collect()));
+    assert_eq!(
+        (codes(&record), tried(&record)),
+        (vec![503, 408, 200], ids.iter().map(String::as_str).collect())
+    );
     assert_eq!(record["attempts"][0]["reason"], "No Circuits");
     assert_eq!(record["callee"]["trunk_id"], ids[2].as_str());
     assert_eq!(record["outcome"], "answered");
@@ -83,7 +86,10 @@ fn the_caller_gets_the_last_answer_when_every_trunk_fails() {
 
     let record = tandem.wait_record();
     assert_eq!((codes(&record), &record["outcome"]), (vec![503, 404], &json!("failed")));
-    assert_eq!((&record["cause"]["code"], &record["cause"]["phrase"]), (&json!(404), &json!("Unknown There")));
+    assert_eq!(
+        (&record["cause"]["code"], &record["cause"]["phrase"]),
+        (&json!(404), &json!("Unknown There"))
+    );
 }
 
 #[test]
@@ -110,7 +116,8 @@ fn a_chain_of_provider_routes_is_gone_through_by_priority() {
     let ids = trunks(&tandem, [&primary, &secondary, &tertiary]);
     // Made in another order than they are to be tried in.
     for (priority, id) in [(3, &ids[2]), (1, &ids[0]), (2, &ids[1])] {
-        let route = json!({ "name": format!("priority {priority}"), "provider_id": id, "priority": priority });
+        let route =
+            json!({ "name": format!("priority {priority}"), "provider_id": id, "priority": priority });
         tandem.create("routes", route);
     }
     let mut phone = phone(&tandem);
@@ -122,7 +129,10 @@ fn a_chain_of_provider_routes_is_gone_through_by_priority() {
         peer.wait_passed(PATIENCE);
     }
     let record = tandem.wait_record();
-    assert_eq!((codes(&record), tried(&record)), (vec![503, 500, 200], ids.iter().map(String::as_str).collect()));
+    assert_eq!(
+        (codes(&record), tried(&record)),
+        (vec![503, 500, 200], ids.iter().map(String::as_str).collect())
+    );
 }
 
 #[test]

@@ -164,6 +164,69 @@ fn two_phones_ring_and_the_first_to_answer_has_the_call() {
 }
 
 #[test]
+fn keys_that_are_pressed_are_heard_on_the_other_side() {
+    let tandem = Tandem::new().start();
+    let (mut alice, mut bob) = alice_and_bob(&tandem, Answer::Auto);
+    alice.dial("bob");
+    talk(&mut alice, &mut bob);
+    for key in ['5', '#'] {
+        alice.press(key);
+        assert_eq!(bob.wait_key(), key.to_string());
+    }
+}
+
+#[test]
+fn an_extension_without_a_phone_is_not_available() {
+    let tandem = Tandem::new().start();
+    tandem.extension("alice");
+    tandem.extension("bob");
+    let mut alice = tandem.phone("alice").start();
+    alice.wait_registered();
+    alice.dial("bob");
+    assert!(alice.wait_closed().starts_with("480 "));
+    alice.dial("carol");
+    assert!(alice.wait_closed().starts_with("404 "));
+}
+
+#[test]
+fn a_pbx_that_registers_to_us_is_a_trunk() {
+    let tandem = Tandem::new().start();
+    let pbx = json!({ "name": "pbx", "mode": "register_in", "username": "pbx", "password": PASSWORD });
+    let pbx_trunk = tandem.create("trunks", pbx);
+    let alice = tandem.extension("alice");
+    tandem.create("numbers", json!({ "number": "+49301", "extension_id": alice }));
+    tandem.create("numbers", json!({ "number": NUMBER, "trunk_id": pbx_trunk }));
+    assert_eq!(tandem.status(&pbx_trunk)["state"], "unregistered");
+    let mut alice = tandem.phone("alice").tone(440).start();
+    let mut pbx = tandem.phone("pbx").tone(880).start();
+    alice.wait_registered();
+    pbx.wait_registered();
+    tandem.wait_state(&pbx_trunk, "registered");
+
+    pbx.dial("+49301");
+    talk(&mut alice, &mut pbx);
+    pbx.hang_up();
+    alice.wait_closed();
+    assert_eq!(tandem.wait_record()["caller"]["trunk_id"], pbx_trunk.as_str());
+}
+
+#[test]
+fn fifty_calls_at_a_time_all_go_by_the_script() {
+    const CALLS: u32 = 50;
+    let tandem = Tandem::new().rtp_ports(4 * CALLS as u16).start();
+    let mut callee = Scenario::new("uas").on(beside(31)).calls(CALLS).start();
+    let trunk = tandem.trunk_to("callee", callee.addr());
+    with_caller(&tandem, json!({ "number": NUMBER, "trunk_id": trunk }));
+
+    let calls = caller(&tandem, "uac").calls(CALLS).rate(100).duration(Duration::from_millis(600));
+    assert_eq!(calls.run().successful, u64::from(CALLS));
+    assert_eq!(callee.wait_passed(PATIENCE).successful, u64::from(CALLS));
+    let records = tandem.wait_records(CALLS as usize);
+    assert!(records.iter().all(|record| record["outcome"] == "answered" && record["ended_by"] == "caller"));
+    assert!(tandem.calls().is_empty());
+}
+
+#[test]
 fn tcp_phones_talk_to_udp_phones() {
     let tandem = Tandem::new().start();
     tandem.extension("alice");

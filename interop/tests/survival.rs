@@ -56,7 +56,10 @@ fn everything_is_still_there_after_a_crash_and_after_an_end_in_order() {
 
     let before = kept(&tandem);
     assert_eq!(before.len(), 6);
-    assert!(before[..5].iter().all(|items| items.as_array().is_some_and(|items| items.len() == 1)), "{before:#?}");
+    assert!(
+        before[..5].iter().all(|items| items.as_array().is_some_and(|items| items.len() == 1)),
+        "{before:#?}"
+    );
     tandem.kill9();
     tandem.restart();
     assert_eq!(kept(&tandem), before);
@@ -73,7 +76,8 @@ fn a_phone_that_registered_before_a_crash_rings_after_it() {
 
     tandem.kill9();
     tandem.restart();
-    let call = Scenario::new("uac_auth").target(tandem.sip()).number("office").credentials("caller", PASSWORD);
+    let call =
+        Scenario::new("uac_auth").target(tandem.sip()).number("office").credentials("caller", PASSWORD);
     call.duration(Duration::from_millis(100)).run();
     phone.wait_established();
     phone.wait_closed();

@@ -101,6 +101,9 @@ fn an_id_that_was_not_replaced_is_refused_in_words() {
     let tandem = Tandem::new().start();
     let refused = paste(&tandem, ROUTE, &[]);
     assert_eq!(refused["status"], 400);
-    assert_eq!((&refused["field"], &refused["message"]), (&json!("provider_id"), &json!("this is not an id")));
+    assert_eq!(
+        (&refused["field"], &refused["message"]),
+        (&json!("provider_id"), &json!("this is not an id"))
+    );
     assert!(!text(&refused["fix"]).is_empty(), "{refused:#}");
 }

@@ -56,7 +56,7 @@ pub async fn start(options: &Options, on_event: Box<dyn Fn(&Event) + Send>) -> R
     let relay = Arc::new(Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?);
     let (records, records_task) = RecordWriter::start(store.clone());
     let listens = options.sip.clone();
-    let engine = Engine::new(settings(options)?, config.clone(), bindings, clock.now());
+    let engine = Engine::new(settings(options, secret(&store).await?)?, config.clone(), bindings, clock.now());
     let parts = Parts {
         engine,
         clock,
@@ -118,7 +118,7 @@ impl Server {
     }
 }
 
-fn settings(options: &Options) -> Result<Settings, Box<dyn Error>> {
+fn settings(options: &Options, secret: [u8; 32]) -> Result<Settings, Box<dyn Error>> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random bytes: {error}"))?;
     let listeners = options
@@ -138,8 +138,22 @@ fn settings(options: &Options) -> Result<Settings, Box<dyn Error>> {
             algorithms: options.auth_algorithms.clone(),
             ..RegistrarConfig::default()
         },
+        secret,
         seed,
     })
+}
+
+/// What the installation has made up for itself and keeps.
+async fn secret(store: &Store) -> Result<[u8; 32], Box<dyn Error>> {
+    const NAME: &str = "secret";
+    let mut secret = [0; 32];
+    if let Some(kept) = store.setting(NAME).await? {
+        hex::decode_to_slice(kept, &mut secret)?;
+        return Ok(secret);
+    }
+    getrandom::fill(&mut secret).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    store.set_setting(NAME, &hex::encode(secret)).await?;
+    Ok(secret)
 }
 
 /// The token given from outside, else the stored one, else a new one that is shown once.

@@ -81,6 +81,7 @@ impl World {
             limits: Limits::default(),
             max_calls: 1_000,
             registrar: RegistrarConfig::default(),
+            secret: [7; 32],
             seed: bytes,
         };
         change(&mut settings);

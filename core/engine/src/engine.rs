@@ -37,6 +37,8 @@ pub struct Settings {
     pub max_calls: usize,
     /// The registrar's realm and limits.
     pub registrar: RegistrarConfig,
+    /// Kept over restarts, and with it our Contacts at providers.
+    pub secret: [u8; 32],
     /// Where all randomness comes from: unguessable in a server, chosen in a test.
     pub seed: [u8; 32],
 }
@@ -102,7 +104,7 @@ impl Engine {
         let pool = PortPool::new(settings.media_ports.0, settings.media_ports.1).with_quarantine(settings.media_quarantine);
         let hasher = ahash::RandomState::with_seeds(rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64());
         let mut engine = Engine {
-            trunks: Trunks::new(settings.local.clone()),
+            trunks: Trunks::new(settings.local.clone(), settings.secret),
             registrar,
             desk: MediaDesk::new(pool),
             seats: Seats::default(),

@@ -1,14 +1,17 @@
 //! Our Contact at a registrar: how it is written, and what the registrar says of it.
 
 use crate::CONTACT_TOKEN;
-use rand::Rng;
-use rand::rngs::StdRng;
+use crate::trunks::identity;
+use sha2::{Digest, Sha256};
 use tandem_model::Trunk;
 use tandem_sip_msg::{Header, Message, NameAddr, Uri, escape_user};
 
-/// A token that nobody can guess: 128 bits.
-pub(crate) fn token(rng: &mut StdRng) -> String {
-    format!("{:016x}{:016x}", rng.next_u64(), rng.next_u64())
+/// A trunk's token: 128 bits that nobody can guess who does not have the secret. The same after a restart, so that the
+/// Contact which the registrar still holds is replaced and not joined by another; another one for another account.
+pub(crate) fn token(secret: &[u8; 32], trunk: &Trunk) -> String {
+    let whose = format!("{} {:?}", trunk.id, identity(trunk));
+    let digest = Sha256::new().chain_update(secret).chain_update(whose).finalize();
+    hex::encode(&digest[..16])
 }
 
 /// `sip:USERNAME@host:port;...;gw=TOKEN`, without brackets.

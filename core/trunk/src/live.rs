@@ -8,7 +8,7 @@ use crate::request::Account;
 use crate::status::Shown;
 use crate::target::{Places, UNANSWERED};
 use crate::trunks::TrunkOutput;
-use crate::{OWNER_BIT, Resolved, retry};
+use crate::{OWNER_BIT, Resolved, contact, retry};
 use bytes::Bytes;
 use rand::RngExt;
 use std::collections::VecDeque;
@@ -84,6 +84,7 @@ pub(crate) fn slot_and_place(query: u64) -> (u32, usize) {
 pub(crate) struct Cx<'a, 's> {
     pub(crate) slot: Slot,
     pub(crate) local: &'a Local,
+    pub(crate) secret: &'a [u8; 32],
     pub(crate) timers: &'a mut Timers<(u32, Due)>,
     pub(crate) outputs: &'a mut VecDeque<TrunkOutput>,
     /// Counts look-ups.
@@ -147,9 +148,10 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new(config: Arc<Trunk>, cx: &mut Cx<'_, '_>) -> Live {
+        let token = contact::token(cx.secret, &config);
         Live {
             places: Places::of(&config),
-            registration: Registration::new(&config, Account::new(cx.sip.rng)),
+            registration: Registration::new(&config, Account::new(token, cx.sip.rng)),
             health: Health::default(),
             shown: Shown::default(),
             last_code: None,

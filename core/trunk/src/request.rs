@@ -22,8 +22,8 @@ pub(crate) struct Account {
 }
 
 impl Account {
-    pub(crate) fn new(rng: &mut StdRng) -> Account {
-        Account { call_id: random(rng), from_tag: tag(rng), token: crate::contact::token(rng), cseq: 0 }
+    pub(crate) fn new(token: String, rng: &mut StdRng) -> Account {
+        Account { call_id: random(rng), from_tag: tag(rng), token, cseq: 0 }
     }
 }
 

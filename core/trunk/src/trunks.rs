@@ -7,6 +7,7 @@ use crate::local::Local;
 use crate::registration::State;
 use crate::target::{HostPort, Query, Resolved};
 use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub enum TrunkOutput {
 #[derive(Debug)]
 pub struct Trunks {
     local: Local,
+    /// Makes the tokens of Contacts.
+    secret: [u8; 32],
     slots: Vec<Entry>,
     free: Vec<u32>,
     by_id: BTreeMap<TrunkId, u32>,
@@ -57,10 +60,11 @@ struct Entry {
 }
 
 impl Trunks {
-    /// No trunk yet.
-    pub fn new(local: Local) -> Trunks {
+    /// No trunk yet. With the same `secret` Contacts stay the same over a restart.
+    pub fn new(local: Local, secret: [u8; 32]) -> Trunks {
         Trunks {
             local,
+            secret,
             slots: Vec::new(),
             free: Vec::new(),
             by_id: BTreeMap::new(),
@@ -268,6 +272,7 @@ impl Trunks {
         let mut cx = Cx {
             slot,
             local: &self.local,
+            secret: &self.secret,
             timers: &mut self.timers,
             outputs: &mut self.outputs,
             queries: &mut self.queries,
@@ -307,6 +312,7 @@ impl Trunks {
         let mut cx = Cx {
             slot,
             local: &self.local,
+            secret: &self.secret,
             timers: &mut self.timers,
             outputs: &mut self.outputs,
             queries: &mut self.queries,
@@ -371,7 +377,11 @@ impl Trunks {
         entry.slot = slot.next_generation();
         self.free.push(slot.index);
         self.index.take(slot.index);
-        self.tokens.remove(&live.registration.account.token);
+        // One that was changed and changed back has the same as the one before.
+        let token = &live.registration.account.token;
+        if self.tokens.get(token) == Some(&slot.index) {
+            self.tokens.remove(token);
+        }
         for due in [Due::Register, Due::Expire, Due::Probe, Due::ProbeTimeout] {
             self.timers.cancel((slot.index, due));
         }
@@ -391,7 +401,7 @@ impl Trunks {
 }
 
 /// What makes another account of a trunk: where it is, and who we are there.
-fn identity(trunk: &Trunk) -> impl PartialEq + '_ {
+pub(crate) fn identity(trunk: &Trunk) -> impl PartialEq + fmt::Debug + '_ {
     let place =
         (trunk.mode, &trunk.host, trunk.port, trunk.transport, &trunk.registrar, &trunk.outbound_proxy);
     let who = (&trunk.username, trunk.account_user(), trunk.from_host(), &trunk.contact_params);

@@ -1,8 +1,8 @@
 //! The REST API: its routes, its OpenAPI document, its documentation page and the HTTP server beneath.
 //!
 //! A request passes `finish` (request id, error envelope, log), `router` (authorization, parameters) and one handler,
-//! which asks the [`Backend`]. The table in `router` is the only list of operations: requests are served from it and
-//! the OpenAPI document is written from it.
+//! which asks the [`Backend`]. The table in `operations` is the only list of what there is: requests are served from it
+//! and the OpenAPI document is written from it.
 
 mod auth;
 mod backend;

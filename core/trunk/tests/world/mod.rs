@@ -133,7 +133,7 @@ impl World {
             now: Time::from_secs(1_700_000_000),
             rng: StdRng::seed_from_u64(seed),
             txn: Transactions::new(config),
-            trunks: Trunks::new(local()),
+            trunks: Trunks::new(local(), [9; 32]),
             sent: VecDeque::new(),
             seen: BTreeMap::new(),
             retransmissions: 0,

@@ -170,8 +170,15 @@ fn patch(name: &str, create: &Value) -> Value {
         "properties": properties,
     });
     let mut twice: Vec<Value> = aliases(name).iter().map(|(alias, field)| not_both(alias, field)).collect();
-    if name == "Route" {
-        twice.push(not_both("steps", "provider_id"));
+    let not_all = |fields: [Value; 2]| json!({ "not": merged(&fields) });
+    match name {
+        "Route" => twice.push(not_both("steps", "provider_id")),
+        "Extension" => twice.push(not_all([is_null("number"), is_null("username")])),
+        "Number" => {
+            twice.push(not_all([has("extension_id"), has("trunk_id")]));
+            twice.push(not_all([is_null("extension_id"), is_null("trunk_id")]));
+        }
+        _ => {}
     }
     if !twice.is_empty() {
         schema["allOf"] = json!(twice);
@@ -255,6 +262,10 @@ fn trunk_modes() -> Value {
 
 fn has(field: &str) -> Value {
     json!({ "required": [field], "properties": { field: { "type": "string" } } })
+}
+
+fn is_null(field: &str) -> Value {
+    json!({ "required": [field], "properties": { field: { "type": "null" } } })
 }
 
 fn has_not(field: &str) -> Value {
