@@ -144,7 +144,8 @@ impl Carrier {
         for source in &self.trusted {
             writeln!(block, "    $sht(trusted=>{source}) = 1;").unwrap();
         }
-        block + "}\n"
+        // A block may not be empty.
+        block + "    return;\n}\n"
     }
 
     fn route_block(&self) -> String {

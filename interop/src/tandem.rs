@@ -116,6 +116,15 @@ const SIP: u16 = 0;
 const HTTP: u16 = 1;
 const FIRST_RTP: u16 = 2;
 
+/// What a second server may want of a first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shared {
+    /// The data folder.
+    Data,
+    /// The ports.
+    Ports,
+}
+
 /// A Tandem with its data, running or not.
 #[derive(Debug)]
 pub struct Server {
@@ -193,11 +202,14 @@ impl Server {
         self.process_mut().wait_ended(limit)
     }
 
-    /// Starts another one on the same data folder, with ports of its own; tells how it ended and what it said.
+    /// Starts another one that wants something which this one has; tells how it ended and what it said.
     #[track_caller]
-    pub fn start_rival(&self) -> (ExitStatus, String) {
+    pub fn start_rival(&self, wants: Shared) -> (ExitStatus, String) {
         let ports = Ports::take(FIRST_RTP + self.settings.rtp_ports);
-        let args = self.settings.args(&ports, &self.data_dir());
+        let args = match wants {
+            Shared::Data => self.settings.args(&ports, &self.data_dir()),
+            Shared::Ports => self.settings.args(&self.ports, &self.dir.path().join("other-data")),
+        };
         let mut rival = Process::start("rival", self.dir.path(), binary(), args, &[]);
         let status = rival.wait_ended(PATIENCE);
         (status, rival.log())
@@ -225,6 +237,15 @@ impl Server {
         });
         self.process = Some(process);
     }
+}
+
+/// Runs the binary to its end, which must come within `limit`; tells how it ended and what it said.
+#[track_caller]
+pub fn run(args: &[&str], limit: Duration) -> (ExitStatus, String) {
+    let dir = work_dir("run");
+    let mut process = Process::start("tandem", dir.path(), binary(), args, &[]);
+    let status = process.wait_ended(limit);
+    (status, process.log())
 }
 
 /// The binary to test: `TANDEM_BIN`, or the one that cargo built next to this test. Cargo does not

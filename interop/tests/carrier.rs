@@ -235,6 +235,58 @@ fn a_carrier_may_want_a_password_for_calls_only() {
 }
 
 #[test]
+fn two_accounts_at_one_carrier_are_told_apart() {
+    const THEIRS: &str = "+4940888";
+    let tandem = Tandem::new().start();
+    let mut subscriber = subscriber();
+    let carrier = carrier().account("bolt", "other-secret").number(THEIRS, "bolt");
+    let carrier = carrier.route("+4930", subscriber.addr()).start();
+    let (mut office, acme) = phone_and_trunk(&tandem, trunk_at(&carrier));
+    let mut second = trunk_at(&carrier);
+    for (field, value) in [("name", "second"), ("username", "bolt"), ("password", "other-secret")] {
+        second[field] = json!(value);
+    }
+    let bolt = tandem.create("trunks", second);
+    let extension = tandem.rest().get("/v1.0/extensions").ok()["items"][0]["id"].as_str().unwrap().to_owned();
+    tandem.number(THEIRS, &extension);
+    tandem.wait_state(&bolt, "registered");
+
+    for (number, trunk, calls) in [(THEIRS, &bolt, 1), (OURS, &acme, 2)] {
+        subscriber.dial(&carrier.uri(number));
+        office.wait_established();
+        subscriber.hang_up();
+        office.wait_closed();
+        let record = tandem.wait_records(calls).remove(0);
+        assert_eq!(
+            (&record["caller"]["trunk_id"], &record["callee"]["number"]),
+            (&json!(trunk), &json!(number))
+        );
+    }
+}
+
+#[test]
+fn a_domain_without_an_address_is_reached_through_its_proxy() {
+    let tandem = Tandem::new().start();
+    let mut subscriber = subscriber();
+    let carrier = carrier().route("+4930", subscriber.addr()).start();
+    let mut trunk = trunk_at(&carrier);
+    trunk["host"] = json!("carrier.test");
+    trunk["port"] = Value::Null;
+    trunk["outbound_proxy"] = json!(carrier.addr().to_string());
+    let (mut office, _) = phone_and_trunk(&tandem, trunk);
+
+    office.dial(PSTN);
+    talk(&mut office, &mut subscriber);
+    let messages = carrier.messages();
+    assert!(
+        messages.iter().any(|message| message.starts_with("<< REGISTER sip:carrier.test ")),
+        "{messages:#?}"
+    );
+    let invite = format!("<< INVITE sip:{PSTN}@carrier.test ");
+    assert!(messages.iter().any(|message| message.starts_with(&invite)), "{messages:#?}");
+}
+
+#[test]
 fn a_carrier_may_be_reached_over_tcp() {
     let tandem = Tandem::new().start();
     let mut subscriber = subscriber();

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use tandem_interop::baresip::Phone;
+use tandem_interop::kamailio::Carrier;
 use tandem_interop::ports::beside;
 use tandem_interop::process::PATIENCE;
 use tandem_interop::sipp::{Scenario, Sipp};
@@ -133,6 +134,39 @@ fn a_chain_of_provider_routes_is_gone_through_by_priority() {
         (codes(&record), tried(&record)),
         (vec![503, 500, 200], ids.iter().map(String::as_str).collect())
     );
+}
+
+#[test]
+fn a_trunk_that_failed_a_call_is_passed_over_by_the_next() {
+    let tandem = tandem();
+    let mut carrier = Carrier::new().on(beside(10)).start();
+    let mut well = Scenario::new("uas").calls(2).on(beside(11)).start();
+    let first = tandem.create(
+        "trunks",
+        json!({
+            "name": "first",
+            "host": carrier.addr().ip().to_string(),
+            "port": carrier.addr().port(),
+            "ping_fail": 1,
+        }),
+    );
+    let second = tandem.trunk_to("second", well.addr());
+    tandem.route_over(&[&first, &second]);
+    let mut phone = phone(&tandem);
+    tandem.wait_state(&first, "reachable");
+
+    carrier.stop();
+    for calls in 1..=2 {
+        phone.dial(NUMBER);
+        phone.wait_established();
+        phone.hang_up();
+        tandem.wait_records(calls);
+    }
+    well.wait_passed(PATIENCE);
+    assert_eq!(tandem.status(&first)["state"], "unreachable");
+    let records = tandem.wait_records(2);
+    assert_eq!(tried(&records[1]), [first.as_str(), second.as_str()]);
+    assert_eq!(tried(&records[0]), [second.as_str()]);
 }
 
 #[test]

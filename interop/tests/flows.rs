@@ -164,6 +164,27 @@ fn two_phones_ring_and_the_first_to_answer_has_the_call() {
 }
 
 #[test]
+fn sound_from_a_third_address_is_not_let_in() {
+    let tandem = Tandem::new().start();
+    tandem.extension("alice");
+    tandem.extension("bob");
+    // Signals from there, and names it in the SDP, but sends RTP from 127.0.0.1.
+    let mut alice = tandem.phone("alice").on(beside(33)).tone(440).start();
+    let mut bob = tandem.phone("bob").tone(880).start();
+    alice.wait_registered();
+    bob.wait_registered();
+
+    alice.dial("bob");
+    alice.wait_hears(880);
+    assert_eq!(bob.received(), 0);
+    alice.hang_up();
+    bob.wait_closed();
+    let record = tandem.wait_record();
+    assert_eq!(record["media_from_caller"]["packets"], 0, "{record:#}");
+    assert!(record["media_from_caller"]["dropped"].as_u64() > Some(20), "{record:#}");
+}
+
+#[test]
 fn keys_that_are_pressed_are_heard_on_the_other_side() {
     let tandem = Tandem::new().start();
     let (mut alice, mut bob) = alice_and_bob(&tandem, Answer::Auto);
@@ -264,6 +285,24 @@ fn a_trunk_may_be_reached_over_tcp() {
     alice.hang_up();
     peer.wait_passed(PATIENCE);
     assert_eq!(tandem.wait_record()["attempts"][0]["target"], format!("tcp:{}", peer.addr()));
+}
+
+#[test]
+fn a_trunk_may_have_a_name_from_the_hosts_file() {
+    let tandem = Tandem::new().start();
+    let mut peer = Scenario::new("uas").start();
+    let host = json!({ "name": "near", "host": "localhost", "port": peer.addr().port(), "ping_interval": 0 });
+    let trunk = tandem.create("trunks", host);
+    tandem.route_over(&[&trunk]);
+    tandem.extension("alice");
+    let mut alice = tandem.phone("alice").start();
+    alice.wait_registered();
+
+    alice.dial(NUMBER);
+    alice.wait_established();
+    alice.hang_up();
+    peer.wait_passed(PATIENCE);
+    assert_eq!(tandem.wait_record()["attempts"][0]["target"], format!("udp:{}", peer.addr()));
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tandem_interop::Transport;
 use tandem_interop::baresip::Phone;
 use tandem_interop::ports::beside;
 use tandem_interop::process::{PATIENCE, wait_until};
 use tandem_interop::sipp::{Scenario, Sipp};
-use tandem_interop::tandem::office::PASSWORD;
-use tandem_interop::tandem::{Server, Tandem};
+use tandem_interop::tandem::office::{PASSWORD, text};
+use tandem_interop::tandem::{Server, Shared, Tandem};
 
 const NUMBER: &str = "+4930123";
 
@@ -31,6 +32,10 @@ fn live_call(tandem: &Server, phone: &mut Phone) {
     phone.dial("+49401");
     phone.wait_established();
     tandem.wait_call("answered");
+}
+
+fn first_trunk(tandem: &Server) -> String {
+    text(&tandem.rest().get("/v1.0/trunks").ok()["items"][0]["id"])
 }
 
 /// All that is kept, as the API shows it.
@@ -82,6 +87,35 @@ fn a_phone_that_registered_before_a_crash_rings_after_it() {
     phone.wait_established();
     phone.wait_closed();
     assert_eq!(phone.log().matches("\nREGISTER ").count(), 2, "once, and once with the password");
+}
+
+#[test]
+fn a_tcp_phone_that_registered_before_a_crash_rings_after_it() {
+    let mut tandem = Tandem::new().start();
+    tandem.extension("office");
+    tandem.extension("caller");
+    let mut phone = tandem.phone("office").transport(Transport::Tcp).register_every(3600).start();
+    phone.wait_registered();
+
+    tandem.kill9();
+    tandem.restart();
+    let call = Scenario::new("uac_auth").target(tandem.sip()).number("office").credentials("caller", PASSWORD);
+    call.duration(Duration::from_millis(100)).run();
+    phone.wait_established();
+}
+
+#[test]
+fn a_phone_gets_out_of_a_call_that_a_crash_has_ended() {
+    let mut tandem = Tandem::new().start();
+    let (mut phone, _peer) = office(&tandem);
+    live_call(&tandem, &mut phone);
+    tandem.kill9();
+    tandem.restart();
+    assert!(tandem.calls().is_empty());
+    phone.hang_up();
+    phone.wait_closed();
+    wait_until("the BYE to be answered", PATIENCE, || phone.log().contains("SIP/2.0 481 "));
+    assert_eq!(tandem.status(&first_trunk(&tandem))["calls"], 0);
 }
 
 #[test]
@@ -139,10 +173,19 @@ fn a_second_interrupt_ends_the_wait() {
 #[test]
 fn one_data_folder_serves_one_server() {
     let tandem = Tandem::new().start();
-    let (status, said) = tandem.start_rival();
+    let (status, said) = tandem.start_rival(Shared::Data);
     assert_eq!(status.code(), Some(1));
     assert!(said.contains("tandem: ") && said.contains(tandem.data_dir().to_str().unwrap()), "{said}");
     assert!(said.contains("used by") || said.contains("in use"), "{said}");
+    assert!(tandem.rest().is_healthy());
+}
+
+#[test]
+fn a_port_that_is_taken_is_named() {
+    let tandem = Tandem::new().start();
+    let (status, said) = tandem.start_rival(Shared::Ports);
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains(&tandem.rest().addr().to_string()) && said.contains("in use"), "{said}");
     assert!(tandem.rest().is_healthy());
 }
 

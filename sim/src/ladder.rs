@@ -67,9 +67,17 @@ impl Ladder {
         let rungs = self.rungs.get(first..).unwrap_or_default();
         let start = rungs.first().map_or(Time::default(), |rung| rung.at);
         for rung in rungs {
-            let Some(what) = rung.what().filter(|what| !skip.iter().any(|method| what.contains(method))) else { continue };
+            let Some(what) = rung.what().filter(|what| !skip.iter().any(|method| what.contains(method)))
+            else {
+                continue;
+            };
             let ms = rung.at.since(start).as_micros() as f64 / 1000.0;
-            let _ = writeln!(out, "{ms:>9.1} ms  {:>9} -> {:<9}  {what}", self.shown(rung.from), self.shown(rung.to));
+            let _ = writeln!(
+                out,
+                "{ms:>9.1} ms  {:>9} -> {:<9}  {what}",
+                self.shown(rung.from),
+                self.shown(rung.to)
+            );
         }
         out
     }

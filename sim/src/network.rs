@@ -26,7 +26,13 @@ pub struct Faults {
 impl Default for Faults {
     /// A good network: 5 ms and nothing else.
     fn default() -> Faults {
-        Faults { loss: 0.0, duplication: 0.0, reordering: 0.0, delay: Duration::from_millis(5), jitter: Duration::ZERO }
+        Faults {
+            loss: 0.0,
+            duplication: 0.0,
+            reordering: 0.0,
+            delay: Duration::from_millis(5),
+            jitter: Duration::ZERO,
+        }
     }
 }
 
@@ -57,7 +63,15 @@ pub struct Network {
 impl Network {
     /// A network whose faults are decided by `seed`.
     pub fn new(seed: u64, faults: Faults) -> Network {
-        Network { faults, rng: StdRng::seed_from_u64(seed), flying: BTreeMap::new(), sent: 0, delivered: 0, fates: BTreeMap::new(), lost: None }
+        Network {
+            faults,
+            rng: StdRng::seed_from_u64(seed),
+            flying: BTreeMap::new(),
+            sent: 0,
+            delivered: 0,
+            fates: BTreeMap::new(),
+            lost: None,
+        }
     }
 
     /// Decides what becomes of the n-th signalling packet from now, counted from 0.
@@ -88,7 +102,8 @@ impl Network {
         }
         let n = self.sent;
         self.sent += 1;
-        if self.lost.is_some_and(|(to, start)| packet.to == to && packet.bytes.starts_with(start.as_bytes())) {
+        if self.lost.is_some_and(|(to, start)| packet.to == to && packet.bytes.starts_with(start.as_bytes()))
+        {
             return;
         }
         match self.fates.remove(&n) {

@@ -5,9 +5,11 @@ mod answered;
 mod auth;
 mod call;
 mod calling;
+mod changing;
 mod client;
 mod media;
 mod registering;
+mod ringing;
 mod server;
 
 pub use auth::Registered;
@@ -236,6 +238,8 @@ impl Ua {
 
     fn find_call(&self, message: &Message) -> Option<usize> {
         let own_tag = if message.is_request() { message.to_tag() } else { message.from_tag() };
-        self.calls.iter().rposition(|call| call.call_id == message.call_id() && own_tag.is_none_or(|tag| tag == call.local_tag))
+        self.calls.iter().rposition(|call| {
+            call.call_id == message.call_id() && own_tag.is_none_or(|tag| tag == call.local_tag)
+        })
     }
 }

@@ -237,8 +237,12 @@ impl World {
         if self.unreachable.contains(&packet.to) {
             self.engine.unreachable(packet.to, self.now);
         } else if packet.to == SERVER {
-            let flow =
-                Flow { transport: Transport::Udp, listener: ListenerId(0), remote: packet.from, connection: None };
+            let flow = Flow {
+                transport: Transport::Udp,
+                listener: ListenerId(0),
+                remote: packet.from,
+                connection: None,
+            };
             self.engine.receive(flow, packet.bytes.clone(), self.now);
         } else if packet.to.ip() == SERVER.ip() {
             if let Ok(forward) = self.board.packet(packet.to.port(), packet.from, &packet.bytes, self.now) {
@@ -246,9 +250,9 @@ impl World {
                 let packet = Packet { from, to: forward.to, bytes: packet.bytes.clone(), is_media: true };
                 self.network.send(packet, self.now);
             }
-        } else if let Some(ua) =
-            self.uas.iter_mut().find(|ua| if packet.is_media { ua.address.ip() == packet.to.ip() } else { ua.address == packet.to })
-        {
+        } else if let Some(ua) = self.uas.iter_mut().find(|ua| {
+            if packet.is_media { ua.address.ip() == packet.to.ip() } else { ua.address == packet.to }
+        }) {
             ua.receive(packet, self.now);
         }
     }
@@ -303,7 +307,12 @@ impl World {
                     self.network.send(packet, self.now);
                 }
                 Output::Resolve(query) => {
-                    self.resolving.push((self.now + Duration::from_millis(20), query.id, query.host, query.port));
+                    self.resolving.push((
+                        self.now + Duration::from_millis(20),
+                        query.id,
+                        query.host,
+                        query.port,
+                    ));
                 }
                 Output::Persist { id, changes } => self.writing.push((self.now + DISK, id, changes)),
                 Output::Media(command) => self.board.handle(command, self.now),

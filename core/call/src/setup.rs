@@ -342,7 +342,11 @@ impl Call {
                 out.give_up = Some(now + self.limits.silence);
                 continue;
             }
+            let is_device = matches!(out.target, Target::Extension(_));
             let failure = match out.stage {
+                // A person who is not reached is unavailable; a 408 would have the caller's carrier try another way here.
+                Stage::Calling if is_device => own_failure(480, "No response"),
+                Stage::Trying if is_device => own_failure(480, "No answer"),
                 Stage::Calling => own_failure(408, "No response"),
                 Stage::Trying => own_failure(408, "No ringing in time"),
                 _ => own_failure(480, "No answer"),

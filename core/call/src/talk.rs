@@ -99,11 +99,7 @@ impl Call {
             LegEvent::Changed { body } => self.changed(who, body, ctx),
             LegEvent::ChangeRefused { code, phrase } => self.change_refused(who, code, &phrase, ctx),
             LegEvent::ChangeAcked { body } => self.change_acked(who, body, ctx),
-            LegEvent::ChangeCancelled => {
-                if self.set_change(None).is_some_and(|change| change.from == who) {
-                    self.parts(who.other()).leg.cancel_change(&mut ctx.sip);
-                }
-            }
+            LegEvent::ChangeCancelled => self.change_cancelled(who, ctx),
             _ => {}
         }
     }
@@ -187,6 +183,14 @@ impl Call {
     fn change_refused(&mut self, who: Who, code: u16, phrase: &str, ctx: &mut Ctx) {
         if let Some(change) = self.set_change(None).filter(|change| change.from == who.other()) {
             self.parts(change.from).leg.refuse_change(code, phrase, &mut ctx.sip);
+        }
+    }
+
+    /// The side that asked took it back: so do we on the other (RFC 3261 §9.1).
+    fn change_cancelled(&mut self, who: Who, ctx: &mut Ctx) {
+        if let Some(change) = self.set_change(None) {
+            debug_assert!(change.from == who, "only who asked can take it back");
+            self.parts(change.from.other()).leg.cancel_change(&mut ctx.sip);
         }
     }
 

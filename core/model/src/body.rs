@@ -80,7 +80,7 @@ fn merge_field(target: &mut Object, name: String, patch: Value) {
 
 fn object(kind: Kind, body: Value) -> Result<Object, Rejection> {
     let Value::Object(object) = body else {
-        let message = format!("a {} is a JSON object", kind.name());
+        let message = format!("the body of a change to the {}s is a JSON object", kind.name());
         return Err(Rejection::one(RejectionKind::Invalid, "", "WRONG_TYPE", message, "send `{ ... }`"));
     };
     Ok(object)
@@ -156,7 +156,7 @@ fn assemble(kind: Kind, id: Uuid, given: Vec<Given>, mut findings: Findings) -> 
 fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
     let has = |name: &str| given.iter().any(|field| field.name == name && !field.value.is_null());
     let mut need = |name: &str, fix: &str| {
-        findings.invalid(name, "REQUIRED", format!("a {} needs `{name}`", kind.name()), fix);
+        findings.invalid(name, "REQUIRED", format!("every {} needs `{name}`", kind.name()), fix);
     };
     match kind {
         Kind::Trunk if !has("name") => need("name", "give it a name of 1 to 64 characters"),

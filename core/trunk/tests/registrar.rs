@@ -6,6 +6,7 @@ mod world;
 use house::*;
 use serde_json::json;
 use tandem_model::{Binding, BindingOwner, Entity, Event, RegistrationState, TrunkId};
+use tandem_sip_dialog::digest::Algorithm;
 use tandem_sip_msg::{Challenge, ConnectionId, Flow, Header, ListenerId, Transport};
 use tandem_trunk::BindingChange;
 use world::{address, secs};
@@ -33,6 +34,19 @@ fn a_phone_is_challenged_and_then_registered_where_it_came_from() {
     assert_eq!(house.registrar.at(address("203.0.113.5:40001"), house.now), Some(owner(1)));
     assert_eq!(house.registrar.at(address("203.0.113.5:40002"), house.now), None);
     assert!(matches!(&house.events[0], Event::RegistrationAdded { expires: 3600, .. }));
+}
+
+#[test]
+fn an_algorithm_that_was_not_offered_is_not_taken() {
+    let mut phone = Phone::new(1, "203.0.113.5:40001");
+    let contact = [(Header::Contact, "<sip:phone-1@10.0.0.1:5062>")];
+    let mut md5 = House::offering(&[Algorithm::MD5]);
+    let challenged = md5.bare(&mut phone, &contact);
+    assert_eq!(challenged.headers(Header::WwwAuthenticate).count(), 1);
+    // The nonce is as good here, only the algorithm is not.
+    let mut sha = House::offering(&[Algorithm::SHA_256]);
+    assert_eq!(sha.with_credentials(&mut phone, &challenged, &contact).unwrap().code(), Some(401));
+    assert_eq!(md5.with_credentials(&mut phone, &challenged, &contact).unwrap().code(), Some(200));
 }
 
 #[test]

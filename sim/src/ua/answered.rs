@@ -11,7 +11,14 @@ use tandem_time::Time;
 
 impl Ua {
     /// `is_awaited`: no final response came before.
-    pub(super) fn on_invite_response(&mut self, message: &Message, code: u16, from: SocketAddr, is_awaited: bool, now: Time) {
+    pub(super) fn on_invite_response(
+        &mut self,
+        message: &Message,
+        code: u16,
+        from: SocketAddr,
+        is_awaited: bool,
+        now: Time,
+    ) {
         let Some(n) = self.find_call(message) else { return };
         match code {
             100..=199 if is_awaited => self.on_provisional(n, message, code, now),
@@ -124,7 +131,11 @@ impl Ua {
     fn ack_failure(&mut self, n: usize, message: &Message) {
         let call = &self.calls[n];
         // Of the first INVITE, whatever became the target since.
-        let uri = call.line.as_ref().filter(|_| call.answered_at.is_none()).map_or(&call.remote_target, |line| &line.uri);
+        let uri = call
+            .line
+            .as_ref()
+            .filter(|_| call.answered_at.is_none())
+            .map_or(&call.remote_target, |line| &line.uri);
         let mut w = Writer::request("ACK", uri);
         w.header(Header::Via, message.top_via().as_str());
         w.header(Header::MaxForwards, 70);

@@ -65,21 +65,35 @@ impl Ua {
     /// A challenge; one that says so when credentials came with a nonce of before.
     pub(super) fn challenge(&self, message: &Message) -> String {
         let value = message.header(Header::Authorization).or(message.header(Header::ProxyAuthorization));
-        let old = value.and_then(Credentials::parse).is_some_and(|credentials| credentials.nonce != self.nonce);
+        let old =
+            value.and_then(Credentials::parse).is_some_and(|credentials| credentials.nonce != self.nonce);
         let stale = if old { ", stale=true" } else { "" };
         let Ua { name, nonce, algorithm, .. } = self;
         format!("Digest realm=\"{name}\", nonce=\"{nonce}\", algorithm={algorithm}, qop=\"auth\"{stale}")
     }
 
     /// The header that answers a challenge, if it can be answered.
-    pub(super) fn answer_to(&mut self, challenged: &Message, method: &str, uri: &str) -> Option<(Header, String)> {
+    pub(super) fn answer_to(
+        &mut self,
+        challenged: &Message,
+        method: &str,
+        uri: &str,
+    ) -> Option<(Header, String)> {
         let weaker = self.only_md5.then(|| without_sha(challenged));
         let digest = self.digest.as_mut()?;
         digest.answer(weaker.as_ref().unwrap_or(challenged), method, uri, &mut self.rng).ok()
     }
 
-    pub(super) fn register(&mut self, message: &Message, username: &str, source: SocketAddr, now: Time) -> u32 {
-        let asked = message.contact().and_then(|contact| contact.params().get("expires").and_then(|e| e.parse().ok()));
+    pub(super) fn register(
+        &mut self,
+        message: &Message,
+        username: &str,
+        source: SocketAddr,
+        now: Time,
+    ) -> u32 {
+        let asked = message
+            .contact()
+            .and_then(|contact| contact.params().get("expires").and_then(|e| e.parse().ok()));
         let granted = asked.or(message.expires()).unwrap_or(3600).min(self.max_expires);
         if granted == 0 {
             self.registered.remove(username);
@@ -89,7 +103,8 @@ impl Ua {
         let contact = message.contact().map(|contact| contact.uri().as_str().to_owned()).unwrap_or_default();
         let until = now + std::time::Duration::from_secs(granted.into());
         let (call_id, cseq) = (message.call_id().to_owned(), message.cseq());
-        self.registered.insert(username.to_owned(), Registered { contact, source, until, times, call_id, cseq });
+        self.registered
+            .insert(username.to_owned(), Registered { contact, source, until, times, call_id, cseq });
         granted
     }
 }
@@ -97,6 +112,7 @@ impl Ua {
 /// The same message with none of its SHA-256 challenges.
 fn without_sha(challenged: &Message) -> Message {
     let text = String::from_utf8_lossy(challenged.as_bytes()).into_owned();
-    let kept: String = text.split_inclusive("\r\n").filter(|line| !line.contains("algorithm=SHA-256")).collect();
+    let kept: String =
+        text.split_inclusive("\r\n").filter(|line| !line.contains("algorithm=SHA-256")).collect();
     Message::parse(kept.into()).unwrap_or_else(|_| challenged.clone())
 }

@@ -1,8 +1,8 @@
 //! A call as a user agent sees it.
 
+use super::Ua;
 use super::calling::Line;
 use super::media::Media;
-use super::Ua;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub struct UaCall {
     pub reasons: Vec<String>,
     /// BYE came, and who sent it: we (`false`) or the peer (`true`).
     pub ended_by_peer: Option<bool>,
+    /// Its answer was never acknowledged.
+    pub never_acked: bool,
     /// re-INVITEs received.
     pub changes: u32,
     /// The final status of our last re-INVITE.
@@ -114,6 +116,7 @@ impl UaCall {
             heard: Vec::new(),
             reasons: Vec::new(),
             ended_by_peer: None,
+            never_acked: false,
             changes: 0,
             change_code: None,
             remote_sdp: None,

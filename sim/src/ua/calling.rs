@@ -86,7 +86,13 @@ impl Ua {
 
     pub(super) fn sdp(&self, n: usize, direction: Direction) -> Vec<u8> {
         let call = &self.calls[n];
-        Sdp::build_directed(self.shown.ip(), call.media.local.port(), &self.codecs, direction, call.sdp_version)
+        Sdp::build_directed(
+            self.shown.ip(),
+            call.media.local.port(),
+            &self.codecs,
+            direction,
+            call.sdp_version,
+        )
     }
 
     pub(super) fn send_invite(&mut self, n: usize, auth: Option<(Header, String)>, now: Time) {
@@ -110,7 +116,8 @@ impl Ua {
         let call = &mut self.calls[call.0];
         call.cancelled = true;
         let branch = call.invite_branch.clone();
-        let invite = self.pending.iter().find(|pending| pending.branch == branch && pending.method == "INVITE");
+        let invite =
+            self.pending.iter().find(|pending| pending.branch == branch && pending.method == "INVITE");
         if invite.is_some_and(|invite| invite.provisional) {
             self.send_cancel(branch, now);
         }

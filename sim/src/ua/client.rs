@@ -61,7 +61,11 @@ impl Ua {
             }
             if pending.due <= now {
                 let quiet = pending.provisional && pending.method == "INVITE";
-                pending.interval = if pending.method == "INVITE" { pending.interval * 2 } else { (pending.interval * 2).min(T2) };
+                pending.interval = if pending.method == "INVITE" {
+                    pending.interval * 2
+                } else {
+                    (pending.interval * 2).min(T2)
+                };
                 pending.due = if quiet { pending.until } else { (now + pending.interval).min(pending.until) };
                 if !quiet {
                     again.push((pending.to, pending.bytes.clone()));
@@ -73,7 +77,11 @@ impl Ua {
             self.send(to, bytes);
         }
         for branch in silent {
-            if let Some(call) = self.calls.iter_mut().find(|call| call.invite_branch == branch && call.stage != Stage::Talking) {
+            if let Some(call) = self
+                .calls
+                .iter_mut()
+                .find(|call| call.invite_branch == branch && call.stage != Stage::Talking)
+            {
                 call.stage = Stage::Over;
                 call.code = call.code.or(Some(408));
                 call.media.stop();

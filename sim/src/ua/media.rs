@@ -25,13 +25,23 @@ pub(super) struct Media {
 
 impl Media {
     pub(super) fn new(local: SocketAddr) -> Media {
-        Media { local, remote: None, next: None, talks: true, sent: 0, received: 0, ear: Ear::default(), talker: None }
+        Media {
+            local,
+            remote: None,
+            next: None,
+            talks: true,
+            sent: 0,
+            received: 0,
+            ear: Ear::default(),
+            talker: None,
+        }
     }
 
     /// Sends to where the peer's SDP says, as long as it wants to hear.
     pub(super) fn connect(&mut self, sdp: &Sdp, tone: f64, ssrc: u32, now: Time) {
         let Some(audio) = sdp.audio() else { return };
-        let wants = matches!(audio.direction, Direction::SendRecv | Direction::RecvOnly) && !audio.rtp.ip().is_unspecified();
+        let wants = matches!(audio.direction, Direction::SendRecv | Direction::RecvOnly)
+            && !audio.rtp.ip().is_unspecified();
         self.remote = (wants && !audio.refused).then_some(audio.rtp);
         let law = match audio.codecs.first() {
             Some(codec) if codec.name.eq_ignore_ascii_case("PCMA") => Law::A,

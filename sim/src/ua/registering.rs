@@ -81,7 +81,13 @@ impl Ua {
         self.answer(message, from, w.finish());
     }
 
-    fn refuse_register(&mut self, message: &Message, from: SocketAddr, code: u16, header: Option<(Header, String)>) {
+    fn refuse_register(
+        &mut self,
+        message: &Message,
+        from: SocketAddr,
+        code: u16,
+        header: Option<(Header, String)>,
+    ) {
         let mut w = Writer::reply(message, from, code, tandem_sip_msg::standard_reason(code), Some("reg"));
         if let Some((name, value)) = header {
             w.header(name, value);

@@ -26,7 +26,8 @@ impl World {
     /// Changes something as the API would.
     pub fn patch(&mut self, kind: Kind, id: &str, patch: Value) {
         let id = id.parse().expect("an id");
-        let entity = self.config.get(kind, id).expect("it exists").patch(patch).unwrap_or_else(|r| panic!("{r}"));
+        let entity =
+            self.config.get(kind, id).expect("it exists").patch(patch).unwrap_or_else(|r| panic!("{r}"));
         self.apply(&[Change::Put(entity)]).unwrap_or_else(|rejection| panic!("{rejection}"));
     }
 
@@ -102,7 +103,11 @@ impl World {
 
     /// Calls to a number ring an extension.
     pub fn number(&mut self, number: &str, extension: &str) -> String {
-        let found = self.config.extension_by_number(extension).map(|e| e.id.to_string()).expect("the extension is there");
+        let found = self
+            .config
+            .extension_by_number(extension)
+            .map(|e| e.id.to_string())
+            .expect("the extension is there");
         self.create(Kind::Number, json!({"number": number, "extension_id": found}))
     }
 

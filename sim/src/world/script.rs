@@ -1,12 +1,11 @@
 //! What happens in a world: the verbs of a test.
 
 use super::{SERVER, World};
-use crate::{Behaviour, CallRef, Line, Stage, UaCall};
+use crate::{Behaviour, CallRef, Line, Stage, Ua, UaCall};
 use std::time::Duration;
 use tandem_model::CallRecord;
 use tandem_sdp::Direction;
 use tandem_time::Time;
-use crate::Ua;
 
 impl World {
     /// A phone calls a number at the server.
@@ -39,7 +38,6 @@ impl World {
     pub fn treat(&mut self, ua: usize, behaviour: Behaviour) {
         self.uas[ua].treat_calls(move |_| behaviour.clone());
     }
-
 
     /// Somebody calls at the server with an INVITE addressed so.
     pub fn dial_line(&mut self, ua: usize, line: Line) -> CallRef {

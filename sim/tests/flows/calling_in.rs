@@ -96,7 +96,8 @@ fn accounts_on_one_address_are_told_apart_by_the_name_that_is_called() {
     let mut w = World::new();
     let (carrier, first) = w.plain_carrier("carrier", json!({"username": "north"}));
     let ip = w.address(carrier).ip().to_string();
-    let second = json!({"name": "south", "mode": "ip_auth", "host": ip, "username": "south", "ping_interval": 0});
+    let second =
+        json!({"name": "south", "mode": "ip_auth", "host": ip, "username": "south", "ping_interval": 0});
     let second = w.create(Kind::Trunk, second);
     w.phone("1001");
     w.number("15550001", "1001");
@@ -245,7 +246,7 @@ fn a_phone_that_is_switched_off_is_no_answer() {
     w.ua(phone).is_off = true;
     let call = w.dial(carrier, "15550001");
     w.run_for(secs(30));
-    assert!(matches!(w.call(carrier, call).code, Some(408 | 480)), "{:?}", w.call(carrier, call).code);
+    assert_eq!(w.call(carrier, call).code, Some(480));
     w.assert_quiet();
 }
 
@@ -253,7 +254,10 @@ fn a_phone_that_is_switched_off_is_no_answer() {
 fn a_disabled_extension_is_unavailable() {
     let mut w = World::new();
     let (carrier, _) = w.plain_carrier("carrier", json!({}));
-    w.create(Kind::Extension, json!({"name": "off", "number": "1001", "password": "1001-password", "enabled": false}));
+    w.create(
+        Kind::Extension,
+        json!({"name": "off", "number": "1001", "password": "1001-password", "enabled": false}),
+    );
     w.number("15550001", "1001");
     let call = w.dial(carrier, "15550001");
     w.run_for(secs(1));

@@ -209,7 +209,11 @@ fn a_redirection_is_not_followed_and_not_passed_on() {
     w.treat(carrier, Behaviour::refuse(302, "Moved Temporarily"));
     let call = w.dial(phone, "5551234");
     w.run_for(secs(1));
-    assert!(w.call(phone, call).code.is_some_and(|code| code == 480 || code >= 500), "{:?}", w.call(phone, call).code);
+    assert!(
+        w.call(phone, call).code.is_some_and(|code| code == 480 || code >= 500),
+        "{:?}",
+        w.call(phone, call).code
+    );
     w.assert_quiet();
 }
 
@@ -220,16 +224,22 @@ fn the_account_stands_in_from_unless_the_caller_is_to() {
         let mut more = account.clone();
         more["caller_id_in_from"] = json!(in_from);
         let (mut w, _, carrier) = world_with(more);
-        w.create(Kind::Extension, json!({
-            "name": "Bob", "number": "1002", "password": "1002-password", "outbound_cid": "15550100",
-        }));
+        w.create(
+            Kind::Extension,
+            json!({
+                "name": "Bob", "number": "1002", "password": "1002-password", "outbound_cid": "15550100",
+            }),
+        );
         let phone = w.another_phone("Bob", "1002");
         w.talk(phone, "5551234");
         let invite = invite(&w, carrier);
         assert_eq!(invite.from().uri().user(), Some(user));
         let asserted = invite.header(Header::PAssertedIdentity).unwrap();
         assert!(asserted.contains("sip:15550100@"), "{asserted}");
-        assert!(!String::from_utf8_lossy(invite.as_bytes()).contains("1002"), "the extension is nobody's business");
+        assert!(
+            !String::from_utf8_lossy(invite.as_bytes()).contains("1002"),
+            "the extension is nobody's business"
+        );
     }
 }
 
@@ -327,7 +337,11 @@ fn nothing_of_one_side_is_ever_seen_on_the_other() {
         for message in w.sent_to(here) {
             let text = String::from_utf8_lossy(message.as_bytes()).into_owned();
             for secret in &secrets {
-                assert!(!text.contains(secret.as_str()), "{secret:?} leaked to {}:\n{text}", w.everybody()[here].name);
+                assert!(
+                    !text.contains(secret.as_str()),
+                    "{secret:?} leaked to {}:\n{text}",
+                    w.everybody()[here].name
+                );
             }
         }
     }
@@ -337,7 +351,9 @@ fn nothing_of_one_side_is_ever_seen_on_the_other() {
 fn secrets_of(w: &World, n: usize) -> Vec<String> {
     let ua = &w.everybody()[n];
     let mut secrets = vec![ua.address.ip().to_string(), format!("Softphone-{}", ua.name)];
-    for message in w.sent_by(n).iter().chain(&w.sent_to(n)).filter(|message| message.method_name() != "REGISTER") {
+    for message in
+        w.sent_by(n).iter().chain(&w.sent_to(n)).filter(|message| message.method_name() != "REGISTER")
+    {
         secrets.push(message.call_id().to_owned());
         secrets.extend(message.from_tag().map(str::to_owned));
         secrets.extend(message.to_tag().map(str::to_owned));

@@ -14,7 +14,8 @@ fn secs(secs: u64) -> Duration {
 /// A phone and a route over so many carriers in order; (world, phone, carriers, trunks).
 fn world(carriers: usize) -> (World, usize, Vec<usize>, Vec<String>) {
     let mut w = World::new();
-    let made: Vec<(usize, String)> = (0..carriers).map(|n| w.plain_carrier(&format!("carrier {n}"), json!({}))).collect();
+    let made: Vec<(usize, String)> =
+        (0..carriers).map(|n| w.plain_carrier(&format!("carrier {n}"), json!({}))).collect();
     let (carriers, trunks): (Vec<usize>, Vec<String>) = made.into_iter().unzip();
     let ids: Vec<&str> = trunks.iter().map(String::as_str).collect();
     w.route(&ids);
@@ -160,7 +161,8 @@ fn trunks_that_are_off_or_down_are_not_tried() {
 #[test]
 fn when_all_are_down_they_are_tried_all_the_same() {
     let mut w = World::new();
-    let (carrier, trunk) = w.plain_carrier("down", json!({"ping_interval": 60, "ping_timeout": 2, "ping_fail": 1}));
+    let (carrier, trunk) =
+        w.plain_carrier("down", json!({"ping_interval": 60, "ping_timeout": 2, "ping_fail": 1}));
     w.ua(carrier).is_off = true;
     w.route(&[&trunk]);
     let phone = w.phone("1001");
@@ -244,16 +246,21 @@ fn a_full_trunk_makes_room_for_the_next() {
 fn routes_of_single_providers_fail_over_by_priority() {
     let mut w = World::new();
     let phone = w.phone("1001");
-    let made: Vec<(usize, String)> = (0..3).map(|n| w.plain_carrier(&format!("provider {n}"), json!({}))).collect();
+    let made: Vec<(usize, String)> =
+        (0..3).map(|n| w.plain_carrier(&format!("provider {n}"), json!({}))).collect();
     for (n, priority) in [(2, 30), (0, 10), (1, 20)] {
-        w.create(Kind::Route, json!({"name": format!("to {n}"), "provider_id": made[n].1, "priority": priority}));
+        w.create(
+            Kind::Route,
+            json!({"name": format!("to {n}"), "provider_id": made[n].1, "priority": priority}),
+        );
     }
     w.treat(made[0].0, Behaviour::refuse(503, "Service Unavailable"));
     w.treat(made[1].0, Behaviour::refuse(503, "Service Unavailable"));
     w.talk(phone, "5551234");
     assert_eq!(w.stage(made[2].0), Stage::Talking);
     w.hang_up(phone);
-    let tried: Vec<String> = w.only_record().attempts.iter().map(|a| a.trunk_id.unwrap().to_string()).collect();
+    let tried: Vec<String> =
+        w.only_record().attempts.iter().map(|a| a.trunk_id.unwrap().to_string()).collect();
     assert_eq!(tried, [made[0].1.clone(), made[1].1.clone(), made[2].1.clone()]);
 }
 
@@ -291,7 +298,8 @@ fn the_next_address_of_a_silent_host_is_tried_before_the_next_trunk() {
     let at: Vec<SocketAddr> = vec![w.address(first), w.address(second)];
     w.dns.insert("sip.carrier.example".to_owned(), at);
     w.treat(first, Behaviour::Silent);
-    let named = json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
+    let named =
+        json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
     let named = w.create(Kind::Trunk, named);
     let (other, trunk) = w.plain_carrier("other", json!({}));
     w.route(&[&named, &trunk]);

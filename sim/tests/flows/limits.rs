@@ -26,7 +26,8 @@ fn text(message: &Message) -> String {
 
 #[test]
 fn a_full_server_says_come_back_later() {
-    let (mut w, phone, _) = people(World::with_settings(1, Faults::default(), |settings| settings.max_calls = 2));
+    let (mut w, phone, _) =
+        people(World::with_settings(1, Faults::default(), |settings| settings.max_calls = 2));
     w.talk(phone, "1");
     w.talk(phone, "2");
     let third = w.dial(phone, "3");
@@ -92,7 +93,8 @@ fn a_silent_address_that_wakes_up_after_it_was_given_up_is_cancelled() {
     let (first, second) = (w.add("first", "x"), w.add("second", "x"));
     let at: Vec<SocketAddr> = vec![w.address(first), w.address(second)];
     w.dns.insert("sip.carrier.example".to_owned(), at.clone());
-    let trunk = json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
+    let trunk =
+        json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
     let trunk = w.create(Kind::Trunk, trunk);
     w.route(&[&trunk]);
     let phone = w.phone("1001");
@@ -117,7 +119,8 @@ fn a_silent_address_that_answers_after_it_was_given_up_is_hung_up() {
     let (first, second) = (w.add("first", "x"), w.add("second", "x"));
     let at: Vec<SocketAddr> = vec![w.address(first), w.address(second)];
     w.dns.insert("sip.carrier.example".to_owned(), at.clone());
-    let trunk = json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
+    let trunk =
+        json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
     let trunk = w.create(Kind::Trunk, trunk);
     w.route(&[&trunk]);
     let phone = w.phone("1001");
@@ -138,7 +141,8 @@ fn a_silent_address_that_answers_after_it_was_given_up_is_hung_up() {
 #[test]
 fn a_pbx_that_registers_to_us_calls_out_with_its_credentials() {
     let (mut w, phone, _) = people(World::new());
-    let pbx_trunk = json!({"name": "pbx", "mode": "register_in", "username": "branch", "password": "branch-secret"});
+    let pbx_trunk =
+        json!({"name": "pbx", "mode": "register_in", "username": "branch", "password": "branch-secret"});
     let pbx_trunk = w.create(Kind::Trunk, pbx_trunk);
     w.number("15550001", "1001");
     let pbx = w.add("pbx", "branch");
@@ -244,7 +248,8 @@ fn what_is_written_in_a_callers_name_never_becomes_a_header() {
     let phone = w.phone("1001");
     w.number("15550001", "1001");
     let name = "Eve\\\" <sip:x@y>;q=\\\"%0d%0aX-Evil: 1";
-    let line = Line::number("15550001", SERVER).with_from(format!("\"{name}\" <sip:%0d%0aX-Evil%3a1@carrier.example>"));
+    let line = Line::number("15550001", SERVER)
+        .with_from(format!("\"{name}\" <sip:%0d%0aX-Evil%3a1@carrier.example>"));
     w.dial_line(carrier, line);
     w.run_for(secs(1));
     let invite = w.last_call(phone).invite.clone().expect("it rings all the same");
@@ -255,7 +260,8 @@ fn what_is_written_in_a_callers_name_never_becomes_a_header() {
 #[test]
 fn a_credential_is_never_sent_to_a_peer_that_asks_for_another_realm() {
     let mut w = World::new();
-    let (carrier, trunk) = w.carrier_with_account("carrier", "credential", json!({"realm": "expected.example"}));
+    let (carrier, trunk) =
+        w.carrier_with_account("carrier", "credential", json!({"realm": "expected.example"}));
     w.route(&[&trunk]);
     let phone = w.phone("1001");
     let call = w.dial(phone, "5551234");

@@ -2,6 +2,7 @@
 
 mod calling_in;
 mod calling_out;
+mod changing;
 mod failover;
 mod first_call;
 mod limits;

@@ -28,7 +28,10 @@ fn the_record_of_a_call_says_all_that_happened() {
     w.hang_up(carrier);
     let call_id = w.last_call(phone).call_id().to_owned();
     let record = w.only_record().clone();
-    assert_eq!((record.direction, record.outcome, record.ended_by), (Direction::Outbound, Outcome::Answered, Side::Callee));
+    assert_eq!(
+        (record.direction, record.outcome, record.ended_by),
+        (Direction::Outbound, Outcome::Answered, Side::Callee)
+    );
     assert_eq!((record.caller.number.as_str(), record.callee.number.as_str()), ("1001", "5551234"));
     assert!(record.caller.extension_id.is_some());
     assert_eq!(record.callee.trunk_id.unwrap().to_string(), trunk);

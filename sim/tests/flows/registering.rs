@@ -141,7 +141,10 @@ fn several_phones_of_one_extension_are_all_bound() {
 #[test]
 fn one_phone_too_many_replaces_the_oldest() {
     let mut w = World::new();
-    w.create(Kind::Extension, json!({"name": "a", "number": "1001", "password": "1001-password", "max_contacts": 2}));
+    w.create(
+        Kind::Extension,
+        json!({"name": "a", "number": "1001", "password": "1001-password", "max_contacts": 2}),
+    );
     let first = w.another_phone("first", "1001");
     w.run_for(secs(2));
     w.another_phone("second", "1001");
@@ -253,7 +256,8 @@ fn a_phone_behind_nat_is_reached_where_it_came_from() {
 fn a_trunk_that_registers_to_us_is_called_where_it_registered() {
     let mut w = World::new();
     let phone = w.phone("1001");
-    let trunk = json!({"name": "pbx", "mode": "register_in", "username": "branch", "password": "branch-secret"});
+    let trunk =
+        json!({"name": "pbx", "mode": "register_in", "username": "branch", "password": "branch-secret"});
     let trunk = w.create(Kind::Trunk, trunk);
     w.route(&[&trunk]);
     let pbx = stranger(&mut w, "pbx", "branch", "branch-secret");
@@ -307,7 +311,8 @@ fn who_guesses_too_often_is_shut_out_for_a_while() {
 #[test]
 fn a_new_password_ends_the_registrations_made_with_the_old_one() {
     let mut w = World::new();
-    let id = w.create(Kind::Extension, json!({"name": "1001", "number": "1001", "password": "1001-password"}));
+    let id =
+        w.create(Kind::Extension, json!({"name": "1001", "number": "1001", "password": "1001-password"}));
     let phone = w.another_phone("1001", "1001");
     w.patch(Kind::Extension, &id, json!({"password": "another-password"}));
     w.run_for(secs(1));

@@ -1,4 +1,4 @@
-//! Two sides talk: hold, changes, crossings, the end in every order, and who may be heard.
+//! Two sides talk: crossings, the end in every order, and who may be heard.
 
 use serde_json::json;
 use std::net::SocketAddr;
@@ -38,98 +38,6 @@ fn change_code(w: &mut World, ua: usize, direction: Direction, late: bool) -> Op
 fn media_port(w: &World, ua: usize) -> SocketAddr {
     let sdp = w.last_call(ua).remote_sdp.clone().unwrap();
     tandem_sdp::Sdp::parse(&sdp).unwrap().audio().unwrap().rtp
-}
-
-#[test]
-fn hold_and_resume_from_either_side() {
-    for by_phone in [true, false] {
-        let (mut w, phone, carrier) = world();
-        let (holder, held) = if by_phone { (phone, carrier) } else { (carrier, phone) };
-        assert_eq!(change_code(&mut w, holder, Direction::SendOnly, false), Some(200));
-        assert_eq!(w.last_call(held).changes, 1);
-        assert_eq!(w.hears_packets(holder), 0, "the held one is silent");
-        assert!(w.hears_packets(held) > 40, "and hears music");
-        assert_eq!(change_code(&mut w, holder, Direction::SendRecv, false), Some(200));
-        assert!(w.hears_packets(holder) > 40 && w.hears_packets(held) > 40);
-        w.hang_up(held);
-        w.only_record();
-        w.assert_quiet();
-    }
-}
-
-#[test]
-fn an_inactive_session_is_silent_both_ways_and_wakes_up() {
-    let (mut w, phone, carrier) = world();
-    assert_eq!(change_code(&mut w, phone, Direction::Inactive, false), Some(200));
-    assert_eq!((w.hears_packets(phone), w.hears_packets(carrier)), (0, 0));
-    change_code(&mut w, phone, Direction::SendRecv, false);
-    assert!(w.hears_packets(phone) > 40 && w.hears_packets(carrier) > 40);
-}
-
-#[test]
-fn a_change_without_an_offer_carries_the_others_offer() {
-    for by_phone in [true, false] {
-        let (mut w, phone, carrier) = world();
-        let (asker, other) = if by_phone { (phone, carrier) } else { (carrier, phone) };
-        assert_eq!(change_code(&mut w, asker, Direction::SendRecv, true), Some(200));
-        assert_eq!(w.last_call(other).changes, 1);
-        w.run_for(secs(40));
-        assert_eq!((w.stage(phone), w.stage(carrier)), (Stage::Talking, Stage::Talking));
-        assert!(w.hears_packets(phone) > 40 && w.hears_packets(carrier) > 40);
-        w.hang_up(asker);
-        w.assert_quiet();
-    }
-}
-
-#[test]
-fn a_refused_change_leaves_the_session_as_it_was() {
-    let (mut w, phone, carrier) = world();
-    w.ua(carrier).refuses_changes = Some(488);
-    assert_eq!(change_code(&mut w, phone, Direction::SendOnly, false), Some(488));
-    assert!(w.hears_packets(phone) > 40 && w.hears_packets(carrier) > 40);
-    w.ua(carrier).refuses_changes = None;
-    assert_eq!(change_code(&mut w, carrier, Direction::SendOnly, false), Some(200));
-}
-
-#[test]
-fn changes_that_meet_are_both_asked_to_wait() {
-    let (mut w, phone, carrier) = world();
-    for ua in [phone, carrier] {
-        let call = w.ua(ua).last_call().unwrap();
-        w.with_ua(ua, |ua, now| ua.change(call, Direction::SendOnly, false, now));
-    }
-    w.run_for(secs(1));
-    assert_eq!((w.last_call(phone).change_code, w.last_call(carrier).change_code), (Some(491), Some(491)));
-    assert_eq!(change_code(&mut w, phone, Direction::SendOnly, false), Some(200));
-}
-
-#[test]
-fn a_second_change_upon_the_first_is_told_to_come_later() {
-    let (mut w, phone, carrier) = world();
-    let call = w.ua(phone).last_call().unwrap();
-    w.with_ua(phone, |ua, now| ua.change(call, Direction::SendOnly, false, now));
-    w.with_ua(phone, |ua, now| ua.change(call, Direction::SendRecv, false, now));
-    w.run_for(secs(1));
-    let refused = w.sent_to(phone).into_iter().find(|answer| answer.code() == Some(500)).expect("one is refused");
-    assert!(refused.header(Header::RetryAfter).is_some());
-    assert_eq!(w.last_call(carrier).changes, 1);
-}
-
-#[test]
-fn a_change_that_is_taken_back_is_taken_back_on_the_other_side() {
-    let (mut w, phone, carrier) = world();
-    w.ua(carrier).is_off = true;
-    let call = w.ua(phone).last_call().unwrap();
-    w.with_ua(phone, |ua, now| ua.change(call, Direction::SendOnly, false, now));
-    w.run_for(secs(1));
-    w.ua(carrier).is_off = false;
-    w.ua(carrier).refuses_changes = Some(488);
-    w.with_ua(phone, |ua, now| ua.cancel(call, now));
-    w.run_for(Duration::from_millis(100));
-    assert_eq!(w.last_call(phone).change_code, Some(487));
-    w.run_for(secs(10));
-    w.ua(carrier).refuses_changes = None;
-    assert_eq!(change_code(&mut w, phone, Direction::SendOnly, false), Some(200), "and another one may follow");
 }
 
 #[test]
@@ -208,7 +116,10 @@ fn an_answer_that_is_never_acknowledged_is_taken_back_after_32_seconds() {
     assert_eq!(ours.iter().filter(|what| what.starts_with("200 OK [INVITE]")).count(), 11, "{ours:?}");
     assert!(ours.contains(&"BYE".to_owned()));
     let record = w.only_record();
-    assert_eq!((record.ended_by, record.cause.phrase.as_str()), (Side::System, "our answer was never acknowledged"));
+    assert_eq!(
+        (record.ended_by, record.cause.phrase.as_str()),
+        (Side::System, "our answer was never acknowledged")
+    );
     w.run_for(secs(100));
     assert_eq!((w.engine.call_count(), w.engine.transaction_count()), (0, (0, 0)));
 }
@@ -217,7 +128,10 @@ fn an_answer_that_is_never_acknowledged_is_taken_back_after_32_seconds() {
 fn the_longest_duration_ends_a_call() {
     let (mut w, phone, carrier) = world_with(Limits { duration: Some(secs(20)), ..Limits::default() });
     w.run_for(secs(21));
-    assert_eq!((w.last_call(phone).ended_by_peer, w.last_call(carrier).ended_by_peer), (Some(true), Some(true)));
+    assert_eq!(
+        (w.last_call(phone).ended_by_peer, w.last_call(carrier).ended_by_peer),
+        (Some(true), Some(true))
+    );
     assert_eq!(w.only_record().ended_by, Side::System);
     w.assert_quiet();
 }
@@ -261,7 +175,10 @@ fn an_administrator_ends_a_call() {
 fn a_bye_of_no_call_is_481() {
     let (mut w, phone, carrier) = world();
     let stray = w.ladder.requests(w.address(phone), SERVER, "ACK").pop().unwrap().1;
-    let text = String::from_utf8(stray.as_bytes().to_vec()).unwrap().replace("ACK", "BYE").replace("z9hG4bK", "z9hG4bKstray");
+    let text = String::from_utf8(stray.as_bytes().to_vec())
+        .unwrap()
+        .replace("ACK", "BYE")
+        .replace("z9hG4bK", "z9hG4bKstray");
     let tag = stray.to_tag().unwrap();
     let (call, rest) = tag.split_once('.').unwrap();
     let guesses = [
@@ -420,4 +337,23 @@ fn a_carrier_that_answers_and_stays_silent_is_hung_up() {
     assert_eq!(w.hears_packets(phone), 0, "it says nothing");
     w.run_for(secs(62));
     assert_eq!(w.stage(phone), Stage::Over, "and a call without media is no call");
+}
+
+#[test]
+fn a_request_that_was_overtaken_is_refused_and_changes_nothing() {
+    let (mut w, phone, carrier) = world();
+    let call = w.ua(phone).last_call().unwrap();
+    for _ in 0..3 {
+        w.with_ua(phone, |ua, now| ua.request_within(call, "OPTIONS", now));
+        w.run_for(secs(1));
+    }
+    let first = w.ladder.requests(w.address(phone), SERVER, "OPTIONS").remove(0).1;
+    let text = String::from_utf8(first.as_bytes().to_vec()).unwrap();
+    let overtaken = text.replace("OPTIONS", "BYE").replace("z9hG4bK", "z9hG4bKlate");
+    w.inject(w.address(phone), SERVER, overtaken);
+    w.run_for(secs(1));
+    assert_eq!(w.sent_to(phone).last().unwrap().code(), Some(500), "RFC 3261 §12.2.2");
+    assert_eq!((w.stage(phone), w.stage(carrier)), (Stage::Talking, Stage::Talking));
+    w.hang_up(phone);
+    w.assert_quiet();
 }

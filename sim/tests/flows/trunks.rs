@@ -47,7 +47,10 @@ fn a_trunk_registers_with_either_digest_and_says_so() {
         w.run_for(secs(3));
         assert!(held(&mut w, carrier).is_some());
         let status = w.status(&trunk);
-        assert_eq!((status.state, status.registration), (TrunkState::Registered, RegistrationState::Registered));
+        assert_eq!(
+            (status.state, status.registration),
+            (TrunkState::Registered, RegistrationState::Registered)
+        );
         assert!(status.reason.starts_with("Registered as account at udp:"), "{}", status.reason);
         assert!(status.registered_until.is_some());
     }
@@ -104,7 +107,11 @@ fn a_wrong_password_is_told_and_tried_again_slowly() {
     assert!(retry > w.now.as_millis() + 200_000, "in the slow lane");
     let sent = registers(&w, carrier).len();
     w.run_for(secs(3600));
-    assert!((2..=14).contains(&(registers(&w, carrier).len() - sent)), "{}", registers(&w, carrier).len() - sent);
+    assert!(
+        (2..=14).contains(&(registers(&w, carrier).len() - sent)),
+        "{}",
+        registers(&w, carrier).len() - sent
+    );
     w.patch(Kind::Trunk, &trunk, json!({"password": "secret"}));
     w.run_for(secs(3));
     assert_eq!(w.status(&trunk).state, TrunkState::Registered, "an edit is tried at once");
@@ -202,7 +209,9 @@ fn a_trunk_that_answers_options_is_reachable_and_one_that_stops_is_not() {
 
 #[test]
 fn any_answer_to_options_but_503_shows_that_somebody_is_there() {
-    for (code, state) in [(404, TrunkState::Reachable), (405, TrunkState::Reachable), (503, TrunkState::Unreachable)] {
+    for (code, state) in
+        [(404, TrunkState::Reachable), (405, TrunkState::Reachable), (503, TrunkState::Unreachable)]
+    {
         let mut w = World::new();
         let (carrier, trunk) = w.plain_carrier("carrier", json!({"ping_interval": 5, "ping_fail": 2}));
         w.ua(carrier).options_code = code;
@@ -224,7 +233,11 @@ fn a_host_that_appears_in_dns_later_is_registered_at_then() {
     w.run_for(secs(30));
     let status = w.status(&trunk);
     assert_eq!(status.state, TrunkState::Unreachable);
-    assert!(status.reason.contains("sip.carrier.example") && status.reason.contains("looked up"), "{}", status.reason);
+    assert!(
+        status.reason.contains("sip.carrier.example") && status.reason.contains("looked up"),
+        "{}",
+        status.reason
+    );
     let at: Vec<SocketAddr> = vec![w.address(carrier)];
     w.dns.insert("sip.carrier.example".to_owned(), at);
     w.run_for(secs(60));
@@ -257,7 +270,11 @@ fn a_host_that_moves_is_followed() {
 fn an_edit_that_leaves_the_account_alone_keeps_the_registration() {
     let (mut w, carrier, trunk) = world(json!({}));
     let before = held(&mut w, carrier).unwrap();
-    w.patch(Kind::Trunk, &trunk, json!({"name": "renamed", "codecs": ["PCMA"], "max_calls": 7, "expires": 900}));
+    w.patch(
+        Kind::Trunk,
+        &trunk,
+        json!({"name": "renamed", "codecs": ["PCMA"], "max_calls": 7, "expires": 900}),
+    );
     w.run_for(secs(3));
     let after = held(&mut w, carrier).unwrap();
     assert_eq!(before.call_id, after.call_id);

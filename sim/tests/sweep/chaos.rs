@@ -55,16 +55,21 @@ fn act(s: &mut Stage, ua: usize, rng: &mut StdRng) {
     match (rng.random_range(0..4), call.zip(stage)) {
         (0, Some((call, tandem_sim::Stage::Talking))) => s.w.with_ua(ua, |ua, now| ua.hang_up(call, now)),
         (1 | 2, Some((call, tandem_sim::Stage::Talking))) => {
-            let direction = [Direction::SendRecv, Direction::SendOnly, Direction::Inactive][rng.random_range(0..3)];
+            let direction =
+                [Direction::SendRecv, Direction::SendOnly, Direction::Inactive][rng.random_range(0..3)];
             let late = rng.random_bool(0.3);
             s.w.with_ua(ua, |ua, now| ua.change(call, direction, late, now));
         }
         (0 | 1, Some((call, tandem_sim::Stage::Calling | tandem_sim::Stage::Ringing))) => {
             let outgoing = s.w.call(ua, call).is_outgoing;
-            s.w.with_ua(ua, |ua, now| if outgoing { ua.cancel(call, now) } else { ua.answer_call(call, now) });
+            s.w.with_ua(
+                ua,
+                |ua, now| if outgoing { ua.cancel(call, now) } else { ua.answer_call(call, now) },
+            );
         }
         _ => {
-            let number = ["5550001", "5550002", "1001", "1002", "5551234", "5559999", "000"][rng.random_range(0..7)];
+            let number =
+                ["5550001", "5550002", "1001", "1002", "5551234", "5559999", "000"][rng.random_range(0..7)];
             s.w.dial(ua, number);
         }
     }

@@ -85,7 +85,10 @@ impl Stage {
 
     fn change(&mut self, ua: usize, direction: Direction, late: bool) {
         let talking = self.w.ua(ua).last_call();
-        let Some(call) = talking.filter(|call| self.w.call(ua, *call).stage == tandem_sim::Stage::Talking) else { return };
+        let Some(call) = talking.filter(|call| self.w.call(ua, *call).stage == tandem_sim::Stage::Talking)
+        else {
+            return;
+        };
         self.w.with_ua(ua, |ua, now| ua.change(call, direction, late, now));
     }
 }
@@ -300,7 +303,8 @@ pub fn a_silent_address_is_passed_over(s: &mut Stage) {
     s.w.dns.insert("sip.carrier.example".to_owned(), at);
     s.w.ua(second).is_mute = true;
     s.w.treat(silent, Behaviour::Silent);
-    let trunk = json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
+    let trunk =
+        json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
     let trunk = s.w.create(Kind::Trunk, trunk);
     let route = s.w.route(&[&trunk]);
     let phone = s.phone("1001");

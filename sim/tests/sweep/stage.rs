@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::time::Duration;
-use tandem_model::Event;
-use tandem_sim::{Faults, World};
 use tandem_engine::Limits;
+use tandem_model::{Event, Side};
+use tandem_sim::{Faults, World};
 
 /// The longest that anything of a call may linger after its end: a BYE unanswered, then what the transactions keep.
 const QUIET: Duration = Duration::from_secs(110);
@@ -15,10 +15,13 @@ pub const LONGEST: Duration = Duration::from_secs(1_000);
 /// What a flow does: it prepares on a good network, says [`Stage::begin`], and goes on as the network is then.
 pub type Flow = fn(&mut Stage);
 
+/// What makes the network bad.
+type Begin = Box<dyn FnOnce(&mut World)>;
+
 /// A world, and what is done to it when a flow begins in earnest.
 pub struct Stage {
     pub w: World,
-    begin: Option<Box<dyn FnOnce(&mut World)>>,
+    begin: Option<Begin>,
     began: u64,
     /// Who cleans up after a random network.
     pub caller: Option<usize>,
@@ -30,7 +33,8 @@ pub struct Stage {
 /// What was left when a flow was over.
 pub struct Outcome {
     pub packets: u64,
-    records: usize,
+    /// How each call ended.
+    records: Vec<(tandem_model::Outcome, Side, u16)>,
     wrong: Option<String>,
     w: World,
 }
@@ -38,7 +42,8 @@ pub struct Outcome {
 impl Stage {
     /// No limit ends a call here before everything else is over: what is forgotten stays and is found.
     pub fn new(seed: u64, faults: Faults) -> Stage {
-        let limits = Limits { duration: Some(LONGEST), media_timeout: None, hold_timeout: None, ..Limits::default() };
+        let limits =
+            Limits { duration: Some(LONGEST), media_timeout: None, hold_timeout: None, ..Limits::default() };
         let w = World::with_settings(seed, faults, |settings| settings.limits = limits);
         Stage { w, begin: None, began: 0, caller: None, everybody_leaves: Vec::new(), seed }
     }
@@ -77,7 +82,13 @@ impl Stage {
 
     fn outcome(mut self, packets: u64) -> Outcome {
         let wrong = self.wrong();
-        Outcome { packets, records: self.w.records.len(), wrong, w: self.w }
+        let records = self
+            .w
+            .records
+            .iter()
+            .map(|record| (record.outcome, record.ended_by, record.cause.code))
+            .collect();
+        Outcome { packets, records, wrong, w: self.w }
     }
 
     fn wrong(&mut self) -> Option<String> {
@@ -85,13 +96,22 @@ impl Stage {
         if let Some(what) = w.leftovers() {
             return Some(what);
         }
-        let started: BTreeSet<_> = w.events.iter().filter_map(|event| match event {
-            Event::CallStarted { call_id, .. } => Some(*call_id),
-            _ => None,
-        }).collect();
+        let started: BTreeSet<_> = w
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::CallStarted { call_id, .. } => Some(*call_id),
+                _ => None,
+            })
+            .collect();
         let recorded: BTreeSet<_> = w.records.iter().map(|record| record.id).collect();
         if recorded != started || recorded.len() != w.records.len() {
-            return Some(format!("{} calls began, {} records: {:#?}", started.len(), w.records.len(), w.records));
+            return Some(format!(
+                "{} calls began, {} records: {:#?}",
+                started.len(),
+                w.records.len(),
+                w.records
+            ));
         }
         let ended = |event: &&Event| matches!(event, Event::CallEnded { .. });
         if w.events.iter().filter(ended).count() != started.len() {
@@ -114,13 +134,23 @@ impl Stage {
 }
 
 impl Outcome {
-    /// Panics with what is wrong and the ladder. Beside `clean`, the same number of calls has to have been made.
-    pub fn check(&self, what: &str, clean: Option<&Outcome>) {
+    /// Panics with what is wrong and the ladder. Beside `clean`, the same calls have to have been made, and, unless the flow is a
+    /// race, to have ended in the same way.
+    pub fn check(&self, what: &str, clean: Option<(&Outcome, bool)>) {
         if let Some(wrong) = &self.wrong {
             panic!("{what}: {wrong}\n{}", self.ladder());
         }
-        if let Some(clean) = clean {
-            assert_eq!(self.records, clean.records, "{what}: records\n{}", self.ladder());
+        if let Some((clean, is_race)) = clean {
+            for call in self.w.everybody().iter().flat_map(|ua| ua.calls()) {
+                assert!(!call.never_acked, "{what}: an answer was never acknowledged\n{}", self.ladder());
+            }
+            assert_eq!(self.records.len(), clean.records.len(), "{what}: records\n{}", self.ladder());
+            assert!(
+                is_race || self.records == clean.records,
+                "{what}: {:?}\n{}",
+                self.records,
+                self.ladder()
+            );
         }
     }
 

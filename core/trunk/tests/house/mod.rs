@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{Binding, BindingOwner, Config, Entity, Event, Extension, ExtensionId};
 use tandem_sip_dialog::Sip;
-use tandem_sip_dialog::digest::{DigestClient, Login};
+use tandem_sip_dialog::digest::{Algorithm, DigestClient, Login};
 use tandem_sip_msg::{Flow, Header, ListenerId, Message, NameAddr, Transport, Writer};
 use tandem_sip_txn::{Config as TxnConfig, Output, Transactions};
 use tandem_time::Time;
@@ -154,6 +154,15 @@ impl House {
             seen: BTreeSet::new(),
             number: 0,
         };
+        house.configure(everybody());
+        house
+    }
+
+    /// One whose challenges offer these algorithms.
+    pub fn offering(algorithms: &[Algorithm]) -> House {
+        let config = RegistrarConfig { algorithms: algorithms.to_vec(), ..RegistrarConfig::default() };
+        let mut house = House::new();
+        house.registrar = Registrar::new(config, local(), vec![], [3; 32], house.now);
         house.configure(everybody());
         house
     }
