@@ -99,7 +99,8 @@ fn a_tcp_phone_that_registered_before_a_crash_rings_after_it() {
 
     tandem.kill9();
     tandem.restart();
-    let call = Scenario::new("uac_auth").target(tandem.sip()).number("office").credentials("caller", PASSWORD);
+    let call =
+        Scenario::new("uac_auth").target(tandem.sip()).number("office").credentials("caller", PASSWORD);
     call.duration(Duration::from_millis(100)).run();
     phone.wait_established();
 }

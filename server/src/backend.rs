@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_api::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, TrunkId, TrunkState,
-    TrunkStatus,
+    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, TrunkId,
+    TrunkState, TrunkStatus,
 };
 use tandem_relay::Relay;
 use tandem_store::{Store, StoreError};
@@ -88,7 +88,14 @@ impl Backend for Live {
     async fn metrics(&self) -> String {
         let figures = self.engine.ask(Command::Figures).await;
         let statuses = self.trunk_statuses().await;
-        metrics::text(&figures, &self.relay.totals(), &self.config(), &statuses, self.records.waiting(), self.clock.uptime_secs())
+        metrics::text(
+            &figures,
+            &self.relay.totals(),
+            &self.config(),
+            &statuses,
+            self.records.waiting(),
+            self.clock.uptime_secs(),
+        )
     }
 
     async fn health(&self) -> Health {
@@ -96,12 +103,27 @@ impl Backend for Live {
         let sick = self.trunk_statuses().await.into_values().filter(|status| is_sick(status.state)).count();
         let waiting = self.records.waiting();
         let checks = vec![
-            check("store", store.is_none(), || format!("{}; calls go on, changes do not", store.as_ref().map_or(String::new(), ToString::to_string))),
-            check("trunks", sick == 0, || format!("{sick} of the trunks cannot take calls; see /v1.0/trunks for the reasons")),
-            check("records", waiting < 1_000, || format!("{waiting} call records wait to be written; is the disk full or slow?")),
+            check("store", store.is_none(), || {
+                format!(
+                    "{}; calls go on, changes do not",
+                    store.as_ref().map_or(String::new(), ToString::to_string)
+                )
+            }),
+            check("trunks", sick == 0, || {
+                format!("{sick} of the trunks cannot take calls; see /v1.0/trunks for the reasons")
+            }),
+            check("records", waiting < 1_000, || {
+                format!("{waiting} call records wait to be written; is the disk full or slow?")
+            }),
         ];
-        let status = if checks.iter().all(|check| check.ok) { HealthStatus::Ok } else { HealthStatus::Degraded };
-        Health { status, version: env!("CARGO_PKG_VERSION").to_owned(), uptime_s: self.clock.uptime_secs(), checks }
+        let status =
+            if checks.iter().all(|check| check.ok) { HealthStatus::Ok } else { HealthStatus::Degraded };
+        Health {
+            status,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            uptime_s: self.clock.uptime_secs(),
+            checks,
+        }
     }
 
     fn authorize(&self, token: &str) -> bool {

@@ -214,7 +214,9 @@ impl Loop {
                 bindings: engine.binding_count(),
                 media_ports: engine.media_ports_in_use(),
             })),
-            Command::HangUp(id, answer) => drop(answer.send(engine.hang_up(id, "Ended by the administrator", now))),
+            Command::HangUp(id, answer) => {
+                drop(answer.send(engine.hang_up(id, "Ended by the administrator", now)))
+            }
             Command::RegisterNow(id, answer) => drop(answer.send(engine.register_now(id, now))),
             Command::Persisted(id, ok) => engine.persisted(id, ok, now),
             Command::Media(event) => engine.media(event, now),
@@ -231,7 +233,9 @@ impl Loop {
         while let Some(output) = self.parts.engine.poll_output() {
             match output {
                 Output::Transmit { flow, bytes, tag } => self.net.send(flow, bytes, tag),
-                Output::Resolve(query) => self.net.resolve(query.id, &query.host, query.port, query.transport),
+                Output::Resolve(query) => {
+                    self.net.resolve(query.id, &query.host, query.port, query.transport)
+                }
                 Output::Persist { id, changes } => self.persist(id, changes),
                 Output::Media(command) => self.parts.relay.send(command),
                 Output::Record(record) => self.parts.records.keep(*record),

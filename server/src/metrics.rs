@@ -22,11 +22,26 @@ pub fn text(
     counter(&mut out, "tandem_sip_junk_total", "Datagrams that were no SIP message", c.junk);
     counter(&mut out, "tandem_sip_malformed_total", "Requests refused for their form", c.malformed);
     counter(&mut out, "tandem_sip_challenged_total", "Calls of unknown sources challenged", c.challenged);
-    counter(&mut out, "tandem_sip_refused_total", "Calls refused: unknown, unauthorised, ambiguous or unmatched", c.refused);
+    counter(
+        &mut out,
+        "tandem_sip_refused_total",
+        "Calls refused: unknown, unauthorised, ambiguous or unmatched",
+        c.refused,
+    );
     counter(&mut out, "tandem_sip_overloaded_total", "Calls turned away for load or shutdown", c.overloaded);
     counter(&mut out, "tandem_sip_retransmissions_sent_total", "Messages sent again", t.retransmits_sent);
-    counter(&mut out, "tandem_sip_retransmissions_received_total", "Messages received again", t.retransmits_received);
-    counter(&mut out, "tandem_sip_stray_responses_total", "Responses that answered nothing of ours", t.stray_responses);
+    counter(
+        &mut out,
+        "tandem_sip_retransmissions_received_total",
+        "Messages received again",
+        t.retransmits_received,
+    );
+    counter(
+        &mut out,
+        "tandem_sip_stray_responses_total",
+        "Responses that answered nothing of ours",
+        t.stray_responses,
+    );
     counter(&mut out, "tandem_calls_started_total", "Calls begun", c.calls_started);
     counter(&mut out, "tandem_calls_answered_total", "Calls answered", c.calls_answered);
     counter(&mut out, "tandem_calls_ended_total", "Calls ended", c.calls_ended);
@@ -44,9 +59,13 @@ pub fn text(
 
 fn trunks(out: &mut String, config: &Config, statuses: &BTreeMap<TrunkId, TrunkStatus>) {
     let families: [(&str, &str, fn(&TrunkStatus) -> Option<f64>); 3] = [
-        ("tandem_trunk_up", "Whether calls can be sent to the trunk", |status| Some(f64::from(u8::from(is_up(status.state))))),
+        ("tandem_trunk_up", "Whether calls can be sent to the trunk", |status| {
+            Some(f64::from(u8::from(is_up(status.state))))
+        }),
         ("tandem_trunk_calls", "Calls on the trunk", |status| Some(f64::from(status.calls))),
-        ("tandem_trunk_rtt_seconds", "Round trip of the last OPTIONS", |status| status.rtt_ms.map(|ms| ms / 1000.0)),
+        ("tandem_trunk_rtt_seconds", "Round trip of the last OPTIONS", |status| {
+            status.rtt_ms.map(|ms| ms / 1000.0)
+        }),
     ];
     for (name, help, value) in families {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
@@ -59,7 +78,10 @@ fn trunks(out: &mut String, config: &Config, statuses: &BTreeMap<TrunkId, TrunkS
 }
 
 fn is_up(state: TrunkState) -> bool {
-    matches!(state, TrunkState::Registered | TrunkState::Reachable | TrunkState::Static | TrunkState::Degraded)
+    matches!(
+        state,
+        TrunkState::Registered | TrunkState::Reachable | TrunkState::Static | TrunkState::Degraded
+    )
 }
 
 fn counter(out: &mut String, name: &str, help: &str, value: u64) {

@@ -161,7 +161,9 @@ fn read_file(named: Option<&Path>) -> Result<File, OptionsError> {
     let path = named.unwrap_or(Path::new("tandem.toml"));
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => return Ok(File::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+            return Ok(File::default());
+        }
         Err(error) => {
             let fix = "Name a file that can be read with --config".to_owned();
             return Err(OptionsError { option: path.display().to_string(), why: error.to_string(), fix });
@@ -179,7 +181,10 @@ fn read_file(named: Option<&Path>) -> Result<File, OptionsError> {
 /// even when MD5 stands beside it.
 fn algorithms(given: [Vec<AuthAlgorithm>; 2]) -> Vec<Algorithm> {
     let given = given.into_iter().find(|list| !list.is_empty());
-    given.map_or_else(|| vec![Algorithm::MD5], |list| list.into_iter().map(|AuthAlgorithm(algorithm)| algorithm).collect())
+    given.map_or_else(
+        || vec![Algorithm::MD5],
+        |list| list.into_iter().map(|AuthAlgorithm(algorithm)| algorithm).collect(),
+    )
 }
 
 fn default_sip() -> Vec<SipAddress> {
@@ -225,7 +230,9 @@ impl FromStr for SipAddress {
             "tcp" => Transport::Tcp,
             other => return Err(format!("{other:?} is no transport; udp and tcp are served")),
         };
-        let bind = address.parse().map_err(|_| format!("{address:?} is no address with port, as 192.0.2.1:5060 or [::]:5060"))?;
+        let bind = address
+            .parse()
+            .map_err(|_| format!("{address:?} is no address with port, as 192.0.2.1:5060 or [::]:5060"))?;
         Ok(SipAddress(Listen { transport, bind }))
     }
 }
@@ -266,9 +273,13 @@ pub struct PortRange(pub u16, pub u16);
 impl FromStr for PortRange {
     type Err = String;
     fn from_str(text: &str) -> Result<PortRange, String> {
-        let ports = text.split_once('-').and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
+        let ports = text
+            .split_once('-')
+            .and_then(|(first, last)| Some((first.trim().parse().ok()?, last.trim().parse().ok()?)));
         match ports {
-            Some((first, last)) if first >= 1024 && u32::from(first) + 3 <= u32::from(last) => Ok(PortRange(first, last)),
+            Some((first, last)) if first >= 1024 && u32::from(first) + 3 <= u32::from(last) => {
+                Ok(PortRange(first, last))
+            }
             Some(_) => Err("from 1024 up, and at least four ports: one call takes two pairs".to_owned()),
             None => Err("write it as 20000-29999".to_owned()),
         }
@@ -312,7 +323,9 @@ mod tests {
     #[test]
     fn the_command_line_wins_over_the_file() {
         let args = ServeArgs { http: Some("127.0.0.1:1".parse().unwrap()), ..ServeArgs::default() };
-        let options = settle(args, "http = '127.0.0.1:2'\nrtp_ports = '30000-30100'\nsip = ['tcp:127.0.0.1:6000']").unwrap();
+        let options =
+            settle(args, "http = '127.0.0.1:2'\nrtp_ports = '30000-30100'\nsip = ['tcp:127.0.0.1:6000']")
+                .unwrap();
         assert_eq!(options.http.port(), 1);
         assert_eq!(options.rtp_ports, (30_000, 30_100));
         assert_eq!(options.sip[0].transport, Transport::Tcp);
@@ -337,7 +350,8 @@ mod tests {
     fn bad_settings_are_named_and_never_echo_a_token() {
         let error = settle(ServeArgs::default(), "admin_token = 'short'").unwrap_err().to_string();
         assert!(error.contains("16 characters") && !error.contains("short'"), "{error}");
-        let error = settle(ServeArgs::default(), "admin_token = 'abcdefghijklmnop' = 1").unwrap_err().to_string();
+        let error =
+            settle(ServeArgs::default(), "admin_token = 'abcdefghijklmnop' = 1").unwrap_err().to_string();
         assert!(!error.contains("abcdefghijklmnop"), "{error}");
         let error = settle(ServeArgs::default(), "rtp_port = '1-2'").unwrap_err().to_string();
         assert!(error.contains("rtp_port"), "{error}");

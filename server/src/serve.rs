@@ -20,8 +20,9 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 
 /// Logs to standard error; `RUST_LOG` says how much.
 pub fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,sqlx=warn,hickory_proto=warn,hickory_resolver=warn"));
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("info,sqlx=warn,hickory_proto=warn,hickory_resolver=warn")
+    });
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 
@@ -31,7 +32,9 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let descriptors = crate::descriptors::raise_limit();
     if descriptors < 4 * options.max_calls as u64 {
-        tracing::warn!("only {descriptors} descriptors may be open, for four a call; raise LimitNOFILE or ulimit -n");
+        tracing::warn!(
+            "only {descriptors} descriptors may be open, for four a call; raise LimitNOFILE or ulimit -n"
+        );
     }
     let server = server::start(&options, Box::new(log)).await?;
     for listen in &options.sip {
@@ -46,7 +49,10 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
-    tracing::info!("no new calls; those under way have {} s to end (interrupt to end now)", options.drain.as_secs());
+    tracing::info!(
+        "no new calls; those under way have {} s to end (interrupt to end now)",
+        options.drain.as_secs()
+    );
     tokio::select! {
         () = server.drain(options.drain) => {}
         _ = interrupt.recv() => tracing::info!("ending now"),
@@ -68,7 +74,9 @@ fn log(event: &Event) {
         Event::Refused { source, method, target, reason, message } => {
             tracing::warn!(%source, method, target, reason, "refused: {message}");
         }
-        Event::AuthFailed { source, username, method } => tracing::warn!(%source, username, method, "wrong credentials"),
+        Event::AuthFailed { source, username, method } => {
+            tracing::warn!(%source, username, method, "wrong credentials")
+        }
         Event::Failover { call_id, trunk_id, cause } => {
             tracing::info!(call = %call_id, trunk = ?trunk_id, code = cause.code, phrase = cause.phrase, "next trunk");
         }

@@ -39,24 +39,29 @@ pub struct Server {
 }
 
 /// Starts everything: store, media, sockets, engine, API.
-pub async fn start(options: &Options, on_event: Box<dyn Fn(&Event) + Send>) -> Result<Server, Box<dyn Error>> {
+pub async fn start(
+    options: &Options,
+    on_event: Box<dyn Fn(&Event) + Send>,
+) -> Result<Server, Box<dyn Error>> {
     let clock = Clock::start();
     let store = Store::open(&options.data).await?;
     let (token, hash) = admin_token(&store, options.admin_token.clone()).await?;
     let config = Arc::new(Config::load(store.load_config().await?));
     let bindings = store.load_bindings().await?;
-    let http = TcpListener::bind(options.http)
-        .await
-        .map_err(|error| format!("--http {}: {error}. Choose an address and port that are free", options.http))?;
+    let http = TcpListener::bind(options.http).await.map_err(|error| {
+        format!("--http {}: {error}. Choose an address and port that are free", options.http)
+    })?;
     let http_address = http.local_addr()?;
 
     let (handle, commands) = engine_loop::channel();
     let media = handle.clone();
-    let relay_config = RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
+    let relay_config =
+        RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
     let relay = Arc::new(Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?);
     let (records, records_task) = RecordWriter::start(store.clone());
     let listens = options.sip.clone();
-    let engine = Engine::new(settings(options, secret(&store).await?)?, config.clone(), bindings, clock.now());
+    let engine =
+        Engine::new(settings(options, secret(&store).await?)?, config.clone(), bindings, clock.now());
     let parts = Parts {
         engine,
         clock,
@@ -88,7 +93,16 @@ pub async fn start(options: &Options, on_event: Box<dyn Fn(&Event) + Send>) -> R
         })
         .await
     });
-    Ok(Server { live, engine: handle, http: http_address, token, engine_thread, records: records_task, api, stop_api })
+    Ok(Server {
+        live,
+        engine: handle,
+        http: http_address,
+        token,
+        engine_thread,
+        records: records_task,
+        api,
+        stop_api,
+    })
 }
 
 impl Server {
@@ -157,7 +171,10 @@ async fn secret(store: &Store) -> Result<[u8; 32], Box<dyn Error>> {
 }
 
 /// The token given from outside, else the stored one, else a new one that is shown once.
-async fn admin_token(store: &Store, given: Option<String>) -> Result<(Option<String>, TokenHash), Box<dyn Error>> {
+async fn admin_token(
+    store: &Store,
+    given: Option<String>,
+) -> Result<(Option<String>, TokenHash), Box<dyn Error>> {
     if let Some(token) = given {
         let hash = TokenHash::of(&token);
         store.set_admin_token_hash(&hash.0).await?;

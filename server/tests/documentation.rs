@@ -47,7 +47,9 @@ fn every_name_in_the_architecture_document_exists_in_the_code() {
             code.match_indices(&format!("{kind}{item}")).any(|(at, found)| {
                 !code[at + found.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_')
             })
-        }) || code.contains(&format!("    {item},")) || code.contains(&format!("    {item} {{")) || code.contains(&format!("    {item}("))
+        }) || code.contains(&format!("    {item},"))
+            || code.contains(&format!("    {item} {{"))
+            || code.contains(&format!("    {item}("))
             || code.contains(&format!("pub {item}:"))
     };
     let missing: Vec<&&str> = names.iter().filter(|name| !name.split("::").all(exists)).collect();
@@ -58,9 +60,14 @@ fn every_name_in_the_architecture_document_exists_in_the_code() {
 fn folders_in_the_architecture_document_are_the_folders_of_the_tree() {
     let text = read("docs/architecture.md");
     for folder in ["core", "io"] {
-        for entry in fs::read_dir(root().join(folder)).expect(folder).flatten().filter(|entry| entry.path().is_dir()) {
+        for entry in
+            fs::read_dir(root().join(folder)).expect(folder).flatten().filter(|entry| entry.path().is_dir())
+        {
             let name = entry.file_name().into_string().expect("a name");
-            assert!(text.contains(&format!("      {name} ")), "docs/architecture.md says nothing of {folder}/{name}");
+            assert!(
+                text.contains(&format!("      {name} ")),
+                "docs/architecture.md says nothing of {folder}/{name}"
+            );
         }
     }
 }
@@ -68,7 +75,11 @@ fn folders_in_the_architecture_document_are_the_folders_of_the_tree() {
 #[test]
 fn the_configuration_reference_is_what_the_binary_says() {
     let help = |arguments: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_tandem")).args(arguments).env_clear().output().expect("tandem runs");
+        let output = Command::new(env!("CARGO_BIN_EXE_tandem"))
+            .args(arguments)
+            .env_clear()
+            .output()
+            .expect("tandem runs");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
     };
@@ -89,9 +100,18 @@ fn the_example_file_is_understood() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("tandem.toml");
     // A port that nobody can bind, so that the server ends at once, after it has read the file.
-    fs::write(&path, example.replace("127.0.0.1:8080", "192.0.2.1:8080").replace("/var/lib/tandem", &folder.path().display().to_string()))
-        .expect("written");
-    let output = Command::new(env!("CARGO_BIN_EXE_tandem")).args(["serve", "--config"]).arg(&path).output().expect("tandem runs");
+    fs::write(
+        &path,
+        example
+            .replace("127.0.0.1:8080", "192.0.2.1:8080")
+            .replace("/var/lib/tandem", &folder.path().display().to_string()),
+    )
+    .expect("written");
+    let output = Command::new(env!("CARGO_BIN_EXE_tandem"))
+        .args(["serve", "--config"])
+        .arg(&path)
+        .output()
+        .expect("tandem runs");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("--http 192.0.2.1:8080"), "the example was not read to its end: {said}");
 }
@@ -107,5 +127,8 @@ fn is_up_to_date(path: &str, expected: &str) {
         return fs::write(root().join(path), expected).expect(path);
     }
     let found = fs::read_to_string(root().join(path)).unwrap_or_default();
-    assert!(found == expected, "{path} is out of date; write it anew with: UPDATE=1 cargo test -p tandem --test documentation");
+    assert!(
+        found == expected,
+        "{path} is out of date; write it anew with: UPDATE=1 cargo test -p tandem --test documentation"
+    );
 }

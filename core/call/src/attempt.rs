@@ -97,7 +97,9 @@ pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Att
         route_id,
         step,
         number: round.number().to_owned(),
-        target: flow.map(|flow| format!("{}:{}", flow.transport.param_name(), flow.remote)).unwrap_or_default(),
+        target: flow
+            .map(|flow| format!("{}:{}", flow.transport.param_name(), flow.remote))
+            .unwrap_or_default(),
         started_at: now.as_millis(),
         pdd_ms: None,
         answered_at: None,

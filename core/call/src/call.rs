@@ -225,7 +225,9 @@ impl Call {
 
     /// Nothing of it is left: it may be dropped.
     pub fn is_gone(&self) -> bool {
-        matches!(self.phase, Phase::Done) && self.caller.leg.is_gone() && self.outs.iter().all(|out| out.leg.is_gone())
+        matches!(self.phase, Phase::Done)
+            && self.caller.leg.is_gone()
+            && self.outs.iter().all(|out| out.leg.is_gone())
     }
 
     /// It has ended, though a BYE may still be under way.

@@ -119,7 +119,8 @@ fn request_uri(trunk: &Trunk, way: &Way, number: &str) -> String {
     if let Some(uri) = way.contact.as_deref().and_then(Uri::parse) {
         let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
         let params = uri.params().as_str();
-        let params = if params.is_empty() { String::new() } else { format!(";{}", params.trim_start_matches(';')) };
+        let params =
+            if params.is_empty() { String::new() } else { format!(";{}", params.trim_start_matches(';')) };
         return format!("sip:{user}@{}{port}{params}", uri.host());
     }
     let host = bracketed(trunk.host.as_deref().unwrap_or_default());

@@ -51,7 +51,8 @@ impl Call {
         self.tell(Event::CallEnded { call_id: self.id, cause: cause.clone(), duration_ms });
         let ports = self.outs.iter().map(|out| out.port).chain([self.caller.port]);
         let awaited = ports.filter(|port| ctx.media.call_of(*port) == Some(self.no)).collect();
-        let ending = Ending { until: now + MEDIA_WAIT, by, cause, ended: now, awaited, stats: BTreeMap::new() };
+        let ending =
+            Ending { until: now + MEDIA_WAIT, by, cause, ended: now, awaited, stats: BTreeMap::new() };
         self.phase = Phase::Ending(Box::new(ending));
         self.record_if_complete();
     }

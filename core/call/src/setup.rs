@@ -38,14 +38,16 @@ impl Call {
         let Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits } = setup;
         let now = ctx.sip.now;
         let user = caller.party.number.clone();
-        let contact = format!("<sip:{}@{}>", tandem_sip_msg::escape_user(&dialled), ctx.exchange.contact_host(&flow));
+        let contact =
+            format!("<sip:{}@{}>", tandem_sip_msg::escape_user(&dialled), ctx.exchange.contact_host(&flow));
         let symmetric = matches!(caller.source, crate::Source::Extension(_));
-        let (leg, offer) = Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
+        let (leg, offer) =
+            Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
         let (port, local) = ctx.media.open(no, now).unwrap_or((PortId(0), 0));
         let end = LocalEnd::new(session_id(ctx), ctx.exchange.media_address(&flow), local);
-        let trying = Trying { until: now + limits.setup, failures: Vec::new(), last_upstream: None, last: None };
-        let side =
-            CallerSide { who: caller, leg, flow, port, end, offer: None, told: false };
+        let trying =
+            Trying { until: now + limits.setup, failures: Vec::new(), last_upstream: None, last: None };
+        let side = CallerSide { who: caller, leg, flow, port, end, offer: None, told: false };
         let mut call = Call {
             id,
             no,
@@ -69,7 +71,9 @@ impl Call {
         } else {
             match offer.map(|offer| Sdp::parse(&offer)).transpose() {
                 Ok(offer) => call.take_offer(offer, ctx),
-                Err(error) => call.finish(Side::System, Cause::with_phrase(error.status(), error.to_string()), &[], ctx),
+                Err(error) => {
+                    call.finish(Side::System, Cause::with_phrase(error.status(), error.to_string()), &[], ctx)
+                }
             }
         }
         call.settle(ctx);
@@ -122,7 +126,14 @@ impl Call {
         let seat = match round {
             Round::Trunk(step) => match ctx.exchange.take_seat(&step.trunk) {
                 Some(seat) => Some(seat),
-                None => return self.not_sent(round, Some(&flow), own_failure(503, "The trunk is at its call limit"), ctx),
+                None => {
+                    return self.not_sent(
+                        round,
+                        Some(&flow),
+                        own_failure(503, "The trunk is at its call limit"),
+                        ctx,
+                    );
+                }
             },
             Round::Extension(_) => None,
         };
@@ -135,11 +146,17 @@ impl Call {
             Ok(body) => body.map(Bytes::from),
             Err(error) => {
                 ctx.media.order(MediaCommand::Close { port });
-                return self.not_sent(round, Some(&flow), own_failure(error.status(), &error.to_string()), ctx);
+                return self.not_sent(
+                    round,
+                    Some(&flow),
+                    own_failure(error.status(), &error.to_string()),
+                    ctx,
+                );
             }
         };
         let shown = shown_caller(&self.caller.who.source, &self.caller.who.party, round);
-        let dial = tandem_sip_dialog::Dial { body, ..dial(round, way, &shown, self.max_forwards, ctx.exchange) };
+        let dial =
+            tandem_sip_dialog::Dial { body, ..dial(round, way, &shown, self.max_forwards, ctx.exchange) };
         let leg = Leg::dial(self.owner(self.outs.len() + 1), dial, &mut ctx.sip);
         let patience = match round {
             Round::Extension(extension) => Duration::from_secs(extension.ring_timeout.into()),
@@ -270,7 +287,12 @@ impl Call {
     }
 
     /// What the caller is answered with: the callee's answer, or, when the caller asked for an offer, the callee's offer.
-    fn answer_for_caller(&mut self, n: usize, body: Option<Bytes>, ctx: &mut Ctx) -> Result<Vec<u8>, SdpError> {
+    fn answer_for_caller(
+        &mut self,
+        n: usize,
+        body: Option<Bytes>,
+        ctx: &mut Ctx,
+    ) -> Result<Vec<u8>, SdpError> {
         let allowed = self.codecs(&self.target_of(n));
         let theirs = match body {
             Some(body) => Sdp::parse(&body)?,
@@ -314,7 +336,9 @@ impl Call {
             return;
         }
         let failures = std::mem::take(&mut trying.failures);
-        let Some((failure, rang)) = failures.into_iter().min_by_key(|(failure, _)| rank(failure)) else { return };
+        let Some((failure, rang)) = failures.into_iter().min_by_key(|(failure, _)| rank(failure)) else {
+            return;
+        };
         if failure.upstream {
             trying.last_upstream = Some(failure.clone());
         }
@@ -374,7 +398,12 @@ impl Call {
                 self.outs[n].leg.hang_up(487, "No media", &[], &mut ctx.sip);
                 self.attempt_failed(n, failure, ctx);
             }
-            _ => self.finish(Side::System, Cause::with_phrase(503, "The media port could not be opened"), &[], ctx),
+            _ => self.finish(
+                Side::System,
+                Cause::with_phrase(503, "The media port could not be opened"),
+                &[],
+                ctx,
+            ),
         }
     }
 
@@ -398,7 +427,13 @@ pub(crate) fn remote(port: PortId, sdp: &Sdp, flow: &Flow, ctx: &mut Ctx) {
     if let Some(audio) = sdp.audio() {
         let clock_rate = audio.codecs.first().map_or(8000, |codec| codec.clock_rate);
         let signalling = flow.remote.ip();
-        ctx.media.order(MediaCommand::Remote { port, rtp: audio.rtp, rtcp: audio.rtcp, signalling, clock_rate });
+        ctx.media.order(MediaCommand::Remote {
+            port,
+            rtp: audio.rtp,
+            rtcp: audio.rtcp,
+            signalling,
+            clock_rate,
+        });
     }
 }
 

@@ -91,7 +91,12 @@ impl Call {
                 let by = if broken.is_some() { Side::System } else { who.side() };
                 let cause = match broken {
                     Some(why) => Cause::with_phrase(408, why),
-                    None => Cause { code: 200, phrase: "Normal call clearing".to_owned(), q850: Some(16), reasons: reasons.clone() },
+                    None => Cause {
+                        code: 200,
+                        phrase: "Normal call clearing".to_owned(),
+                        q850: Some(16),
+                        reasons: reasons.clone(),
+                    },
                 };
                 self.finish(by, cause, &reasons, ctx);
             }
@@ -111,9 +116,15 @@ impl Call {
         let Some(offer) = self.outs[n].offer.take() else { return };
         let allowed = self.codecs(&self.target_of(n));
         let theirs = body.and_then(|body| Sdp::parse(&body).ok());
-        let answer = theirs.as_ref().and_then(|theirs| self.outs[n].end.answer(theirs, &offer, &allowed).ok());
+        let answer =
+            theirs.as_ref().and_then(|theirs| self.outs[n].end.answer(theirs, &offer, &allowed).ok());
         let (Some(theirs), Some(answer)) = (theirs, answer) else {
-            return self.finish(Side::System, Cause::with_phrase(488, "The caller did not answer our offer"), &[], ctx);
+            return self.finish(
+                Side::System,
+                Cause::with_phrase(488, "The caller did not answer our offer"),
+                &[],
+                ctx,
+            );
         };
         remote(self.caller.port, &theirs, &self.caller.flow, ctx);
         self.outs[n].record.codec = codec_of(&answer);
@@ -153,13 +164,17 @@ impl Call {
         let asker = self.parts(change.from);
         match &change.offer {
             Some(offer) => {
-                let Ok(answer) = asker.end.answer(&theirs, offer, &allowed) else { return self.broken_change(who, ctx) };
+                let Ok(answer) = asker.end.answer(&theirs, offer, &allowed) else {
+                    return self.broken_change(who, ctx);
+                };
                 asker.leg.accept_change(&answer, &mut ctx.sip);
                 self.session_is(change.from, offer, ctx);
                 self.session_is(who, &theirs, ctx);
             }
             None => {
-                let Ok(offer) = asker.end.offer(&theirs, &allowed) else { return self.broken_change(who, ctx) };
+                let Ok(offer) = asker.end.offer(&theirs, &allowed) else {
+                    return self.broken_change(who, ctx);
+                };
                 asker.leg.accept_change(&offer, &mut ctx.sip);
                 self.set_change(Some(Change { counter: Some(theirs), ..change }));
             }
@@ -169,12 +184,18 @@ impl Call {
     /// The side that asked for an offer answered it in its ACK.
     fn change_acked(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
         let allowed = self.talk_codecs();
-        let Some(Change { counter: Some(offer), .. }) = self.set_change(None).filter(|change| change.from == who) else { return };
+        let Some(Change { counter: Some(offer), .. }) =
+            self.set_change(None).filter(|change| change.from == who)
+        else {
+            return;
+        };
         let Some(theirs) = body.and_then(|body| Sdp::parse(&body).ok()) else {
             return self.broken_change(who, ctx);
         };
         let other = self.parts(who.other());
-        let Ok(answer) = other.end.answer(&theirs, &offer, &allowed) else { return self.broken_change(who, ctx) };
+        let Ok(answer) = other.end.answer(&theirs, &offer, &allowed) else {
+            return self.broken_change(who, ctx);
+        };
         other.leg.acknowledge(Some(answer.into()), &mut ctx.sip);
         self.session_is(who, &theirs, ctx);
         self.session_is(who.other(), &offer, ctx);
@@ -197,7 +218,12 @@ impl Call {
     /// One side has changed and the other cannot follow: there is no session left that both know.
     fn broken_change(&mut self, who: Who, ctx: &mut Ctx) {
         self.parts(who.other()).leg.refuse_change(488, "Not Acceptable Here", &mut ctx.sip);
-        self.finish(Side::System, Cause::with_phrase(488, "A change of the session could not be carried over"), &[], ctx);
+        self.finish(
+            Side::System,
+            Cause::with_phrase(488, "A change of the session could not be carried over"),
+            &[],
+            ctx,
+        );
     }
 
     /// A side's new description takes effect: where it wants media, and how long it may be silent now.

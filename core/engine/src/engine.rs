@@ -100,9 +100,12 @@ impl Engine {
         rng.fill_bytes(&mut secret);
         let sent_by = settings.local.listeners.iter().map(|(_, address)| address.to_string()).collect();
         let txn = Transactions::seeded(txn::Config { sent_by, ..txn::Config::default() }, &mut rng);
-        let registrar = Registrar::new(settings.registrar.clone(), settings.local.clone(), bindings, secret, now);
-        let pool = PortPool::new(settings.media_ports.0, settings.media_ports.1).with_quarantine(settings.media_quarantine);
-        let hasher = ahash::RandomState::with_seeds(rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64());
+        let registrar =
+            Registrar::new(settings.registrar.clone(), settings.local.clone(), bindings, secret, now);
+        let pool = PortPool::new(settings.media_ports.0, settings.media_ports.1)
+            .with_quarantine(settings.media_quarantine);
+        let hasher =
+            ahash::RandomState::with_seeds(rng.next_u64(), rng.next_u64(), rng.next_u64(), rng.next_u64());
         let mut engine = Engine {
             trunks: Trunks::new(settings.local.clone(), settings.secret),
             registrar,
@@ -140,7 +143,9 @@ impl Engine {
         self.counters.messages_in += 1;
         match Message::parse(bytes) {
             Ok(message) => self.txn.receive(message, flow, now),
-            Err(ParseError::Refuse { message, status, why }) => self.refuse_unparsed(&message, flow, status, why),
+            Err(ParseError::Refuse { message, status, why }) => {
+                self.refuse_unparsed(&message, flow, status, why)
+            }
             Err(ParseError::Junk(_)) => self.counters.junk += 1,
         }
         self.settle(now);
@@ -152,8 +157,12 @@ impl Engine {
         match head.map(Message::parse) {
             // RFC 2543 let a stream leave the length out. What follows cannot be told apart any more, so the request is taken
             // without a body, and the stream is closed after its answer.
-            Some(Ok(message)) if message.header(Header::ContentLength).is_none() => self.txn.receive(message, flow, now),
-            Some(Ok(message) | Err(ParseError::Refuse { message, .. })) => self.refuse_unparsed(&message, flow, 400, why),
+            Some(Ok(message)) if message.header(Header::ContentLength).is_none() => {
+                self.txn.receive(message, flow, now)
+            }
+            Some(Ok(message) | Err(ParseError::Refuse { message, .. })) => {
+                self.refuse_unparsed(&message, flow, 400, why)
+            }
             _ => {}
         }
         self.settle(now);
@@ -191,9 +200,13 @@ impl Engine {
 
     /// Something happened on the media side.
     pub fn media(&mut self, event: MediaEvent, now: Time) {
-        let (MediaEvent::OpenFailed { port, .. } | MediaEvent::Silent { port, .. } | MediaEvent::Closed { port, .. }) = &event;
+        let (MediaEvent::OpenFailed { port, .. }
+        | MediaEvent::Silent { port, .. }
+        | MediaEvent::Closed { port, .. }) = &event;
         match self.desk.call_of(*port) {
-            Some(no) if self.calls.contains_key(&no) => self.with_call(no, now, |call, ctx| call.on_media(event, ctx)),
+            Some(no) if self.calls.contains_key(&no) => {
+                self.with_call(no, now, |call, ctx| call.on_media(event, ctx))
+            }
             _ => self.desk.closed(*port, now),
         }
         self.settle(now);
@@ -240,7 +253,12 @@ impl Engine {
 
     /// When [`Engine::handle_timeout`] is due.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        let all = [self.txn.poll_timeout(), self.timers.due(), self.trunks.poll_timeout(), self.registrar.poll_timeout()];
+        let all = [
+            self.txn.poll_timeout(),
+            self.timers.due(),
+            self.trunks.poll_timeout(),
+            self.registrar.poll_timeout(),
+        ];
         all.into_iter().flatten().min()
     }
 

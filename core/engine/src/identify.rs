@@ -26,10 +26,13 @@ impl Engine {
     pub(crate) fn identify(&mut self, message: &Message, flow: Flow, now: Time) -> Identity {
         let uri = message.request_uri();
         let token = uri.and_then(|uri| uri.params().get(CONTACT_TOKEN));
-        if let Some(trunk) = token.and_then(|token| self.trunks.by_contact_token(token)).and_then(|id| self.enabled_trunk(id)) {
+        if let Some(trunk) =
+            token.and_then(|token| self.trunks.by_contact_token(token)).and_then(|id| self.enabled_trunk(id))
+        {
             return Identity::Known(Source::Trunk(trunk));
         }
-        let shown = message.header(Header::ProxyAuthorization).or(message.header(Header::Authorization)).is_some();
+        let shown =
+            message.header(Header::ProxyAuthorization).or(message.header(Header::Authorization)).is_some();
         let device = self.registrar.at(flow.remote, now).is_some();
         if shown || device {
             return self.by_credentials(message, flow, now);
@@ -88,7 +91,8 @@ impl Engine {
     pub(crate) fn called_number(&self, message: &Message) -> String {
         let user = |uri: Uri<'_>| uri.user_unescaped().map(|user| user.into_owned()).unwrap_or_default();
         let requested = message.request_uri().map(user).unwrap_or_default();
-        let known = |number: &str| Digits::parse(number).is_some_and(|digits| self.config.number(&digits).is_some());
+        let known =
+            |number: &str| Digits::parse(number).is_some_and(|digits| self.config.number(&digits).is_some());
         let to = user(message.to().uri());
         if !known(&requested) && known(&to) { to } else { requested }
     }

@@ -29,30 +29,56 @@ impl Engine {
                 return self.answer(key, &message, flow, &refusal);
             }
             Identity::WrongCredentials => {
-                let why = "the credentials are wrong; check user name and password of the extension or trunk".to_owned();
-                return self.turn_away(key, &message, flow, Refusal::new(403, "Forbidden"), "WRONG_CREDENTIALS", why);
+                let why = "the credentials are wrong; check user name and password of the extension or trunk"
+                    .to_owned();
+                return self.turn_away(
+                    key,
+                    &message,
+                    flow,
+                    Refusal::new(403, "Forbidden"),
+                    "WRONG_CREDENTIALS",
+                    why,
+                );
             }
             Identity::Ambiguous(trunks) => {
-                let why = format!("trunks {trunks:?} all come from this address; give them usernames that the provider puts into the Request-URI");
-                return self.turn_away(key, &message, flow, Refusal::new(403, "Forbidden"), "AMBIGUOUS_SOURCE", why);
+                let why = format!(
+                    "trunks {trunks:?} all come from this address; give them usernames that the provider puts into the Request-URI"
+                );
+                return self.turn_away(
+                    key,
+                    &message,
+                    flow,
+                    Refusal::new(403, "Forbidden"),
+                    "AMBIGUOUS_SOURCE",
+                    why,
+                );
             }
         };
         self.route(key, message, flow, source, now);
     }
 
     fn route(&mut self, key: ServerKey, message: Message, flow: Flow, source: Source, now: Time) {
-        let health =
-            Health { trunks: &self.trunks, registrar: &self.registrar, seats: &self.seats, config: &self.config, now };
+        let health = Health {
+            trunks: &self.trunks,
+            registrar: &self.registrar,
+            seats: &self.seats,
+            config: &self.config,
+            now,
+        };
         let (dialled, destination) = match &source {
             Source::Extension(_) => {
                 let uri = message.request_uri();
-                let dialled = uri.and_then(|uri| uri.user_unescaped()).map(|user| user.into_owned()).unwrap_or_default();
+                let dialled = uri
+                    .and_then(|uri| uri.user_unescaped())
+                    .map(|user| user.into_owned())
+                    .unwrap_or_default();
                 let destination = from_extension(&self.config, &dialled, &health);
                 (dialled, destination)
             }
             Source::Trunk(_) => {
                 let called = self.called_number(&message);
-                let destination = from_trunk(&self.config, &called, &health).map(|(_, destination)| destination);
+                let destination =
+                    from_trunk(&self.config, &called, &health).map(|(_, destination)| destination);
                 (called, destination)
             }
         };
@@ -64,7 +90,14 @@ impl Engine {
             Ok(seat) => seat,
             Err(()) => {
                 let why = "the trunk carries as many calls as its max_calls allows".to_owned();
-                return self.turn_away(key, &message, flow, Refusal::new(486, "Busy Here"), "TRUNK_FULL", why);
+                return self.turn_away(
+                    key,
+                    &message,
+                    flow,
+                    Refusal::new(486, "Busy Here"),
+                    "TRUNK_FULL",
+                    why,
+                );
             }
         };
         let caller = Caller { party: party_of(&source, &message), source, seat };
@@ -114,20 +147,36 @@ impl Engine {
         }
     }
 
-    fn no_destination(&mut self, key: ServerKey, message: &Message, flow: Flow, dialled: &str, none: NoDestination) {
+    fn no_destination(
+        &mut self,
+        key: ServerKey,
+        message: &Message,
+        flow: Flow,
+        dialled: &str,
+        none: NoDestination,
+    ) {
         let (refusal, reason, why) = match none {
             NoDestination::Unmatched { nearest } => {
                 let near = nearest.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
-                (Refusal::new(404, "Not Found"), "UNMATCHED_NUMBER", format!("nothing takes {dialled:?}{near}"))
+                (
+                    Refusal::new(404, "Not Found"),
+                    "UNMATCHED_NUMBER",
+                    format!("nothing takes {dialled:?}{near}"),
+                )
             }
-            NoDestination::Disabled => (Refusal::new(480, "Temporarily Unavailable"), "DISABLED", format!("what takes {dialled:?} is switched off")),
-            NoDestination::Unavailable(plan) => {
-                (Refusal::new(503, "Service Unavailable"), "NO_TRUNK", format!("no trunk can take {dialled:?} now: {:?}", plan.reasons))
-            }
+            NoDestination::Disabled => (
+                Refusal::new(480, "Temporarily Unavailable"),
+                "DISABLED",
+                format!("what takes {dialled:?} is switched off"),
+            ),
+            NoDestination::Unavailable(plan) => (
+                Refusal::new(503, "Service Unavailable"),
+                "NO_TRUNK",
+                format!("no trunk can take {dialled:?} now: {:?}", plan.reasons),
+            ),
         };
         self.turn_away(key, message, flow, refusal, reason, why);
     }
-
 }
 
 fn direction_of(source: &Source, destination: &Destination) -> Direction {
@@ -148,10 +197,14 @@ fn party_of(source: &Source, message: &Message) -> Party {
             extension_id: Some(extension.id),
             trunk_id: None,
             number: extension.number.clone(),
-            name: display(message.from()).or_else(|| Some(extension.name.clone())).filter(|name| !name.is_empty()),
+            name: display(message.from())
+                .or_else(|| Some(extension.name.clone()))
+                .filter(|name| !name.is_empty()),
         },
         Source::Trunk(trunk) => {
-            let user = |addr: NameAddr<'_>| addr.uri().user_unescaped().map(|user| user.into_owned()).unwrap_or_default();
+            let user = |addr: NameAddr<'_>| {
+                addr.uri().user_unescaped().map(|user| user.into_owned()).unwrap_or_default()
+            };
             let from = message.from();
             let asserted = message.header(Header::PAssertedIdentity).and_then(NameAddr::parse);
             let is_account = trunk.username.as_deref() == Some(user(from).as_str());

@@ -33,7 +33,9 @@ impl Engine {
     fn on_request_in_dialog(&mut self, key: ServerKey, message: &Message, flow: Flow, now: Time) {
         let owner = message.to_tag().and_then(Leg::owner_of_tag).map(split);
         match owner.filter(|(no, leg)| self.calls.get(no).is_some_and(|call| call.has_leg(*leg))) {
-            Some((no, leg)) => self.with_call(no, now, |call, ctx| call.on_request(leg, key, message, flow, ctx)),
+            Some((no, leg)) => {
+                self.with_call(no, now, |call, ctx| call.on_request(leg, key, message, flow, ctx))
+            }
             None => self.answer(key, message, flow, &Refusal::new(481, "Call/Transaction Does Not Exist")),
         }
     }
@@ -57,13 +59,16 @@ fn acceptable(message: &Message) -> Result<(), Refusal> {
     if !matches!(scheme, Some(Scheme::Sip | Scheme::Sips | Scheme::Tel)) {
         return Err(Refusal::new(416, "Unsupported URI Scheme"));
     }
-    let required: Vec<&str> = message.headers(Header::Require).chain(message.headers(Header::ProxyRequire)).collect();
+    let required: Vec<&str> =
+        message.headers(Header::Require).chain(message.headers(Header::ProxyRequire)).collect();
     if !required.is_empty() {
         return Err(Refusal::new(420, "Bad Extension").with(Header::Unsupported, required.join(", ")));
     }
     match message.method() {
         Method::Invite => acceptable_invite(message),
-        Method::Register if message.to().uri().scheme() == Scheme::Other => Err(Refusal::new(400, "Bad To URI")),
+        Method::Register if message.to().uri().scheme() == Scheme::Other => {
+            Err(Refusal::new(400, "Bad To URI"))
+        }
         _ => Ok(()),
     }
 }
@@ -72,14 +77,18 @@ fn acceptable_invite(message: &Message) -> Result<(), Refusal> {
     if message.max_forwards() == Some(0) {
         return Err(Refusal::new(483, "Too Many Hops"));
     }
-    let encoded = message.header(Header::ContentEncoding).is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
-    let kind = message.content_type().map(|kind| kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
+    let encoded = message
+        .header(Header::ContentEncoding)
+        .is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"));
+    let kind =
+        message.content_type().map(|kind| kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase());
     if encoded || (!message.body().is_empty() && kind.is_some_and(|kind| kind != SDP)) {
         return Err(Refusal::new(415, "Unsupported Media Type").with(Header::Accept, SDP));
     }
     let accepted = message.headers(Header::Accept).map(|kind| kind.split(';').next().unwrap_or("").trim());
     let mut accepted = accepted.filter(|kind| !kind.is_empty()).peekable();
-    let takes_sdp = |kind: &str| [SDP, "application/*", "*/*"].iter().any(|ours| kind.eq_ignore_ascii_case(ours));
+    let takes_sdp =
+        |kind: &str| [SDP, "application/*", "*/*"].iter().any(|ours| kind.eq_ignore_ascii_case(ours));
     if accepted.peek().is_some() && !accepted.any(takes_sdp) {
         return Err(Refusal::new(406, "Not Acceptable").with(Header::Accept, SDP));
     }

@@ -22,7 +22,11 @@ impl Surroundings<'_> {
         let contacts = self.registrar.contacts(owner, self.now);
         contacts
             .into_iter()
-            .map(|contact| Way { contact: Some(contact.uri), flows: vec![contact.flow], routes: contact.path })
+            .map(|contact| Way {
+                contact: Some(contact.uri),
+                flows: vec![contact.flow],
+                routes: contact.path,
+            })
             .collect()
     }
 }
@@ -37,7 +41,11 @@ impl Exchange for Surroundings<'_> {
             }
             Target::Trunk(trunk) => {
                 let flows = self.trunks.targets(trunk.id);
-                if flows.is_empty() { Vec::new() } else { vec![Way { contact: None, flows, routes: Vec::new() }] }
+                if flows.is_empty() {
+                    Vec::new()
+                } else {
+                    vec![Way { contact: None, flows, routes: Vec::new() }]
+                }
             }
         }
     }

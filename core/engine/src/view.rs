@@ -17,7 +17,9 @@ impl Engine {
         self.config
             .trunks
             .keys()
-            .filter_map(|id| Some((*id, TrunkStatus { calls: self.seats.taken(*id), ..self.trunks.status(*id)? })))
+            .filter_map(|id| {
+                Some((*id, TrunkStatus { calls: self.seats.taken(*id), ..self.trunks.status(*id)? }))
+            })
             .collect()
     }
 

@@ -94,7 +94,12 @@ impl Dialog {
         let transport = uri.params().get("transport").and_then(Transport::parse).unwrap_or(Transport::Udp);
         let same_family = ip.is_ipv4() == came_by.remote.is_ipv4();
         let hidden = is_private(ip) && !is_private(came_by.remote.ip());
-        if transport != came_by.transport || uri.scheme() != Scheme::Sip || !same_family || hidden || ip.is_unspecified() {
+        if transport != came_by.transport
+            || uri.scheme() != Scheme::Sip
+            || !same_family
+            || hidden
+            || ip.is_unspecified()
+        {
             return came_by;
         }
         Flow { remote: (ip, uri.port().unwrap_or(transport.default_port())).into(), ..came_by }
@@ -115,7 +120,11 @@ impl Dialog {
     fn request_with_cseq(&self, method: Method, cseq: u32) -> Writer {
         let name = method.name().unwrap_or("OPTIONS");
         // A first route without `lr` is a strict router: it gets its own URI in the request line (RFC 3261 §12.2.1.1).
-        let strict = self.routes.first().and_then(|route| NameAddr::parse(route)).filter(|route| !route.uri().params().has("lr"));
+        let strict = self
+            .routes
+            .first()
+            .and_then(|route| NameAddr::parse(route))
+            .filter(|route| !route.uri().params().has("lr"));
         let mut w = match strict {
             Some(first) => {
                 let mut w = Writer::request(name, first.uri().as_str());
@@ -151,7 +160,9 @@ impl Dialog {
         } else {
             (message.from_tag(), message.to_tag())
         };
-        message.call_id() == self.call_id && local == Some(&self.local_tag) && remote == self.remote_tag.as_deref()
+        message.call_id() == self.call_id
+            && local == Some(&self.local_tag)
+            && remote == self.remote_tag.as_deref()
     }
 }
 

@@ -114,14 +114,20 @@ enum State {
     /// Our INVITE is under way.
     Calling(Box<Calling>),
     /// Its 2xx had the offer; the answer is due in the ACK.
-    Answering { cseq: u32 },
+    Answering {
+        cseq: u32,
+    },
     /// The peer's INVITE has no final response yet.
-    Incoming { invite: ServerKey },
+    Incoming {
+        invite: ServerKey,
+    },
     /// Our 2xx is repeated until the ACK comes.
     Accepted(Unacked),
     Confirmed,
     /// Our BYE is under way.
-    Closing { bye: ClientKey },
+    Closing {
+        bye: ClientKey,
+    },
     Gone,
 }
 
@@ -183,7 +189,16 @@ pub struct Leg {
 
 impl Leg {
     fn new(owner: Owner, dialog: Dialog, state: State) -> Leg {
-        Leg { owner, dialog, state, change: Change::None, digest: None, acks: Vec::new(), given_up: Vec::new(), events: VecDeque::new() }
+        Leg {
+            owner,
+            dialog,
+            state,
+            change: Change::None,
+            digest: None,
+            acks: Vec::new(),
+            given_up: Vec::new(),
+            events: VecDeque::new(),
+        }
     }
 
     /// What the peer did since the last call.
@@ -212,7 +227,10 @@ impl Leg {
             self.state = State::Confirmed;
             self.send_bye(&asked.clone().unwrap_or_default(), sip);
             if asked.is_none() {
-                self.events.push_back(LegEvent::Ended { reasons: Vec::new(), broken: Some("our answer was never acknowledged") });
+                self.events.push_back(LegEvent::Ended {
+                    reasons: Vec::new(),
+                    broken: Some("our answer was never acknowledged"),
+                });
             }
         }
         self.change_timeout(sip);

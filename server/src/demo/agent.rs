@@ -26,7 +26,14 @@ pub struct Agent {
 
 impl Agent {
     /// Starts a user agent at some free port of `ip`.
-    pub async fn start(name: &str, user: &str, ip: IpAddr, tone: f64, clock: Clock, ladder: SharedLadder) -> io::Result<Agent> {
+    pub async fn start(
+        name: &str,
+        user: &str,
+        ip: IpAddr,
+        tone: f64,
+        clock: Clock,
+        ladder: SharedLadder,
+    ) -> io::Result<Agent> {
         let sip = UdpSocket::bind((ip, 0)).await?;
         let address = sip.local_addr()?;
         let mut ua = Ua::new(name, address, user, 30_000, u64::from(address.port()));
@@ -95,7 +102,11 @@ async fn live(agent: Agent, sip: UdpSocket, ladder: SharedLadder) {
 }
 
 /// Opens the media sockets of calls that are new.
-async fn open_media(agent: &Agent, sockets: &mut BTreeMap<SocketAddr, Arc<UdpSocket>>, arrived: &mpsc::Sender<Packet>) {
+async fn open_media(
+    agent: &Agent,
+    sockets: &mut BTreeMap<SocketAddr, Arc<UdpSocket>>,
+    arrived: &mpsc::Sender<Packet>,
+) {
     let wanted: Vec<SocketAddr> = lock(&agent.ua).calls().iter().map(|call| call.media_address()).collect();
     for address in wanted {
         if !sockets.contains_key(&address) {
@@ -107,7 +118,12 @@ async fn open_media(agent: &Agent, sockets: &mut BTreeMap<SocketAddr, Arc<UdpSoc
     }
 }
 
-fn listen(socket: UdpSocket, to: SocketAddr, is_media: bool, arrived: mpsc::Sender<Packet>) -> Arc<UdpSocket> {
+fn listen(
+    socket: UdpSocket,
+    to: SocketAddr,
+    is_media: bool,
+    arrived: mpsc::Sender<Packet>,
+) -> Arc<UdpSocket> {
     let socket = Arc::new(socket);
     let receiver = socket.clone();
     tokio::spawn(async move {

@@ -30,7 +30,11 @@ const MAGIC: [(&str, &str); 6] = [
 
 fn magic(called: &str) -> Behaviour {
     match called {
-        "5550486" => Behaviour::Refuse { code: 486, phrase: "Busy Here", reason: Some("Q.850;cause=17;text=\"User busy\"") },
+        "5550486" => Behaviour::Refuse {
+            code: 486,
+            phrase: "Busy Here",
+            reason: Some("Q.850;cause=17;text=\"User busy\""),
+        },
         "5550503" => Behaviour::refuse(503, "Service Unavailable"),
         "5550408" => Behaviour::Silent,
         "5550180" => Behaviour::RingForever,
@@ -96,8 +100,12 @@ async fn set(options: Options, sip: SocketAddr) -> Result<Scene, Box<dyn Error>>
     .await?;
     let everything = json!({"name": "Everything", "steps": [{"trunk_id": trunk}]});
     create(&server, Kind::Route, everything).await?;
-    for (phone, number, password) in [(Some(&alice), "1001", &secrets[1]), (Some(&bob), "1002", &secrets[2]), (None, "1003", &secrets[3])] {
-        let id = create(&server, Kind::Extension, json!({"name": number, "number": number, "password": password})).await?;
+    for (phone, number, password) in
+        [(Some(&alice), "1001", &secrets[1]), (Some(&bob), "1002", &secrets[2]), (None, "1003", &secrets[3])]
+    {
+        let id =
+            create(&server, Kind::Extension, json!({"name": number, "number": number, "password": password}))
+                .await?;
         if number == "1002" {
             create(&server, Kind::Number, json!({"number": NUMBER, "extension_id": id})).await?;
         }
@@ -108,7 +116,8 @@ async fn set(options: Options, sip: SocketAddr) -> Result<Scene, Box<dyn Error>>
             });
         }
     }
-    let load = json!({"name": "SIPp on 127.0.0.5", "mode": "ip_auth", "host": "127.0.0.5", "ping_interval": 0});
+    let load =
+        json!({"name": "SIPp on 127.0.0.5", "mode": "ip_auth", "host": "127.0.0.5", "ping_interval": 0});
     create(&server, Kind::Trunk, load).await?;
     for phone in [&alice, &bob] {
         if !phone.wait(Duration::from_secs(5), |ua| ua.registration_code() == Some(200)).await {
@@ -130,7 +139,13 @@ async fn create(server: &Server, kind: Kind, body: Value) -> Result<String, Box<
 
 async fn registered(server: &Server, trunk: TrunkId) -> Result<(), Box<dyn Error>> {
     for _ in 0..1_000 {
-        if server.live.trunk_statuses().await.get(&trunk).is_some_and(|status| status.state == TrunkState::Registered) {
+        if server
+            .live
+            .trunk_statuses()
+            .await
+            .get(&trunk)
+            .is_some_and(|status| status.state == TrunkState::Registered)
+        {
             return Ok(());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -149,7 +164,8 @@ async fn call_in(stage: &Scene) -> Verdict {
     println!("The carrier calls {NUMBER}, which rings phone 1002:\n");
     let first = lock(&stage.ladder).len();
     let call = stage.carrier.with(|ua, now| {
-        let contact = ua.registered("demo", now).map(|registered| registered.contact.clone()).unwrap_or_default();
+        let contact =
+            ua.registered("demo", now).map(|registered| registered.contact.clone()).unwrap_or_default();
         ua.dial_line(stage.sip, Line::to(with_user(&contact, NUMBER)), now)
     });
     follow(stage, first, (&stage.carrier, call), &stage.bob).await
@@ -171,7 +187,8 @@ async fn follow(stage: &Scene, first: usize, (caller, call): (&Agent, CallRef), 
     let tone = |agent: &Agent| agent.with(|ua, _| ua.tone);
     let (caller_tone, callee_tone) = (tone(caller), tone(callee));
     let setup = caller.with(|ua, _| ua.call(call).answered_at.map(|at| at.since(dialled)));
-    let (to_caller, caller_hears) = caller.with(|ua, _| (ua.call(call).packets_received(), ua.call(call).hears(callee_tone)));
+    let (to_caller, caller_hears) =
+        caller.with(|ua, _| (ua.call(call).packets_received(), ua.call(call).hears(callee_tone)));
     let (to_callee, callee_hears) = callee.with(|ua, _| {
         ua.calls().last().map_or((0, false), |call| (call.packets_received(), call.hears(caller_tone)))
     });
@@ -207,7 +224,9 @@ fn farewell(stage: &Scene) {
     println!("  Admin token    {token}");
     println!("  Try            curl -H 'Authorization: Bearer {token}' http://{http}/v1.0/cdrs\n");
     println!("  A softphone    extension 1003, password {password}, server {sip}, UDP; with baresip:");
-    println!("    mkdir -p /tmp/tandem-baresip && echo '<sip:1003@{sip}>;auth_pass={password};regint=60' > /tmp/tandem-baresip/accounts && baresip -f /tmp/tandem-baresip -e '/dial 5551234'");
+    println!(
+        "    mkdir -p /tmp/tandem-baresip && echo '<sip:1003@{sip}>;auth_pass={password};regint=60' > /tmp/tandem-baresip/accounts && baresip -f /tmp/tandem-baresip -e '/dial 5551234'"
+    );
     println!("  SIPp           calls {NUMBER}, which rings phone 1002:");
     println!("    sipp -sn uac {sip} -i 127.0.0.5 -s 15550100 -d 3000 -m 1\n");
     println!("  Numbers at the carrier:");

@@ -30,15 +30,27 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let word = if self.is_good() { "GOOD" } else { "NOT GOOD" };
-        let setup = self.setup.map_or("never answered".to_owned(), |setup| format!("answered after {} ms", setup.as_millis()));
-        let codec = self.record.as_ref().and_then(|record| record.attempts.iter().find_map(|attempt| attempt.codec.clone()));
+        let setup = self
+            .setup
+            .map_or("never answered".to_owned(), |setup| format!("answered after {} ms", setup.as_millis()));
+        let codec = self
+            .record
+            .as_ref()
+            .and_then(|record| record.attempts.iter().find_map(|attempt| attempt.codec.clone()));
         let heard = |hears: bool| if hears { "tone heard" } else { "NO tone heard" };
         writeln!(f, "  verdict: {word}: {setup}, codec {}", codec.as_deref().unwrap_or("none"))?;
         writeln!(f, "           at the caller {} packets, {}", self.to_caller, heard(self.caller_hears))?;
-        writeln!(f, "           at the called side {} packets, {}", self.to_callee, heard(self.callee_hears))?;
+        writeln!(
+            f,
+            "           at the called side {} packets, {}",
+            self.to_callee,
+            heard(self.callee_hears)
+        )?;
         if let Some(record) = &self.record {
             let lost = |media: &Option<tandem_model::MediaRecord>| {
-                media.as_ref().map_or("no media".to_owned(), |m| format!("{} packets, {} lost, jitter {:.1} ms", m.packets, m.lost, m.jitter_ms))
+                media.as_ref().map_or("no media".to_owned(), |m| {
+                    format!("{} packets, {} lost, jitter {:.1} ms", m.packets, m.lost, m.jitter_ms)
+                })
             };
             writeln!(
                 f,

@@ -13,7 +13,11 @@ pub(super) fn check(extension: &Extension, findings: &mut Findings) {
     password(extension, findings);
     range::check("max_contacts", extension.max_contacts, findings);
     range::check("ring_timeout", extension.ring_timeout, findings);
-    if extension.outbound_cid.as_deref().is_some_and(|number| number.len() > 40 || Digits::parse(number).is_none()) {
+    if extension
+        .outbound_cid
+        .as_deref()
+        .is_some_and(|number| number.len() > 40 || Digits::parse(number).is_none())
+    {
         let message = "this is not a telephone number";
         findings.invalid(
             "outbound_cid",

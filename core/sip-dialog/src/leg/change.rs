@@ -12,11 +12,19 @@ use tandem_time::Time;
 pub(super) enum Change {
     None,
     /// Ours has no final response yet.
-    Asked { key: ClientKey, body: Option<Bytes> },
+    Asked {
+        key: ClientKey,
+        body: Option<Bytes>,
+    },
     /// Its 2xx had the offer; the answer is due in the ACK.
-    Answering { cseq: u32 },
+    Answering {
+        cseq: u32,
+    },
     /// The peer's waits for the call to accept or refuse it.
-    Asking { key: ServerKey, cseq: u32 },
+    Asking {
+        key: ServerKey,
+        cseq: u32,
+    },
     /// Our 2xx to the peer's is repeated until the ACK comes.
     Accepted(Unacked),
 }
@@ -98,7 +106,10 @@ impl Leg {
             401 | 407 => {
                 let body = body.clone();
                 let uri = self.dialog.remote_target.clone();
-                let answer = self.digest.as_mut().and_then(|digest| digest.answer(message, "INVITE", &uri, sip.rng).ok());
+                let answer = self
+                    .digest
+                    .as_mut()
+                    .and_then(|digest| digest.answer(message, "INVITE", &uri, sip.rng).ok());
                 match answer {
                     Some(credentials) => self.send_change(body, Some(credentials), sip),
                     None => self.change_refused(403, "Forbidden"),
@@ -118,7 +129,10 @@ impl Leg {
     pub(super) fn change_failed(&mut self, sip: &mut Sip) {
         self.change = Change::None;
         self.send_bye(&[], sip);
-        self.events.push_back(LegEvent::Ended { reasons: Vec::new(), broken: Some("the peer no longer knows the call") });
+        self.events.push_back(LegEvent::Ended {
+            reasons: Vec::new(),
+            broken: Some("the peer no longer knows the call"),
+        });
     }
 
     pub(super) fn on_reinvite(&mut self, key: ServerKey, message: &Message, flow: Flow, sip: &mut Sip) {
@@ -126,9 +140,12 @@ impl Leg {
         let settled = matches!(self.state, State::Confirmed) && matches!(self.change, Change::None);
         if !settled {
             // Theirs upon theirs is 500 with Retry-After, theirs upon ours is 491 (RFC 3261 §14.2).
-            return match busy_with_theirs || matches!(self.state, State::Incoming { .. } | State::Accepted(_)) {
+            return match busy_with_theirs || matches!(self.state, State::Incoming { .. } | State::Accepted(_))
+            {
                 true => self.reply_retry_later(key, message, sip),
-                false if matches!(self.state, State::Closing { .. }) => self.reply(key, message, 481, "Call Is Ending", sip),
+                false if matches!(self.state, State::Closing { .. }) => {
+                    self.reply(key, message, 481, "Call Is Ending", sip)
+                }
                 false => self.reply(key, message, 491, "Request Pending", sip),
             };
         }
@@ -141,7 +158,8 @@ impl Leg {
 
     fn reply_retry_later(&self, key: ServerKey, message: &Message, sip: &mut Sip) {
         let source = sip.txn.request_of(key).map_or(self.dialog.flow.remote, |(_, flow)| flow.remote);
-        let mut w = Writer::reply(message, source, 500, "Another Request Pending", Some(&self.dialog.local_tag));
+        let mut w =
+            Writer::reply(message, source, 500, "Another Request Pending", Some(&self.dialog.local_tag));
         w.header(Header::RetryAfter, sip.rng.next_u32() % 11);
         sip.txn.respond(key, 500, w.finish(), sip.now);
     }

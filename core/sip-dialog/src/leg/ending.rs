@@ -46,7 +46,8 @@ impl Leg {
             100..=199 => {}
             401 | 407 => {
                 let uri = self.dialog.remote_target.clone();
-                let answer = self.digest.as_mut().and_then(|digest| digest.answer(message, "BYE", &uri, sip.rng).ok());
+                let answer =
+                    self.digest.as_mut().and_then(|digest| digest.answer(message, "BYE", &uri, sip.rng).ok());
                 match answer {
                     Some(credentials) => self.bye(&[], Some(credentials), sip),
                     None => self.state = State::Gone,

@@ -123,7 +123,12 @@ impl Leg {
             self.state = State::Confirmed;
             self.ack(ok.cseq(), None, sip);
             self.send_bye(&[], sip);
-            let failure = LegFailure { code: 487, phrase: standard_reason(487).to_owned(), reasons: Vec::new(), upstream: false };
+            let failure = LegFailure {
+                code: 487,
+                phrase: standard_reason(487).to_owned(),
+                reasons: Vec::new(),
+                upstream: false,
+            };
             return self.events.push_back(LegEvent::Failed(failure));
         }
         if offered {
@@ -136,8 +141,12 @@ impl Leg {
     }
 
     fn answer_challenge(&mut self, challenged: &Message, sip: &mut Sip) -> bool {
-        let (State::Calling(calling), Some(digest)) = (&mut self.state, &mut self.digest) else { return false };
-        let Ok(credentials) = digest.answer(challenged, "INVITE", &calling.dial.uri, sip.rng) else { return false };
+        let (State::Calling(calling), Some(digest)) = (&mut self.state, &mut self.digest) else {
+            return false;
+        };
+        let Ok(credentials) = digest.answer(challenged, "INVITE", &calling.dial.uri, sip.rng) else {
+            return false;
+        };
         calling.invite = send_invite(&mut self.dialog, &calling.dial, self.owner, Some(credentials), sip);
         true
     }
@@ -180,7 +189,13 @@ impl Leg {
     }
 }
 
-fn send_invite(dialog: &mut Dialog, dial: &Dial, owner: Owner, credentials: Option<(Header, String)>, sip: &mut Sip) -> ClientKey {
+fn send_invite(
+    dialog: &mut Dialog,
+    dial: &Dial,
+    owner: Owner,
+    credentials: Option<(Header, String)>,
+    sip: &mut Sip,
+) -> ClientKey {
     dialog.local_cseq += 1;
     let mut w = Writer::request("INVITE", &dial.uri);
     for route in &dial.routes {
