@@ -235,6 +235,23 @@ fn a_carrier_may_want_a_password_for_calls_only() {
 }
 
 #[test]
+fn a_tcp_carrier_that_was_restarted_gets_the_next_call() {
+    let tandem = Tandem::new().start();
+    let mut subscriber = subscriber();
+    let mut carrier = carrier().route("+4930", subscriber.addr()).start();
+    let mut trunk = trunk_at(&carrier);
+    trunk["transport"] = json!("tcp");
+    let (mut office, trunk) = phone_and_trunk(&tandem, trunk);
+
+    carrier.restart();
+    office.dial(PSTN);
+    talk(&mut office, &mut subscriber);
+    // It has forgotten us; registering anew does not wait for the hour to be over.
+    tandem.rest().post(&format!("/v1.0/trunks/{trunk}/register"), &Value::Null).expect(202);
+    carrier.wait_registered("acme");
+}
+
+#[test]
 fn two_accounts_at_one_carrier_are_told_apart() {
     const THEIRS: &str = "+4940888";
     let tandem = Tandem::new().start();

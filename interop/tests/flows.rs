@@ -342,6 +342,18 @@ fn an_administrator_can_end_a_call() {
 }
 
 #[test]
+fn a_phone_that_loses_its_power_does_not_keep_the_other_waiting() {
+    let tandem = Tandem::new().file("[limits]\nmedia_timeout = 1\n").start();
+    let (mut alice, mut bob) = alice_and_bob(&tandem, Answer::Auto);
+    alice.dial("bob");
+    talk(&mut alice, &mut bob);
+    alice.kill();
+    bob.wait_closed();
+    let record = tandem.wait_record();
+    assert_eq!((&record["outcome"], &record["ended_by"]), (&json!("answered"), &json!("system")));
+}
+
+#[test]
 fn a_stranger_is_asked_who_it_is_and_gets_nowhere() {
     let tandem = Tandem::new().start();
     let mut peer = Scenario::new("uas").on(beside(31)).start();

@@ -15,7 +15,7 @@ use tandem_model::{
 use tandem_sip_dialog::Sip;
 use tandem_sip_dialog::digest::Algorithm;
 use tandem_sip_msg::{
-    ConnectionId, Flow, Header, ListenerId, Message, Scheme, Transport, Writer, standard_reason,
+    ConnectionId, Flow, Header, Host, ListenerId, Message, Scheme, Transport, Uri, Writer, standard_reason,
 };
 use tandem_sip_txn::ServerKey;
 use tandem_time::{Time, Timers};
@@ -476,15 +476,15 @@ impl Registrar {
         let listener = self.local.listeners.get(usize::from(binding.listener));
         let same =
             listener.is_some_and(|(t, at)| *t == transport && at.is_ipv4() == binding.source.is_ipv4());
+        let connection = binding.connection.map(ConnectionId);
+        let remote = match connection {
+            None if transport != Transport::Udp => listening_at(binding),
+            _ => binding.source,
+        };
         if !same {
-            return self.local.flow_to(transport, binding.source);
+            return self.local.flow_to(transport, remote);
         }
-        Some(Flow {
-            transport,
-            listener: ListenerId(binding.listener),
-            remote: binding.source,
-            connection: binding.connection.map(ConnectionId),
-        })
+        Some(Flow { transport, listener: ListenerId(binding.listener), remote, connection })
     }
 
     fn view(&self, binding: &Binding) -> RegistrationView {
@@ -574,4 +574,12 @@ fn refuse(key: ServerKey, message: &Message, flow: Flow, refusal: &Refusal, sip:
 fn answer_refused(arrived: &Arrived, refusal: &Refusal, sip: &mut Sip<'_>) {
     let bytes = refusal_bytes(&arrived.message, arrived.flow, refusal, sip);
     sip.txn.respond(arrived.key, refusal.code, bytes, sip.now);
+}
+
+/// Where a device whose connection is gone takes a new one (RFC 3261 §18.1.1): the port of its Contact, if its address is the one
+/// that it registered from. A device behind NAT has to come back by itself.
+fn listening_at(binding: &Binding) -> SocketAddr {
+    let uri =
+        Uri::parse(&binding.contact).filter(|uri| uri.host() == Host::Ip(binding.source.ip().to_canonical()));
+    uri.map_or(binding.source, |uri| SocketAddr::new(binding.source.ip(), uri.port().unwrap_or(5060)))
 }

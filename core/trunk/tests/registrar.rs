@@ -368,6 +368,18 @@ fn a_connection_is_used_while_it_lasts() {
 }
 
 #[test]
+fn a_device_whose_connection_is_gone_is_called_where_it_listens() {
+    let mut house = House::new();
+    let mut phone = Phone::new(1, "203.0.113.5:40001");
+    let connection = Some(ConnectionId(77));
+    phone.from = Flow { transport: Transport::Tcp, listener: ListenerId(1), connection, ..phone.from };
+    house.try_register(&mut phone, &[(Header::Contact, "<sip:phone-1@203.0.113.5:5062;transport=tcp>")]);
+    house.registrar.disconnected(ConnectionId(77));
+    let flow = house.registrar.contacts(owner(1), house.now)[0].flow;
+    assert_eq!(flow, Flow { connection: None, remote: address("203.0.113.5:5062"), ..phone.from });
+}
+
+#[test]
 fn a_path_is_kept_and_sent_back() {
     let mut house = House::new();
     let mut phone = Phone::new(1, "203.0.113.5:40001");
