@@ -31,7 +31,7 @@ unit:           ## every test, those with real clients included
 
 interop:        ## only the tests with real clients
 	cargo build --quiet -p tandem
-	cargo nextest run -p tandem-interop --no-fail-fast
+	cargo nextest run -p tandem-interop --no-fail-fast --run-ignored all
 
 sim:            ## the random part of the fault sweep, over SEEDS seeds (default 10000)
 	SEEDS=$${SEEDS:-10000} cargo test --release -p tandem-sim --test sweep -- --nocapture

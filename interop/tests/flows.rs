@@ -407,3 +407,15 @@ fn the_record_counts_the_media_of_both_sides() {
         assert_eq!(media["lost"], 0, "{media:#}");
     }
 }
+
+#[test]
+#[ignore = "baresip waits 30 to 60 s after a failure; `make interop` runs it"]
+fn a_phone_that_gives_up_at_sha_256_gets_in_at_its_next_try() {
+    let tandem = Tandem::new().env("TANDEM_AUTH_ALGORITHMS", "sha-256,md5").start();
+    tandem.extension("alice");
+    let phone = tandem.phone("alice").start();
+    wait_until("the phone is registered", Duration::from_secs(80), || {
+        tandem.registrations("inbound").len() == 1
+    });
+    drop(phone);
+}

@@ -31,6 +31,8 @@ pub fn run(args: DemoArgs) -> Result<(), Box<dyn Error>> {
         http: Some(http),
         rtp_ports: Some(PortRange(20_000, 20_999)),
         advertise: Some(sip.ip()),
+        // So that the softphone whose line is printed need not try twice.
+        auth_algorithms: vec!["md5".parse()?],
         drain: Some(1),
         ..ServeArgs::default()
     })?;

@@ -198,26 +198,19 @@ impl Loop {
     fn obey(&mut self, command: Command) {
         let now = self.parts.clock.now();
         let engine = &mut self.parts.engine;
-        // Whoever asked may have gone meanwhile.
         match command {
             Command::Configure(config, done) => {
                 engine.configure(config, now);
-                let _ = done.send(());
+                reply(done, ());
             }
-            Command::Calls(answer) => drop(answer.send(engine.calls())),
-            Command::TrunkStatuses(answer) => drop(answer.send(engine.trunk_statuses(now))),
-            Command::Registrations(answer) => drop(answer.send(engine.registrations(now))),
-            Command::Figures(answer) => drop(answer.send(Figures {
-                counters: engine.counters(),
-                transactions: engine.transaction_counters(),
-                calls: engine.calls().len(),
-                bindings: engine.binding_count(),
-                media_ports: engine.media_ports_in_use(),
-            })),
+            Command::Calls(answer) => reply(answer, engine.calls()),
+            Command::TrunkStatuses(answer) => reply(answer, engine.trunk_statuses(now)),
+            Command::Registrations(answer) => reply(answer, engine.registrations(now)),
+            Command::Figures(answer) => reply(answer, figures(engine)),
             Command::HangUp(id, answer) => {
-                drop(answer.send(engine.hang_up(id, "Ended by the administrator", now)))
+                reply(answer, engine.hang_up(id, "Ended by the administrator", now))
             }
-            Command::RegisterNow(id, answer) => drop(answer.send(engine.register_now(id, now))),
+            Command::RegisterNow(id, answer) => reply(answer, engine.register_now(id, now)),
             Command::Persisted(id, ok) => engine.persisted(id, ok, now),
             Command::Media(event) => engine.media(event, now),
             Command::Drain => engine.drain(),
@@ -256,5 +249,20 @@ impl Loop {
                 handle.tell(Command::Persisted(id, false));
             }
         }
+    }
+}
+
+/// Answers a question. Whoever asked may have gone meanwhile.
+fn reply<T>(answer: oneshot::Sender<T>, value: T) {
+    let _ = answer.send(value);
+}
+
+fn figures(engine: &Engine) -> Figures {
+    Figures {
+        counters: engine.counters(),
+        transactions: engine.transaction_counters(),
+        calls: engine.calls().len(),
+        bindings: engine.binding_count(),
+        media_ports: engine.media_ports_in_use(),
     }
 }

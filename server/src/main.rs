@@ -26,14 +26,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the server.
-    Serve(options::ServeArgs),
+    Serve(Box<options::ServeArgs>),
     /// Runs a server on loopback with a simulated carrier and two phones, and places a call each way.
     Demo(demo::DemoArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => demo::run(args),
     };
     match result {

@@ -58,23 +58,21 @@ pub fn text(
 }
 
 fn trunks(out: &mut String, config: &Config, statuses: &BTreeMap<TrunkId, TrunkStatus>) {
-    let families: [(&str, &str, fn(&TrunkStatus) -> Option<f64>); 3] = [
-        ("tandem_trunk_up", "Whether calls can be sent to the trunk", |status| {
-            Some(f64::from(u8::from(is_up(status.state))))
-        }),
-        ("tandem_trunk_calls", "Calls on the trunk", |status| Some(f64::from(status.calls))),
-        ("tandem_trunk_rtt_seconds", "Round trip of the last OPTIONS", |status| {
-            status.rtt_ms.map(|ms| ms / 1000.0)
-        }),
-    ];
-    for (name, help, value) in families {
+    let mut family = |name: &str, help: &str, value: &dyn Fn(&TrunkStatus) -> Option<f64>| {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
         for (id, trunk) in &config.trunks {
             if let Some(value) = statuses.get(id).and_then(value) {
                 let _ = writeln!(out, "{name}{{trunk=\"{}\",id=\"{id}\"}} {value}", escape(&trunk.name));
             }
         }
-    }
+    };
+    family("tandem_trunk_up", "Whether calls can be sent to the trunk", &|status| {
+        Some(f64::from(u8::from(is_up(status.state))))
+    });
+    family("tandem_trunk_calls", "Calls on the trunk", &|status| Some(f64::from(status.calls)));
+    family("tandem_trunk_rtt_seconds", "Round trip of the last OPTIONS", &|status| {
+        status.rtt_ms.map(|ms| ms / 1000.0)
+    });
 }
 
 fn is_up(state: TrunkState) -> bool {

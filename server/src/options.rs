@@ -20,7 +20,7 @@ pub struct ServeArgs {
     /// Folder for the database [default: ./data]
     #[arg(long, env = "TANDEM_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address to take SIP on, as udp:192.0.2.1:5060 or tcp:[::]:5060; repeatable [default: udp and tcp on 127.0.0.1:5060]
+    /// Address to take SIP on, as udp:192.0.2.1:5060 or tcp:192.0.2.1:5060; repeatable [default: udp and tcp on 127.0.0.1:5060]
     #[arg(long, env = "TANDEM_SIP", value_name = "TRANSPORT:ADDRESS", value_delimiter = ',')]
     pub sip: Vec<SipAddress>,
     /// Address for the API [default: 127.0.0.1:8080]
@@ -35,8 +35,8 @@ pub struct ServeArgs {
     /// Realm in our digest challenges [default: tandem]
     #[arg(long, env = "TANDEM_REALM")]
     pub realm: Option<String>,
-    /// Digest algorithms in our challenges, best first: sha-256, md5. A phone that knows md5 only may refuse to log in where another
-    /// one is offered beside it [default: md5]
+    /// Digest algorithms in our challenges, best first. With both, a phone that gives up at one it does not know is asked again
+    /// with md5 alone, which costs it one try; with md5 it need not [default: sha-256,md5]
     #[arg(long, env = "TANDEM_AUTH_ALGORITHMS", value_name = "LIST", value_delimiter = ',')]
     pub auth_algorithms: Vec<AuthAlgorithm>,
     /// Calls at once; more are answered 503 [default: 20000]
@@ -177,12 +177,10 @@ fn read_file(named: Option<&Path>) -> Result<File, OptionsError> {
     })
 }
 
-/// MD5 alone by default: libre (baresip and what is built on it) gives up at a challenge with any algorithm that it does not know,
-/// even when MD5 stands beside it.
 fn algorithms(given: [Vec<AuthAlgorithm>; 2]) -> Vec<Algorithm> {
     let given = given.into_iter().find(|list| !list.is_empty());
     given.map_or_else(
-        || vec![Algorithm::MD5],
+        || vec![Algorithm::SHA_256, Algorithm::MD5],
         |list| list.into_iter().map(|AuthAlgorithm(algorithm)| algorithm).collect(),
     )
 }
@@ -332,10 +330,11 @@ mod tests {
     }
 
     #[test]
-    fn challenges_are_md5_unless_said_otherwise() {
-        assert_eq!(settle(ServeArgs::default(), "").unwrap().auth_algorithms, [Algorithm::MD5]);
-        let both = settle(ServeArgs::default(), "auth_algorithms = ['SHA-256', 'md5']").unwrap();
+    fn both_algorithms_are_offered_unless_said_otherwise() {
+        let both = settle(ServeArgs::default(), "").unwrap();
         assert_eq!(both.auth_algorithms, [Algorithm::SHA_256, Algorithm::MD5]);
+        let one = settle(ServeArgs::default(), "auth_algorithms = ['md5']").unwrap();
+        assert_eq!(one.auth_algorithms, [Algorithm::MD5]);
         assert!("sha1".parse::<AuthAlgorithm>().unwrap_err().contains("sha-256 and md5"));
     }
 

@@ -4,6 +4,7 @@
 
 use crate::guard::Guard;
 use crate::registrar::RegistrarConfig;
+use crate::shy::Shy;
 use std::net::{IpAddr, SocketAddr};
 use tandem_model::{BindingOwner, Config, Secret};
 use tandem_sip_dialog::Sip;
@@ -33,6 +34,7 @@ pub(crate) struct Authenticator {
     realm: String,
     algorithms: Vec<Algorithm>,
     nonces: Nonces,
+    shy: Shy,
     pub(crate) guard: Guard,
 }
 
@@ -48,6 +50,7 @@ impl Authenticator {
             realm: config.realm.clone(),
             algorithms: config.algorithms.clone(),
             nonces: Nonces::new(secret, config.nonce_lifetime),
+            shy: Shy::default(),
             guard: Guard::default(),
         }
     }
@@ -56,6 +59,16 @@ impl Authenticator {
     pub(crate) fn challenge(&self, to: IpAddr, stale: bool, sip: &mut Sip<'_>) -> Vec<String> {
         let nonce = self.nonces.issue(to, sip.rng, sip.now);
         challenge_values(&self.realm, &nonce, stale, &self.algorithms)
+    }
+
+    /// Challenges for someone who showed nothing: with MD5 alone if the last ones, with more, were left unanswered.
+    fn first_challenge(&mut self, message: &Message, to: IpAddr, sip: &mut Sip<'_>) -> Vec<String> {
+        let shy = self.algorithms.len() > 1 && self.shy.challenged(to, user_of(message));
+        if shy && self.algorithms.contains(&Algorithm::MD5) {
+            let nonce = self.nonces.issue(to, sip.rng, sip.now);
+            return challenge_values(&self.realm, &nonce, false, &[Algorithm::MD5]);
+        }
+        self.challenge(to, false, sip)
     }
 
     pub(crate) fn is_banned(&self, source: IpAddr, now: Time) -> bool {
@@ -82,7 +95,7 @@ impl Authenticator {
                 && Algorithm::parse(credentials.algorithm.as_deref()).is_some_and(offered)
         };
         let Some(credentials) = values.take(MAX_CREDENTIALS).filter_map(Credentials::parse).find(ours) else {
-            return (Authentication::Challenge(self.challenge(ip, false, sip)), None);
+            return (Authentication::Challenge(self.first_challenge(message, ip, sip)), None);
         };
         // Nothing is hashed for a nonce that is not good, so that it tells nothing about the password.
         let Standing::Fresh(ticket) = self.nonces.standing(&credentials.nonce, ip, sip.now) else {
@@ -98,11 +111,18 @@ impl Authenticator {
             return (Authentication::Refused, Some(Wrong { username, method }));
         };
         self.guard.right(ip);
+        if Algorithm::parse(credentials.algorithm.as_deref()) != Some(Algorithm::MD5) {
+            self.shy.answered_well(ip, user_of(message));
+        }
         if !self.nonces.spend(ticket, &credentials, sip.now) {
             return (Authentication::Challenge(self.challenge(ip, true, sip)), None);
         }
         (Authentication::Ok(owner), None)
     }
+}
+
+fn user_of(message: &Message) -> &str {
+    message.from().uri().user().unwrap_or_default()
 }
 
 /// The one who authenticates as `username`, with the password, if there is one who may.

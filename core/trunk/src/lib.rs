@@ -17,6 +17,7 @@ mod registrar;
 mod registration;
 mod request;
 mod retry;
+mod shy;
 mod status;
 mod target;
 mod trunks;

@@ -220,3 +220,40 @@ fn no_secret_is_shown() {
     let shown = format!("{:?} {:?} {:?}", house.registrar, house.events, house.registrar.views(house.now));
     assert!(!shown.contains("Zebra") && !shown.contains("guess"));
 }
+
+#[test]
+fn a_device_that_gives_up_at_two_algorithms_is_asked_again_with_md5_alone() {
+    let mut house = House::new();
+    let mut phone = Phone::new(1, "203.0.113.5:40001");
+    let contact = [(Header::Contact, "<sip:a@10.0.0.1>")];
+    let algorithms = |answer: &Message| -> Vec<String> {
+        answer
+            .headers(Header::WwwAuthenticate)
+            .filter_map(Challenge::parse)
+            .filter_map(|c| c.algorithm)
+            .collect()
+    };
+    let first = house.bare(&mut phone, &contact);
+    assert_eq!(algorithms(&first), ["SHA-256", "MD5"]);
+    let second = house.bare(&mut phone, &contact);
+    assert_eq!(algorithms(&second), ["MD5"]);
+    assert_eq!(house.with_credentials(&mut phone, &second, &contact).unwrap().code(), Some(200));
+    // It is remembered for its calls; another device at the same address is asked as before.
+    assert_eq!(algorithms(&house.bare(&mut phone, &contact)), ["MD5"]);
+    assert_eq!(
+        algorithms(&house.bare(&mut Phone::new(2, "203.0.113.5:40001"), &contact)),
+        ["SHA-256", "MD5"]
+    );
+}
+
+#[test]
+fn a_device_that_answers_with_sha_256_is_always_offered_it() {
+    let mut house = House::new();
+    let mut phone = Phone::new(1, "203.0.113.5:40001");
+    for _ in 0..3 {
+        let contact = [(Header::Contact, "<sip:a@10.0.0.1>")];
+        let asked = house.bare(&mut phone, &contact);
+        assert_eq!(asked.headers(Header::WwwAuthenticate).count(), 2);
+        assert_eq!(house.with_credentials(&mut phone, &asked, &contact).unwrap().code(), Some(200));
+    }
+}

@@ -107,13 +107,15 @@ async fn open_media(
     sockets: &mut BTreeMap<SocketAddr, Arc<UdpSocket>>,
     arrived: &mpsc::Sender<Packet>,
 ) {
-    let wanted: Vec<SocketAddr> = lock(&agent.ua).calls().iter().map(|call| call.media_address()).collect();
-    for address in wanted {
-        if !sockets.contains_key(&address) {
-            match UdpSocket::bind(address).await {
-                Ok(socket) => drop(sockets.insert(address, listen(socket, address, true, arrived.clone()))),
-                Err(error) => eprintln!("the demo's media port {address} cannot be opened: {error}"),
+    let addresses = lock(&agent.ua).calls().iter().map(|call| call.media_address()).collect::<Vec<_>>();
+    let new: Vec<SocketAddr> =
+        addresses.into_iter().filter(|address| !sockets.contains_key(address)).collect();
+    for address in new {
+        match UdpSocket::bind(address).await {
+            Ok(socket) => {
+                sockets.insert(address, listen(socket, address, true, arrived.clone()));
             }
+            Err(error) => eprintln!("the demo's media port {address} cannot be opened: {error}"),
         }
     }
 }
