@@ -25,9 +25,9 @@ deny:           ## licences and arrows between crates
 	tools/check-dependencies
 
 unit:           ## every test, those with real clients included
+	cargo test --workspace --doc --quiet >/dev/null
 	cargo build --quiet -p tandem
 	cargo nextest run --workspace --no-fail-fast
-	cargo test --workspace --doc --quiet
 
 interop:        ## only the tests with real clients
 	cargo build --quiet -p tandem

@@ -22,7 +22,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::path::Path;
 use std::time::Duration;
 
-/// What is measured, and for how long.
+/// For how long and how often things are measured.
 struct Plan {
     how: &'static str,
     repetitions: usize,
@@ -32,7 +32,7 @@ struct Plan {
     media_time: Duration,
     registration_rate: u32,
     registration_time: Duration,
-    highest_rate: bool,
+    sections: &'static [Section],
 }
 
 const QUICK: Plan = Plan {
@@ -41,10 +41,10 @@ const QUICK: Plan = Plan {
     call_rates: &[200, 500],
     call_time: Duration::from_secs(4),
     media_calls: &[100],
-    media_time: Duration::from_secs(4),
+    media_time: Duration::from_secs(3),
     registration_rate: 500,
     registration_time: Duration::from_secs(4),
-    highest_rate: false,
+    sections: SECTIONS.split_last().expect("there are some").1,
 };
 
 const FULL: Plan = Plan {
@@ -56,8 +56,20 @@ const FULL: Plan = Plan {
     media_time: Duration::from_secs(10),
     registration_rate: 1000,
     registration_time: Duration::from_secs(10),
-    highest_rate: true,
+    sections: &SECTIONS,
 };
+
+type Section = (&'static str, fn(&mut Bench));
+
+/// The slow one is the last.
+const SECTIONS: [Section; 6] = [
+    ("signalling", Bench::signalling),
+    ("setup", Bench::setup),
+    ("media", Bench::media),
+    ("memory", Bench::memory),
+    ("registrations", Bench::registrations),
+    ("highest", Bench::highest_rate),
+];
 
 /// How long calls hold where their number does not matter.
 const HOLD: Duration = Duration::from_secs(1);
@@ -66,31 +78,39 @@ const SET_UP: usize = 150;
 /// Calls that are held for the measurement of memory, and how fast they are set up.
 const HELD: Load = Load { rate: 400, count: 2000 };
 /// After the last of them was answered.
-const SETTLE: Duration = Duration::from_secs(2);
+const SETTLE: Duration = Duration::from_secs(1);
 
+/// `--full` for the long run; names of sections for a look at these alone, which writes no page.
 fn main() {
-    let plan = match std::env::args().nth(1).as_deref() {
-        None => QUICK,
-        Some("--full") => FULL,
-        Some(other) => {
-            eprintln!("tandem-bench: {other:?} is not known; --full is");
-            std::process::exit(2);
-        }
-    };
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (options, names): (Vec<&str>, Vec<&str>) =
+        args.iter().map(String::as_str).partition(|arg| arg.starts_with('-'));
+    let unknown = options.iter().find(|option| **option != "--full");
+    let unknown =
+        unknown.or_else(|| names.iter().find(|name| SECTIONS.iter().all(|(known, _)| known != *name)));
+    if let Some(unknown) = unknown {
+        let known = SECTIONS.map(|(name, _)| name).join(", ");
+        eprintln!("tandem-bench: {unknown:?} is not known; --full is, and the sections {known}");
+        std::process::exit(2);
+    }
+
     allow_open_files();
+    let plan = if options.is_empty() { QUICK } else { FULL };
+    let sections = if names.is_empty() { plan.sections } else { &SECTIONS };
+    let how = plan.how;
     let mut bench = Bench { kinds: kinds(), plan, rows: Vec::new() };
-    bench.signalling();
-    bench.setup();
-    bench.media();
-    bench.memory();
-    bench.registrations();
-    bench.highest_rate();
+    for (name, measure) in sections {
+        if names.is_empty() || names.contains(name) {
+            measure(&mut bench);
+        }
+    }
 
     let table = report::table(&bench.rows, &bench.kinds);
     println!("{table}");
-    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
-    std::fs::write(docs, report::page(&table, bench.plan.how, &bench.kinds))
-        .expect("the page can be written");
+    if names.is_empty() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/benchmarks.md");
+        std::fs::write(docs, report::page(&table, how, &bench.kinds)).expect("the page can be written");
+    }
 }
 
 /// The servers whose programs are here.
@@ -219,9 +239,6 @@ impl Bench {
 
     /// The most calls a second of which fewer than one in a thousand fail, for 20 s.
     fn highest_rate(&mut self) {
-        if !self.plan.highest_rate {
-            return;
-        }
         let mut row = Row::new("highest rate held 20 s, calls/s", Show::Median { decimals: 0 });
         for &kind in &self.kinds {
             row.add(

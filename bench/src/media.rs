@@ -2,6 +2,7 @@
 //! carries the moment when it was sent, and the kernel notes when it arrived, so that loss and delay are
 //! exact however late this program gets to run.
 
+use crate::lab;
 use crate::phones::{Established, Phones};
 use crate::server::Server;
 use crate::stats::Samples;
@@ -56,6 +57,8 @@ pub fn measure(server: &Server, calls: usize, window: Duration) -> Outcome {
     let mut phones = Phones::new();
     let (streams, sockets): (Vec<_>, Vec<_>) =
         phones.establish(calls).into_iter().flat_map(both_ways).unzip();
+
+    assert!(streams.iter().all(|stream| stream.to.ip() == lab::SERVER.ip()), "media goes past the server");
 
     let opens = Instant::now() + WARM_UP;
     let opens_ns = now_ns() + WARM_UP.as_nanos() as u64;
