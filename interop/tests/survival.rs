@@ -113,6 +113,9 @@ fn a_phone_gets_out_of_a_call_that_a_crash_has_ended() {
     tandem.kill9();
     tandem.restart();
     assert!(tandem.calls().is_empty());
+    let record = tandem.wait_record();
+    assert_eq!(record["outcome"], "answered");
+    assert_eq!(record["cause"]["code"], 500);
     phone.hang_up();
     phone.wait_closed();
     wait_until("the BYE to be answered", PATIENCE, || phone.log().contains("SIP/2.0 481 "));

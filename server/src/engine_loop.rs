@@ -231,6 +231,7 @@ impl Loop {
                 }
                 Output::Persist { id, changes } => self.persist(id, changes),
                 Output::Media(command) => self.parts.relay.send(command),
+                Output::Open(record) => self.parts.records.open(*record),
                 Output::Record(record) => self.parts.records.keep(*record),
                 Output::Event(event) => (self.parts.on_event)(&event),
             }

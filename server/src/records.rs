@@ -1,23 +1,33 @@
 //! Call records on their way to the store: kept here and tried again while the store cannot take them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tandem_model::CallRecord;
-use tandem_store::Store;
+use tandem_store::{Store, StoreError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// Records written with one transaction at most.
 const BATCH: usize = 256;
-/// Records kept while the store is away; beyond that the oldest are lost, and it is said so.
+/// Records kept while the store is away; beyond that new ones are lost, and it is said so.
 const KEPT: usize = 100_000;
 
 /// Takes records, never waits.
 #[derive(Clone)]
 pub struct RecordWriter {
-    sender: mpsc::UnboundedSender<CallRecord>,
+    sender: mpsc::UnboundedSender<Word>,
     waiting: Arc<AtomicUsize>,
+}
+
+/// What is said of a call.
+#[derive(Clone)]
+enum Word {
+    /// It was answered.
+    Open(CallRecord),
+    /// It is over.
+    Over(CallRecord),
 }
 
 impl RecordWriter {
@@ -29,28 +39,37 @@ impl RecordWriter {
         (RecordWriter { sender, waiting }, task)
     }
 
-    /// Keeps a record.
+    /// Notes a call that was answered, with what its record is if we die before it ends.
+    pub fn open(&self, record: CallRecord) {
+        self.send(Word::Open(record));
+    }
+
+    /// Keeps the record of a call that is over.
     pub fn keep(&self, record: CallRecord) {
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= KEPT {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            tracing::error!(call = %record.id, "a call record is lost: the store has been away for too long");
-            return;
-        }
-        let _ = self.sender.send(record);
+        self.send(Word::Over(record));
     }
 
     /// Records not on disk yet.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
+
+    fn send(&self, word: Word) {
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= KEPT {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            tracing::error!("a call record is lost: the store has been away for too long");
+            return;
+        }
+        let _ = self.sender.send(word);
+    }
 }
 
-async fn run(store: Store, mut records: mpsc::UnboundedReceiver<CallRecord>, waiting: Arc<AtomicUsize>) {
+async fn run(store: Store, mut words: mpsc::UnboundedReceiver<Word>, waiting: Arc<AtomicUsize>) {
     let mut batch = Vec::new();
-    while records.recv_many(&mut batch, BATCH).await > 0 {
+    while words.recv_many(&mut batch, BATCH).await > 0 {
         let mut pause = Duration::from_millis(250);
-        while let Err(error) = store.write_records(batch.clone()).await {
-            if records.is_closed() && pause > Duration::from_secs(4) {
+        while let Err(error) = write(&store, &batch).await {
+            if words.is_closed() && pause > Duration::from_secs(4) {
                 tracing::error!(%error, lost = batch.len(), "call records could not be written before the end");
                 break;
             }
@@ -61,4 +80,25 @@ async fn run(store: Store, mut records: mpsc::UnboundedReceiver<CallRecord>, wai
         waiting.fetch_sub(batch.len(), Ordering::Relaxed);
         batch.clear();
     }
+}
+
+async fn write(store: &Store, batch: &[Word]) -> Result<(), StoreError> {
+    let mut open = Vec::new();
+    let mut over = Vec::new();
+    for word in batch {
+        match word {
+            Word::Open(record) => open.push(record.clone()),
+            Word::Over(record) => over.push(record.clone()),
+        }
+    }
+    // A call that is over already need not be noted as open.
+    let ended: BTreeSet<_> = over.iter().map(|record| record.id).collect();
+    open.retain(|record| !ended.contains(&record.id));
+    if !open.is_empty() {
+        store.open_calls(open).await?;
+    }
+    if !over.is_empty() {
+        store.write_records(over).await?;
+    }
+    Ok(())
 }

@@ -48,6 +48,10 @@ pub async fn start(
     let (token, hash) = admin_token(&store, options.admin_token.clone()).await?;
     let config = Arc::new(Config::load(store.load_config().await?));
     let bindings = store.load_bindings().await?;
+    let broken = store.close_open_calls().await?;
+    if broken > 0 {
+        tracing::warn!(calls = broken, "calls were up when the server last stopped; their records say so");
+    }
     let http = TcpListener::bind(options.http).await.map_err(|error| {
         format!("--http {}: {error}. Choose an address and port that are free", options.http)
     })?;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tandem_engine::{BindingChange, Engine, Limits, Local, Output, RegistrarConfig, Resolved, Settings};
 use tandem_media::Switchboard;
-use tandem_model::{Binding, CallRecord, Change, Config, Event, Rejection};
+use tandem_model::{Binding, CallId, CallRecord, Change, Config, Event, Rejection};
 use tandem_sip_msg::{Flow, ListenerId, Transport};
 use tandem_time::Time;
 
@@ -32,6 +32,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// Every call record that was written.
     pub records: Vec<CallRecord>,
+    /// Calls noted on disk as answered and not over.
+    open: BTreeMap<CallId, CallRecord>,
     /// What names resolve to; a name that is missing does not exist.
     pub dns: BTreeMap<String, Vec<SocketAddr>>,
     /// The disk refuses to write.
@@ -95,6 +97,7 @@ impl World {
             ladder,
             events: Vec::new(),
             records: Vec::new(),
+            open: BTreeMap::new(),
             dns: BTreeMap::new(),
             disk_is_full: false,
             unreachable: BTreeSet::new(),
@@ -180,6 +183,7 @@ impl World {
     pub fn crash(&mut self) {
         self.writing.clear();
         self.resolving.clear();
+        self.records.extend(std::mem::take(&mut self.open).into_values());
         self.board = Switchboard::default();
         let bindings = self.bindings.values().cloned().collect();
         let mut settings = self.settings.clone();
@@ -316,7 +320,11 @@ impl World {
                 }
                 Output::Persist { id, changes } => self.writing.push((self.now + DISK, id, changes)),
                 Output::Media(command) => self.board.handle(command, self.now),
-                Output::Record(record) => self.records.push(*record),
+                Output::Open(record) => drop(self.open.insert(record.id, *record)),
+                Output::Record(record) => {
+                    self.open.remove(&record.id);
+                    self.records.push(*record);
+                }
                 Output::Event(event) => self.events.push(event),
             }
         }

@@ -63,6 +63,8 @@ pub struct Ctx<'a> {
 pub enum CallOutput {
     /// Something happened.
     Event(Event),
+    /// It was answered: what its record is if the server dies before it ends.
+    Open(Box<CallRecord>),
     /// It is over. Comes once.
     Record(Box<CallRecord>),
 }

@@ -85,8 +85,15 @@ impl Call {
         }
     }
 
-    fn record(&mut self, ending: Ending) -> CallRecord {
-        let mut attempts: Vec<_> = std::mem::take(&mut self.unsent);
+    /// What the record is if nothing more is heard of the call, because the server died with it.
+    pub(crate) fn record_if_lost(&self, now: Time) -> CallRecord {
+        let cause = Cause::with_phrase(500, "The server stopped during the call; when it ended is not known");
+        let (awaited, stats) = (BTreeSet::new(), BTreeMap::new());
+        self.record(Ending { until: now, by: Side::System, cause, ended: now, awaited, stats })
+    }
+
+    fn record(&self, ending: Ending) -> CallRecord {
+        let mut attempts: Vec<_> = self.unsent.clone();
         attempts.extend(self.outs.iter().map(|out| (out.place, out.record.clone())));
         attempts.sort_by_key(|(place, _)| *place);
         let winner = self.outs.iter().find(|out| out.stage == Stage::Answered);

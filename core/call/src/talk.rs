@@ -1,6 +1,6 @@
 //! While both sides talk: changes of the session passed from one to the other, silence, limits, and who hangs up.
 
-use crate::call::{Call, Ctx, Phase};
+use crate::call::{Call, CallOutput, Ctx, Phase};
 use crate::setup::{codec_of, remote};
 use bytes::Bytes;
 use std::time::Duration;
@@ -72,6 +72,8 @@ impl Call {
             ctx.media.order(MediaCommand::Watch { port, after: self.limits.media_timeout });
         }
         self.tell(Event::CallAnswered { call_id: self.id });
+        let record = self.record_if_lost(ctx.sip.now);
+        self.outputs.push_back(CallOutput::Open(Box::new(record)));
     }
 
     pub(crate) fn caller_while_talking(&mut self, event: LegEvent, ctx: &mut Ctx) {

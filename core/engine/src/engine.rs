@@ -66,6 +66,8 @@ pub enum Output {
     },
     /// For the media side; answered by [`Engine::media`] with what happens there.
     Media(MediaCommand),
+    /// A call was answered: what its record is if we die before it ends. To be kept until the record comes.
+    Open(Box<CallRecord>),
     /// A call is over: its record, to be kept.
     Record(Box<CallRecord>),
     /// Something happened.
@@ -302,6 +304,7 @@ impl Engine {
                     }
                     Output::Event(event)
                 }
+                CallOutput::Open(record) => Output::Open(record),
                 CallOutput::Record(record) => Output::Record(record),
             });
         }

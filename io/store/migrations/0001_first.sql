@@ -38,6 +38,12 @@ CREATE TABLE call_parties (
     PRIMARY KEY (party, started_at, id)
 ) STRICT, WITHOUT ROWID;
 
+-- One row a call that was answered and has no record yet: what its record is if the server dies before it ends.
+CREATE TABLE open_calls (
+    id     TEXT NOT NULL PRIMARY KEY,
+    record TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE settings (
     key   TEXT NOT NULL PRIMARY KEY,
     value TEXT NOT NULL

@@ -7,7 +7,32 @@ use std::collections::{BTreeSet, HashSet};
 use tandem_model::{CallId, CallRecord, ExtensionId, Outcome, Party, RecordPage, RecordQuery, TrunkId};
 
 impl Store {
-    /// Writes the records in one transaction. A call that has a record already keeps that one.
+    /// Notes calls that were answered, with what their record is if nothing more is heard of them.
+    pub async fn open_calls(&self, records: Vec<CallRecord>) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        sqlx::query(
+            "INSERT INTO open_calls (id, record) SELECT value ->> 'id', value FROM json_each($1) WHERE true
+             ON CONFLICT (id) DO NOTHING",
+        )
+        .bind(json(&records)?)
+        .execute(&mut *transaction)
+        .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Makes records of the calls that were up when the server last ended without a word. Returns how many there were.
+    pub async fn close_open_calls(&self) -> Result<usize, StoreError> {
+        let rows: Vec<(String,)> =
+            sqlx::query_as("SELECT record FROM open_calls ORDER BY id").fetch_all(self.reader()).await?;
+        let records = rows.iter().map(|(record,)| read(record)).collect::<Result<Vec<CallRecord>, _>>()?;
+        let count = records.len();
+        if count > 0 {
+            self.write_records(records).await?;
+        }
+        Ok(count)
+    }
+
+    /// Writes the records in one transaction. A call that has a record already keeps that one, and is open no more.
     pub async fn write_records(&self, records: Vec<CallRecord>) -> Result<(), StoreError> {
         let mut seen = HashSet::new();
         let records: Vec<&CallRecord> = records.iter().filter(|record| seen.insert(record.id)).collect();
@@ -33,6 +58,11 @@ impl Store {
         .bind(json(&records)?)
         .execute(&mut *transaction)
         .await?;
+        let ids: Vec<CallId> = records.iter().map(|record| record.id).collect();
+        sqlx::query("DELETE FROM open_calls WHERE id IN (SELECT value FROM json_each($1))")
+            .bind(json(&ids)?)
+            .execute(&mut *transaction)
+            .await?;
         Ok(transaction.commit().await?)
     }
 

@@ -36,7 +36,7 @@ impl Agent {
     ) -> io::Result<Agent> {
         let sip = UdpSocket::bind((ip, 0)).await?;
         let address = sip.local_addr()?;
-        let mut ua = Ua::new(name, address, user, 30_000, u64::from(address.port()));
+        let mut ua = Ua::new(name, address, user, media_ports(address.port()), u64::from(address.port()));
         ua.tone = tone;
         lock(&ladder).name(address, name);
         let agent = Agent { ua: Arc::new(Mutex::new(ua)), wake: Arc::default(), clock, address };
@@ -62,6 +62,11 @@ impl Agent {
         }
         false
     }
+}
+
+/// Where its media ports begin: even, and elsewhere than those of an agent with another port.
+fn media_ports(sip: u16) -> u16 {
+    sip / 4 * 2 + 1024
 }
 
 async fn live(agent: Agent, sip: UdpSocket, ladder: SharedLadder) {

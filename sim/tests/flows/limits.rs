@@ -190,10 +190,12 @@ fn methods_that_nobody_takes_are_refused_outside_of_calls() {
 }
 
 #[test]
-fn a_bye_of_a_call_lost_by_kill_9_is_481() {
+fn a_call_lost_by_kill_9_has_its_record_and_its_bye_is_481() {
     let (mut w, phone, carrier) = people(World::new());
     w.talk(phone, "5551234");
     w.crash();
+    assert_eq!(w.records.len(), 1);
+    assert_eq!(w.records[0].cause.code, 500);
     w.hang_up(phone);
     w.hang_up(carrier);
     w.run_for(secs(1));
