@@ -1,7 +1,7 @@
 //! Where everything is. Loopback addresses of our own keep ports apart: those of a server, of who
 //! calls and of who is called may be the same numbers, and tests on 127.0.0.1 are not in the way.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 
 /// The server that is measured, whichever it is.
 pub const SERVER: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 10), 5060);
@@ -29,4 +29,11 @@ pub const ACCOUNTS: std::ops::Range<u32> = 1000..2000;
 /// The password of an account.
 pub fn password(account: u32) -> String {
     format!("secret-{account}")
+}
+
+/// Panics when someone else is at one of our addresses, and would be measured in our place.
+pub fn must_be_free() {
+    for address in [SERVER, RTPENGINE, CALLER, CALLEE] {
+        UdpSocket::bind(address).unwrap_or_else(|error| panic!("{address} must be free: {error}"));
+    }
 }

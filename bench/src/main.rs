@@ -94,6 +94,7 @@ fn main() {
         std::process::exit(2);
     }
 
+    lab::must_be_free();
     allow_open_files();
     let plan = if options.is_empty() { QUICK } else { FULL };
     let sections = if names.is_empty() { plan.sections } else { &SECTIONS };

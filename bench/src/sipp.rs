@@ -72,8 +72,11 @@ pub struct Calls {
 impl Calls {
     /// Begins to call; the first call is begun when this returns.
     pub fn begin(load: Load, hold: Duration) -> Calls {
-        let callee = Sipp::start("callee", CALLEE, lab::CALLEE, "-mp 7000", "");
-        wait_until("the callee to listen", PATIENCE, || udp_is_bound(lab::CALLEE.into()));
+        let mut callee = Sipp::start("callee", CALLEE, lab::CALLEE, "-mp 7000", "");
+        wait_until("the callee to listen", PATIENCE, || {
+            callee.process.must_run("starting");
+            udp_is_bound(lab::CALLEE.into())
+        });
         let args = load.args(&format!("-s {} -d {} -mp 6000", lab::NUMBER, hold.as_millis()));
         Calls { caller: Sipp::start("caller", CALLER, lab::CALLER, &args, ""), callee }
     }
