@@ -12,6 +12,8 @@ use std::os::unix::net::{SocketAddr as UnixAddr, UnixListener};
 use std::process;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use crate::process::{PATIENCE, wait_for};
+
 /// Below 32768, where Linux picks the ports of outgoing connections, and above the round numbers that
 /// programs like to start from.
 const RANGE: std::ops::Range<u16> = 24_000..32_000;
@@ -27,8 +29,13 @@ pub struct Ports {
 
 impl Ports {
     /// Takes at least `count` neighbouring ports, free for UDP and TCP on every loopback address.
-    /// The first is even, as RTP likes it.
+    /// The first is even, as RTP likes it. On a machine that is full of sockets it waits for some to go.
+    #[track_caller]
     pub fn take(count: u16) -> Ports {
+        wait_for(&format!("{count} neighbouring free ports"), PATIENCE, || Ports::take_now(count))
+    }
+
+    fn take_now(count: u16) -> Option<Ports> {
         static TAKEN: AtomicU16 = AtomicU16::new(0);
         let blocks = count.div_ceil(BLOCK).max(1);
         // Each process starts looking elsewhere, so that they seldom meet.
@@ -36,12 +43,12 @@ impl Ports {
         for _ in 0..BLOCKS {
             let index = start.wrapping_add(TAKEN.fetch_add(blocks, Ordering::Relaxed)) % BLOCKS;
             if index + blocks <= BLOCKS
-                && let Some(ports) = Ports::take_blocks(RANGE.start + index * BLOCK, blocks)
+                && let ports @ Some(_) = Ports::take_blocks(RANGE.start + index * BLOCK, blocks)
             {
                 return ports;
             }
         }
-        panic!("no {count} neighbouring ports are free");
+        None
     }
 
     /// The port `offset` places after the first.
