@@ -11,6 +11,8 @@ use tokio::task::JoinHandle;
 
 /// Records written with one transaction at most.
 const BATCH: usize = 256;
+/// What comes within this time is written together: a transaction costs far more than a record.
+const GATHER: Duration = Duration::from_millis(20);
 /// Records kept while the store is away; beyond that new ones are lost, and it is said so.
 const KEPT: usize = 100_000;
 
@@ -67,6 +69,12 @@ impl RecordWriter {
 async fn run(store: Store, mut words: mpsc::UnboundedReceiver<Word>, waiting: Arc<AtomicUsize>) {
     let mut batch = Vec::new();
     while words.recv_many(&mut batch, BATCH).await > 0 {
+        tokio::time::sleep(GATHER).await;
+        while batch.len() < BATCH
+            && let Ok(word) = words.try_recv()
+        {
+            batch.push(word);
+        }
         let mut pause = Duration::from_millis(250);
         while let Err(error) = write(&store, &batch).await {
             if words.is_closed() && pause > Duration::from_secs(4) {
@@ -94,11 +102,5 @@ async fn write(store: &Store, batch: &[Word]) -> Result<(), StoreError> {
     // A call that is over already need not be noted as open.
     let ended: BTreeSet<_> = over.iter().map(|record| record.id).collect();
     open.retain(|record| !ended.contains(&record.id));
-    if !open.is_empty() {
-        store.open_calls(open).await?;
-    }
-    if !over.is_empty() {
-        store.write_records(over).await?;
-    }
-    Ok(())
+    store.write_calls(open, over).await
 }

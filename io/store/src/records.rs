@@ -2,22 +2,33 @@
 
 use crate::bindings::json;
 use crate::{Store, StoreError};
-use sqlx::{QueryBuilder, Sqlite};
+use sqlx::{QueryBuilder, Sqlite, Transaction};
 use std::collections::{BTreeSet, HashSet};
 use tandem_model::{CallId, CallRecord, ExtensionId, Outcome, Party, RecordPage, RecordQuery, TrunkId};
 
 impl Store {
-    /// Notes calls that were answered, with what their record is if nothing more is heard of them.
-    pub async fn open_calls(&self, records: Vec<CallRecord>) -> Result<(), StoreError> {
+    /// Notes calls that were answered, with what their record is if nothing more is heard of them, and writes the records of
+    /// calls that are over: all in one transaction. A call that has a record already keeps that one, and is open no more.
+    pub async fn write_calls(&self, open: Vec<CallRecord>, over: Vec<CallRecord>) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO open_calls (id, record) SELECT value ->> 'id', value FROM json_each($1) WHERE true
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(json(&records)?)
-        .execute(&mut *transaction)
-        .await?;
+        if !open.is_empty() {
+            sqlx::query(
+                "INSERT INTO open_calls (id, record) SELECT value ->> 'id', value FROM json_each($1) WHERE true
+                 ON CONFLICT (id) DO NOTHING",
+            )
+            .bind(json(&open)?)
+            .execute(&mut *transaction)
+            .await?;
+        }
+        if !over.is_empty() {
+            close(&over, &mut transaction).await?;
+        }
         Ok(transaction.commit().await?)
+    }
+
+    /// Writes the records of calls that are over.
+    pub async fn write_records(&self, records: Vec<CallRecord>) -> Result<(), StoreError> {
+        self.write_calls(Vec::new(), records).await
     }
 
     /// Makes records of the calls that were up when the server last ended without a word. Returns how many there were.
@@ -30,40 +41,6 @@ impl Store {
             self.write_records(records).await?;
         }
         Ok(count)
-    }
-
-    /// Writes the records in one transaction. A call that has a record already keeps that one, and is open no more.
-    pub async fn write_records(&self, records: Vec<CallRecord>) -> Result<(), StoreError> {
-        let mut seen = HashSet::new();
-        let records: Vec<&CallRecord> = records.iter().filter(|record| seen.insert(record.id)).collect();
-        let rows_of = |record: &CallRecord| {
-            let (started_at, id, outcome) = (record.started_at, record.id, record.outcome);
-            parties(record).into_iter().map(move |party| (party, started_at, id, outcome))
-        };
-        let parties: Vec<_> = records.iter().flat_map(|record| rows_of(record)).collect();
-        let mut transaction = self.begin().await?;
-        sqlx::query(
-            "INSERT INTO call_parties (party, started_at, id, outcome)
-             SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1)
-             WHERE NOT EXISTS (SELECT 1 FROM call_records WHERE id = value ->> 2)",
-        )
-        .bind(json(&parties)?)
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "INSERT INTO call_records (id, started_at, outcome, record)
-             SELECT value ->> 'id', value ->> 'started_at', value ->> 'outcome', value FROM json_each($1) WHERE true
-             ON CONFLICT (id) DO NOTHING",
-        )
-        .bind(json(&records)?)
-        .execute(&mut *transaction)
-        .await?;
-        let ids: Vec<CallId> = records.iter().map(|record| record.id).collect();
-        sqlx::query("DELETE FROM open_calls WHERE id IN (SELECT value FROM json_each($1))")
-            .bind(json(&ids)?)
-            .execute(&mut *transaction)
-            .await?;
-        Ok(transaction.commit().await?)
     }
 
     /// One record.
@@ -96,6 +73,42 @@ impl Store {
             .await?;
         row.map(|(started_at,)| started_at).ok_or(StoreError::NoSuchCursor(id))
     }
+}
+
+/// Writes the records, each once, and forgets that the calls were open.
+async fn close(
+    records: &[CallRecord],
+    transaction: &mut Transaction<'static, Sqlite>,
+) -> Result<(), StoreError> {
+    let mut seen = HashSet::new();
+    let records: Vec<&CallRecord> = records.iter().filter(|record| seen.insert(record.id)).collect();
+    let rows_of = |record: &CallRecord| {
+        let (started_at, id, outcome) = (record.started_at, record.id, record.outcome);
+        parties(record).into_iter().map(move |party| (party, started_at, id, outcome))
+    };
+    let parties: Vec<_> = records.iter().flat_map(|record| rows_of(record)).collect();
+    sqlx::query(
+        "INSERT INTO call_parties (party, started_at, id, outcome)
+         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1)
+         WHERE NOT EXISTS (SELECT 1 FROM call_records WHERE id = value ->> 2)",
+    )
+    .bind(json(&parties)?)
+    .execute(&mut **transaction)
+    .await?;
+    sqlx::query(
+        "INSERT INTO call_records (id, started_at, outcome, record)
+         SELECT value ->> 'id', value ->> 'started_at', value ->> 'outcome', value FROM json_each($1) WHERE true
+         ON CONFLICT (id) DO NOTHING",
+    )
+    .bind(json(&records)?)
+    .execute(&mut **transaction)
+    .await?;
+    let ids: Vec<CallId> = records.iter().map(|record| record.id).collect();
+    sqlx::query("DELETE FROM open_calls WHERE id IN (SELECT value FROM json_each($1))")
+        .bind(json(&ids)?)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
 }
 
 /// The query, driven by the table whose index has the answer in order: a page costs what it shows.

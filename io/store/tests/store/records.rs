@@ -142,7 +142,7 @@ async fn a_page_costs_the_same_however_many_records_there_are() {
 async fn a_call_that_was_up_when_the_server_died_has_its_record_once() {
     let (store, _folder) = store().await;
     let open = |n| record(n, 100, 200, Outcome::Answered);
-    store.open_calls(vec![open(1), open(2)]).await.unwrap();
+    store.write_calls(vec![open(1), open(2)], Vec::new()).await.unwrap();
     let ended = CallRecord { duration_ms: 5_000, ..open(1) };
     store.write_records(vec![ended.clone()]).await.unwrap();
     assert_eq!(store.close_open_calls().await.unwrap(), 1);
