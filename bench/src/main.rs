@@ -192,10 +192,10 @@ impl Bench {
             self.take_turns(&format!("media of {calls} calls"), &relays, |kind| {
                 let server = Server::start_for_calls(kind);
                 let outcome = media::measure(&server, calls, self.plan.media_time);
-                cpu.add(kind, outcome.cpu_percent / outcome.calls as f64);
+                cpu.add(kind, (outcome.calls > 0).then(|| outcome.cpu_percent / outcome.calls as f64));
                 half.add(kind, outcome.delay_ms.percentile(50.0));
                 most.add(kind, outcome.delay_ms.percentile(99.0));
-                loss.add(kind, outcome.loss_percent());
+                loss.add(kind, (outcome.sent > 0).then(|| outcome.loss_percent()));
                 failed.add(kind, outcome.failed as f64);
             });
             self.rows.extend([cpu, half, most, loss, failed]);
@@ -213,8 +213,8 @@ impl Bench {
             let calls = sipp::Calls::begin(HELD, Duration::from_secs(60));
             let up = calls.wait_up(HELD);
             std::thread::sleep(SETTLE);
-            let used = server.memory_kib() - before;
-            memory.add(kind, used as f64 / f64::from(up));
+            let used = server.memory_kib().saturating_sub(before);
+            memory.add(kind, (up > 0).then(|| used as f64 / f64::from(up)));
             failed.add(kind, f64::from(HELD.count - up));
         });
         self.rows.extend([memory, failed]);
@@ -232,7 +232,11 @@ impl Bench {
             let server = Server::start_for_registrations(kind);
             let before = server.cpu();
             let outcome = sipp::register(load);
-            each.add(kind, f64::from(outcome.successful) / (server.cpu() - before).as_secs_f64());
+            let used = server.cpu() - before;
+            each.add(
+                kind,
+                (outcome.successful > 0).then(|| f64::from(outcome.successful) / used.as_secs_f64()),
+            );
             failed.add(kind, f64::from(outcome.failed));
         });
         self.rows.extend([each, failed]);

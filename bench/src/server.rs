@@ -42,7 +42,7 @@ impl Kind {
             Kind::Tandem => vec![(
                 "tandem",
                 words(format!(
-                    "serve --data data --sip udp:{} --http {} --rtp-ports {first}-{last}",
+                    "serve --data data --sip udp:{} --http {} --rtp-ports {first}-{last} --auth-algorithms MD5",
                     lab::SERVER,
                     lab::API
                 )),
