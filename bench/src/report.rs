@@ -128,7 +128,9 @@ fn machine() -> String {
     let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let model = model.map_or("of unknown model", |(_, model)| model);
     let kernel = read("/proc/sys/kernel/osrelease");
-    format!("{cores} cores ({model}), Linux {}. Servers and load shared them.", kernel.trim())
+    // Major and minor: what comes after them names somebody's build.
+    let kernel = kernel.trim().split('.').take(2).collect::<Vec<_>>().join(".");
+    format!("{cores} cores ({model}), Linux {kernel}. Servers and load shared them.")
 }
 
 fn versions(kinds: &[Kind]) -> Vec<String> {

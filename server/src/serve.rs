@@ -15,7 +15,7 @@ pub fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
 
 /// The runtime of store and API; the engine and the media have threads of their own.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()
+    tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()
 }
 
 /// Logs to standard error; `RUST_LOG` says how much.

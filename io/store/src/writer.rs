@@ -4,11 +4,14 @@
 use crate::{Store, StoreError};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 use tandem_model::BindingChange;
 use tokio::sync::{mpsc, oneshot};
 
 /// How many submissions may wait. A registration that finds the queue full is refused, and the device tries again.
 const QUEUE: usize = 16_384;
+/// What comes within this time goes to disk together: no device notices it, and a commit costs far more than a binding.
+const GATHER: Duration = Duration::from_millis(5);
 /// How many submissions go into one transaction, so that the first of them does not wait for ever.
 const BATCH: usize = 4_096;
 
@@ -64,6 +67,12 @@ impl Future for Acknowledgement {
 async fn run(store: Store, mut jobs: mpsc::Receiver<Job>) {
     let mut batch = Vec::new();
     while jobs.recv_many(&mut batch, BATCH).await > 0 {
+        tokio::time::sleep(GATHER).await;
+        while batch.len() < BATCH
+            && let Ok(job) = jobs.try_recv()
+        {
+            batch.push(job);
+        }
         let changes = batch.iter_mut().flat_map(|job| std::mem::take(&mut job.changes)).collect();
         let result = store.write_bindings(changes).await;
         if let Err(error) = &result {
