@@ -1,10 +1,9 @@
 //! One attempt to reach one device or trunk.
 
+use crate::media_end::MediaEnd;
 use crate::{Round, Seat, Target};
 use std::time::Duration;
-use tandem_media::PortId;
 use tandem_model::{Attempt, q850_of};
-use tandem_sdp::{LocalEnd, Sdp};
 use tandem_sip_dialog::{Leg, LegFailure};
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
@@ -27,14 +26,8 @@ pub(crate) enum Stage {
 /// One attempt.
 pub(crate) struct Outgoing {
     pub(crate) leg: Leg,
-    pub(crate) port: PortId,
-    pub(crate) end: LocalEnd,
-    pub(crate) flow: Flow,
+    pub(crate) media: MediaEnd,
     pub(crate) stage: Stage,
-    /// The peer's offer, when it was asked for one.
-    pub(crate) offer: Option<Sdp>,
-    /// The peer's SDP in a provisional response: the answer, if its 2xx has none.
-    pub(crate) early: Option<Sdp>,
     /// Whom it goes to.
     pub(crate) target: Target,
     /// Its place among the attempts of the call.

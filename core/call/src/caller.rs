@@ -1,12 +1,10 @@
-//! The calling side of a call: its leg, its media port, what it offered and who it is.
+//! The calling side of a call: its leg, its media and who it is.
 
+use crate::media_end::MediaEnd;
 use crate::{Seat, Target};
 use std::sync::Arc;
-use tandem_media::PortId;
 use tandem_model::{Codec, Extension, Party, Trunk};
-use tandem_sdp::{LocalEnd, Sdp};
 use tandem_sip_dialog::Leg;
-use tandem_sip_msg::Flow;
 
 /// Who calls, as identified.
 #[derive(Clone, Debug)]
@@ -49,11 +47,7 @@ pub struct Caller {
 pub(crate) struct CallerSide {
     pub(crate) who: Caller,
     pub(crate) leg: Leg,
-    pub(crate) flow: Flow,
-    pub(crate) port: PortId,
-    pub(crate) end: LocalEnd,
-    /// What it offered; `None`: it asked us for an offer.
-    pub(crate) offer: Option<Sdp>,
+    pub(crate) media: MediaEnd,
     /// It was told of ringing or early media.
     pub(crate) told: bool,
 }

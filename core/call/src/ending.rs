@@ -2,11 +2,11 @@
 
 use crate::attempt::Stage;
 use crate::call::{Call, CallOutput, Ctx, Phase};
+use crate::media_end::MediaEnd;
 use crate::setup::own_failure;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tandem_media::{MediaCommand, PortId, PortStats};
-use tandem_model::{CallRecord, Cause, Event, MediaRecord, Outcome, Side, q850_of};
+use tandem_media::{PortId, PortStats};
+use tandem_model::{CallRecord, Cause, Event, Outcome, Side, q850_of};
 use tandem_time::Time;
 
 /// How long the record waits for the last word of the media side.
@@ -18,8 +18,6 @@ pub(crate) struct Ending {
     by: Side,
     cause: Cause,
     ended: Time,
-    awaited: BTreeSet<PortId>,
-    stats: BTreeMap<PortId, PortStats>,
 }
 
 impl Call {
@@ -43,41 +41,45 @@ impl Call {
                 let why = if by == Side::Caller { "The caller gave up" } else { "Given up" };
                 out.failed(&own_failure(487, why), now);
             }
-            ctx.media.order(MediaCommand::Close { port: out.port });
+            out.media.close(ctx);
         }
         self.caller.who.seat = None;
-        ctx.media.order(MediaCommand::Close { port: self.caller.port });
+        self.caller.media.close(ctx);
         let duration_ms = self.answered.map_or(0, |answered| now.since(answered).as_millis() as u64);
         self.tell(Event::CallEnded { call_id: self.id, cause: cause.clone(), duration_ms });
-        let ports = self.outs.iter().map(|out| out.port).chain([self.caller.port]);
-        let awaited = ports.filter(|port| ctx.media.call_of(*port) == Some(self.no)).collect();
-        let ending =
-            Ending { until: now + MEDIA_WAIT, by, cause, ended: now, awaited, stats: BTreeMap::new() };
-        self.phase = Phase::Ending(Box::new(ending));
+        self.phase = Phase::Ending(Box::new(Ending { until: now + MEDIA_WAIT, by, cause, ended: now }));
         self.record_if_complete();
     }
 
     /// The media side is done with a port.
     pub(crate) fn port_closed(&mut self, port: PortId, stats: Option<PortStats>, ctx: &mut Ctx) {
         ctx.media.closed(port, ctx.sip.now);
-        if let Phase::Ending(ending) = &mut self.phase {
-            ending.awaited.remove(&port);
-            ending.stats.extend(stats.map(|stats| (port, stats)));
+        if let Some(media) = self.media_ends().find(|media| media.has(port)) {
+            media.closed(stats.as_ref());
         }
         self.record_if_complete();
+    }
+
+    fn media_ends(&mut self) -> impl Iterator<Item = &mut MediaEnd> {
+        std::iter::once(&mut self.caller.media).chain(self.outs.iter_mut().map(|out| &mut out.media))
     }
 
     pub(crate) fn ending_timeout(&mut self, ctx: &mut Ctx) {
         if let Phase::Ending(ending) = &mut self.phase
             && ending.until <= ctx.sip.now
         {
-            ending.awaited.clear();
-            self.record_if_complete();
+            self.write_record();
         }
     }
 
     fn record_if_complete(&mut self) {
-        if matches!(&self.phase, Phase::Ending(ending) if ending.awaited.is_empty())
+        if self.media_ends().all(|media| media.is_over()) {
+            self.write_record();
+        }
+    }
+
+    fn write_record(&mut self) {
+        if matches!(self.phase, Phase::Ending(_))
             && let Phase::Ending(ending) = std::mem::replace(&mut self.phase, Phase::Done)
         {
             let record = self.record(*ending);
@@ -88,8 +90,7 @@ impl Call {
     /// What the record is if nothing more is heard of the call, because the server died with it.
     pub(crate) fn record_if_lost(&self, now: Time) -> CallRecord {
         let cause = Cause::with_phrase(500, "The server stopped during the call; when it ended is not known");
-        let (awaited, stats) = (BTreeSet::new(), BTreeMap::new());
-        self.record(Ending { until: now, by: Side::System, cause, ended: now, awaited, stats })
+        self.record(Ending { until: now, by: Side::System, cause, ended: now })
     }
 
     fn record(&self, ending: Ending) -> CallRecord {
@@ -97,7 +98,6 @@ impl Call {
         attempts.extend(self.outs.iter().map(|out| (out.place, out.record.clone())));
         attempts.sort_by_key(|(place, _)| *place);
         let winner = self.outs.iter().find(|out| out.stage == Stage::Answered);
-        let media = |port: PortId| ending.stats.get(&port).map(media_record);
         CallRecord {
             id: self.id,
             direction: self.direction,
@@ -113,8 +113,8 @@ impl Call {
             cause: ending.cause,
             sip_call_id: self.caller.leg.call_id().to_owned(),
             attempts: attempts.into_iter().map(|(_, attempt)| attempt).collect(),
-            media_from_caller: media(self.caller.port),
-            media_from_callee: winner.and_then(|out| media(out.port)),
+            media_from_caller: self.caller.media.record(),
+            media_from_callee: winner.and_then(|out| out.media.record()),
         }
     }
 
@@ -139,14 +139,4 @@ fn with_q850(reasons: &[String], cause: &Cause) -> Vec<String> {
         reasons.push(format!("Q.850;cause={q850}"));
     }
     reasons
-}
-
-fn media_record(stats: &PortStats) -> MediaRecord {
-    MediaRecord {
-        packets: stats.packets,
-        bytes: stats.bytes,
-        lost: stats.lost,
-        jitter_ms: stats.jitter_ms,
-        dropped: stats.dropped.total(),
-    }
 }

@@ -10,6 +10,7 @@ mod caller;
 mod ending;
 mod exchange;
 mod media_desk;
+mod media_end;
 mod seats;
 mod setup;
 mod talk;

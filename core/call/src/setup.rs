@@ -4,15 +4,15 @@ use crate::attempt::{Outgoing, Stage, blank_record};
 use crate::call::{Call, Ctx, Phase, Setup};
 use crate::callee::{dial, shown_caller};
 use crate::caller::CallerSide;
+use crate::media_end::MediaEnd;
 use crate::{Round, Target, Way};
 use bytes::Bytes;
-use rand::Rng;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tandem_media::{MediaCommand, PortId};
+use tandem_media::PortId;
 use tandem_model::{Cause, Codec, Event, Party, Side};
 use tandem_routing::{Failed, fails_over};
-use tandem_sdp::{LocalEnd, Sdp, SdpError};
+use tandem_sdp::{Sdp, SdpError};
 use tandem_sip_dialog::{Leg, LegEvent, LegFailure};
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
@@ -43,11 +43,11 @@ impl Call {
         let symmetric = matches!(caller.source, crate::Source::Extension(_));
         let (leg, offer) =
             Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
-        let (port, local) = ctx.media.open(no, now).unwrap_or((PortId(0), 0));
-        let end = LocalEnd::new(session_id(ctx), ctx.exchange.media_address(&flow), local);
+        let mut media = MediaEnd::new(&flow, ctx);
+        let has_port = media.open(no, ctx);
         let trying =
             Trying { until: now + limits.setup, failures: Vec::new(), last_upstream: None, last: None };
-        let side = CallerSide { who: caller, leg, flow, port, end, offer: None, told: false };
+        let side = CallerSide { who: caller, leg, media, told: false };
         let mut call = Call {
             id,
             no,
@@ -66,7 +66,7 @@ impl Call {
             outputs: VecDeque::new(),
         };
         call.tell(Event::CallStarted { call_id: id, direction, caller: user, callee: dialled });
-        if local == 0 {
+        if !has_port {
             call.finish(Side::System, Cause::with_phrase(503, "No media port is free"), &[], ctx);
         } else {
             match offer.map(|offer| Sdp::parse(&offer)).transpose() {
@@ -81,10 +81,10 @@ impl Call {
     }
 
     fn take_offer(&mut self, offer: Option<Sdp>, ctx: &mut Ctx) {
-        if let Some(offer) = &offer {
-            remote(self.caller.port, offer, &self.caller.flow, ctx);
+        if let Some(offer) = offer {
+            self.caller.media.hear_offer(offer);
+            self.caller.media.send_early(ctx);
         }
-        self.caller.offer = offer;
         self.next_round(ctx);
     }
 
@@ -137,15 +137,19 @@ impl Call {
             },
             Round::Extension(_) => None,
         };
-        let Some((port, local)) = ctx.media.open(self.no, now) else {
-            return self.not_sent(round, Some(&flow), own_failure(503, "No media port is free"), ctx);
-        };
-        let mut end = LocalEnd::new(session_id(ctx), ctx.exchange.media_address(&flow), local);
         let allowed = self.codecs(&round.target());
-        let body = match self.caller.offer.as_ref().map(|offer| end.offer(offer, &allowed)).transpose() {
-            Ok(body) => body.map(Bytes::from),
+        let mut media = MediaEnd::new(&flow, ctx);
+        if !media.open(self.no, ctx) {
+            return self.not_sent(round, Some(&flow), own_failure(503, "No media port is free"), ctx);
+        }
+        let offer = match self.caller.media.has_offer() {
+            true => media.tell_offer(&self.caller.media, &allowed).map(Some),
+            false => Ok(None),
+        };
+        let body = match offer {
+            Ok(body) => body,
             Err(error) => {
-                ctx.media.order(MediaCommand::Close { port });
+                media.close(ctx);
                 return self.not_sent(
                     round,
                     Some(&flow),
@@ -168,12 +172,8 @@ impl Call {
         };
         self.outs.push(Outgoing {
             leg,
-            port,
-            end,
-            flow,
+            media,
             stage: Stage::Calling,
-            offer: None,
-            early: None,
             target: round.target(),
             give_up: Some(now + patience),
             timeout,
@@ -258,15 +258,15 @@ impl Call {
     }
 
     /// Connects the caller to the early media of an attempt; its answer for the caller.
-    fn early_media(&mut self, n: usize, early: Sdp, ctx: &mut Ctx) -> Option<Vec<u8>> {
+    fn early_media(&mut self, n: usize, early: Sdp, ctx: &mut Ctx) -> Option<Bytes> {
+        if !self.caller.media.has_offer() {
+            return None;
+        }
         let allowed = self.codecs(&self.target_of(n));
-        let offer = self.caller.offer.as_ref()?;
-        let out = &mut self.outs[n];
-        remote(out.port, &early, &out.flow, ctx);
-        ctx.media.order(MediaCommand::Bridge { a: self.caller.port, b: out.port });
-        let answer = self.caller.end.answer(&early, offer, &allowed).ok();
-        out.early = Some(early);
-        answer
+        let callee = &mut self.outs[n].media;
+        callee.hear_answer(early, ctx);
+        self.caller.media.join(callee, ctx);
+        self.caller.media.tell_answer(callee, &allowed).ok()
     }
 
     fn answer(&mut self, n: usize, body: Option<Bytes>, ctx: &mut Ctx) {
@@ -287,31 +287,24 @@ impl Call {
     }
 
     /// What the caller is answered with: the callee's answer, or, when the caller asked for an offer, the callee's offer.
-    fn answer_for_caller(
-        &mut self,
-        n: usize,
-        body: Option<Bytes>,
-        ctx: &mut Ctx,
-    ) -> Result<Vec<u8>, SdpError> {
+    fn answer_for_caller(&mut self, n: usize, body: Option<Bytes>, ctx: &mut Ctx) -> Result<Bytes, SdpError> {
         let allowed = self.codecs(&self.target_of(n));
-        let theirs = match body {
-            Some(body) => Sdp::parse(&body)?,
-            None => self.outs[n].early.take().ok_or(SdpError::NoAudio)?,
-        };
-        let out = &mut self.outs[n];
-        remote(out.port, &theirs, &out.flow, ctx);
-        ctx.media.order(MediaCommand::Bridge { a: self.caller.port, b: out.port });
-        match &self.caller.offer {
-            Some(offer) => {
-                let answer = self.caller.end.answer(&theirs, offer, &allowed)?;
-                out.record.codec = codec_of(&answer);
-                Ok(answer)
+        let theirs = body.map(|body| Sdp::parse(&body)).transpose()?;
+        let (caller, out) = (&mut self.caller.media, &mut self.outs[n]);
+        caller.join(&out.media, ctx);
+        if caller.has_offer() {
+            // A 2xx without SDP confirms what a provisional response said.
+            if let Some(answer) = theirs {
+                out.media.hear_answer(answer, ctx);
             }
-            None => {
-                let offer = self.caller.end.offer(&theirs, &allowed)?;
-                out.offer = Some(theirs);
-                Ok(offer)
-            }
+            let answer = caller.tell_answer(&out.media, &allowed)?;
+            caller.agree(ctx);
+            out.record.codec = caller.codec();
+            Ok(answer)
+        } else {
+            out.media.hear_offer(theirs.ok_or(SdpError::NoAudio)?);
+            out.media.send_early(ctx);
+            caller.tell_offer(&out.media, &allowed)
         }
     }
 
@@ -321,7 +314,7 @@ impl Call {
             if n != winner && self.outs[n].is_live() {
                 self.outs[n].leg.hang_up(487, "Answered elsewhere", &elsewhere, &mut ctx.sip);
                 self.outs[n].failed(&own_failure(487, "Answered elsewhere"), ctx.sip.now);
-                ctx.media.order(MediaCommand::Close { port: self.outs[n].port });
+                self.outs[n].media.close(ctx);
             }
         }
     }
@@ -329,7 +322,7 @@ impl Call {
     fn attempt_failed(&mut self, n: usize, failure: LegFailure, ctx: &mut Ctx) {
         let rang = self.outs[n].stage == Stage::Ringing;
         self.outs[n].failed(&failure, ctx.sip.now);
-        ctx.media.order(MediaCommand::Close { port: self.outs[n].port });
+        self.outs[n].media.close(ctx);
         let Phase::Trying(trying) = &mut self.phase else { return };
         trying.failures.push((failure, rang));
         if self.outs.iter().any(Outgoing::is_live) {
@@ -362,7 +355,7 @@ impl Call {
                 continue;
             }
             if out.stage == Stage::Calling && out.leg.try_next_target(&mut ctx.sip) {
-                out.flow = out.leg.flow();
+                out.media.moves_to(&out.leg.flow());
                 out.give_up = Some(now + self.limits.silence);
                 continue;
             }
@@ -391,8 +384,9 @@ impl Call {
     /// A media port could not be opened: the attempt that it was for fails, or the call.
     pub(crate) fn port_failed(&mut self, port: PortId, error: &str, ctx: &mut Ctx) {
         ctx.media.failed(port, ctx.sip.now);
+        let attempt = self.outs.iter().position(|out| out.media.has(port));
         self.port_closed(port, None, ctx);
-        match self.outs.iter().position(|out| out.port == port) {
+        match attempt {
             Some(n) if self.outs[n].is_live() => {
                 let failure = own_failure(503, &format!("The media port could not be opened: {error}"));
                 self.outs[n].leg.hang_up(487, "No media", &[], &mut ctx.sip);
@@ -420,30 +414,6 @@ impl Call {
         let ours = self.caller.who.source.codecs();
         theirs.iter().filter(|codec| ours.contains(codec)).map(|codec| codec.name()).collect()
     }
-}
-
-/// Tells the media side where a peer wants its media.
-pub(crate) fn remote(port: PortId, sdp: &Sdp, flow: &Flow, ctx: &mut Ctx) {
-    if let Some(audio) = sdp.audio() {
-        let clock_rate = audio.codecs.first().map_or(8000, |codec| codec.clock_rate);
-        let signalling = flow.remote.ip();
-        ctx.media.order(MediaCommand::Remote {
-            port,
-            rtp: audio.rtp,
-            rtcp: audio.rtcp,
-            signalling,
-            clock_rate,
-        });
-    }
-}
-
-/// The first audio codec of what we say.
-pub(crate) fn codec_of(sdp: &[u8]) -> Option<String> {
-    Some(Sdp::parse(sdp).ok()?.audio()?.codecs.first()?.name.clone())
-}
-
-fn session_id(ctx: &mut Ctx) -> u64 {
-    u64::from(ctx.sip.rng.next_u32())
 }
 
 fn timeout_of(seconds: u32) -> Duration {

@@ -1,14 +1,13 @@
 //! While both sides talk: changes of the session passed from one to the other, silence, limits, and who hangs up.
 
 use crate::call::{Call, CallOutput, Ctx, Phase};
-use crate::setup::{codec_of, remote};
+use crate::media_end::MediaEnd;
 use bytes::Bytes;
 use std::time::Duration;
-use tandem_media::{MediaCommand, PortId};
+use tandem_media::PortId;
 use tandem_model::{Cause, Event, Side};
-use tandem_sdp::{LocalEnd, Sdp};
+use tandem_sdp::Sdp;
 use tandem_sip_dialog::{Leg, LegEvent};
-use tandem_sip_msg::Flow;
 use tandem_time::Time;
 
 /// An answered call.
@@ -24,10 +23,8 @@ pub(crate) struct Talk {
 struct Change {
     /// Who asked for it.
     from: Who,
-    /// What it offered; `None`: it asked for an offer.
-    offer: Option<Sdp>,
-    /// What the other side offered instead.
-    counter: Option<Sdp>,
+    /// It asked for an offer instead of making one.
+    late: bool,
 }
 
 /// One of the two who talk.
@@ -53,12 +50,10 @@ impl Who {
     }
 }
 
-/// What a side needs for a change: its leg, what we say there, its media port and where it is.
-struct Parts<'a> {
+/// One of the two as a change needs it.
+struct Talker<'a> {
     leg: &'a mut Leg,
-    end: &'a mut LocalEnd,
-    port: PortId,
-    flow: Flow,
+    media: &'a mut MediaEnd,
 }
 
 impl Call {
@@ -68,9 +63,8 @@ impl Call {
         self.rounds.clear();
         self.callee.extension_id = self.outs[callee].record.extension_id;
         self.callee.trunk_id = self.outs[callee].record.trunk_id;
-        for port in [self.caller.port, self.outs[callee].port] {
-            ctx.media.order(MediaCommand::Watch { port, after: self.limits.media_timeout });
-        }
+        self.caller.media.watch(self.limits.media_timeout, ctx);
+        self.outs[callee].media.watch(self.limits.media_timeout, ctx);
         self.tell(Event::CallAnswered { call_id: self.id });
         let record = self.record_if_lost(ctx.sip.now);
         self.outputs.push_back(CallOutput::Open(Box::new(record)));
@@ -114,42 +108,45 @@ impl Call {
     /// The caller, who asked us for an offer, answers it in its ACK; the callee gets it in ours.
     fn late_answer(&mut self, body: Option<Bytes>, ctx: &mut Ctx) {
         let Phase::Talking(talk) = &self.phase else { return };
-        let n = talk.callee;
-        let Some(offer) = self.outs[n].offer.take() else { return };
-        let allowed = self.codecs(&self.target_of(n));
-        let theirs = body.and_then(|body| Sdp::parse(&body).ok());
-        let answer =
-            theirs.as_ref().and_then(|theirs| self.outs[n].end.answer(theirs, &offer, &allowed).ok());
-        let (Some(theirs), Some(answer)) = (theirs, answer) else {
-            return self.finish(
+        let allowed = self.codecs(&self.target_of(talk.callee));
+        let (caller, callee) = (&mut self.caller.media, &mut self.outs[talk.callee]);
+        if !callee.media.has_offer() {
+            return;
+        }
+        match answer_in(body, caller, &mut callee.media, &allowed, ctx) {
+            Some(answer) => {
+                callee.record.codec = callee.media.codec();
+                callee.leg.acknowledge(Some(answer), &mut ctx.sip);
+            }
+            None => self.finish(
                 Side::System,
                 Cause::with_phrase(488, "The caller did not answer our offer"),
                 &[],
                 ctx,
-            );
-        };
-        remote(self.caller.port, &theirs, &self.caller.flow, ctx);
-        self.outs[n].record.codec = codec_of(&answer);
-        self.outs[n].leg.acknowledge(Some(answer.into()), &mut ctx.sip);
+            ),
+        }
     }
 
     fn change_asked(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
         let allowed = self.talk_codecs();
-        let parsed = body.map(|body| Sdp::parse(&body)).transpose();
-        let other = self.parts(who.other());
+        let (asker, other) = self.sides(who);
         if !other.leg.can_change() {
-            return self.parts(who).leg.refuse_change(491, "Request Pending", &mut ctx.sip);
+            return asker.leg.refuse_change(491, "Request Pending", &mut ctx.sip);
         }
-        let told = parsed.and_then(|offer| {
-            let told = offer.as_ref().map(|offer| other.end.offer(offer, &allowed)).transpose()?;
-            Ok((offer, told))
+        let told = body.map(|body| {
+            asker.media.hear_offer(Sdp::parse(&body)?);
+            other.media.tell_offer(asker.media, &allowed)
         });
-        match told {
-            Ok((offer, told)) => {
-                other.leg.change(told.map(Bytes::from), &mut ctx.sip);
-                self.set_change(Some(Change { from: who, offer, counter: None }));
+        match told.transpose() {
+            Ok(told) => {
+                let late = told.is_none();
+                other.leg.change(told, &mut ctx.sip);
+                self.set_change(Some(Change { from: who, late }));
             }
-            Err(error) => self.parts(who).leg.refuse_change(error.status(), &error.to_string(), &mut ctx.sip),
+            Err(error) => {
+                asker.media.take_back();
+                asker.leg.refuse_change(error.status(), &error.to_string(), &mut ctx.sip)
+            }
         }
     }
 
@@ -158,54 +155,48 @@ impl Call {
         let allowed = self.talk_codecs();
         let Some(change) = self.set_change(None).filter(|change| change.from == who.other()) else {
             // It crossed our CANCEL: an offer in it must not wait for its ACK.
-            return self.parts(who).leg.acknowledge(None, &mut ctx.sip);
+            return self.sides(who).0.leg.acknowledge(None, &mut ctx.sip);
         };
-        let Some(theirs) = body.and_then(|body| Sdp::parse(&body).ok()) else {
-            return self.broken_change(who, ctx);
-        };
-        let asker = self.parts(change.from);
-        match &change.offer {
-            Some(offer) => {
-                let Ok(answer) = asker.end.answer(&theirs, offer, &allowed) else {
-                    return self.broken_change(who, ctx);
-                };
-                asker.leg.accept_change(&answer, &mut ctx.sip);
-                self.session_is(change.from, offer, ctx);
-                self.session_is(who, &theirs, ctx);
-            }
-            None => {
-                let Ok(offer) = asker.end.offer(&theirs, &allowed) else {
-                    return self.broken_change(who, ctx);
-                };
-                asker.leg.accept_change(&offer, &mut ctx.sip);
-                self.set_change(Some(Change { counter: Some(theirs), ..change }));
-            }
+        let (accepter, asker) = self.sides(who);
+        if change.late {
+            let Some(offer) = body.and_then(|body| Sdp::parse(&body).ok()) else {
+                return self.broken_change(who, ctx);
+            };
+            accepter.media.hear_offer(offer);
+            let Ok(offer) = asker.media.tell_offer(accepter.media, &allowed) else {
+                return self.broken_change(who, ctx);
+            };
+            asker.leg.accept_change(&offer, &mut ctx.sip);
+            self.set_change(Some(change));
+        } else {
+            let Some(answer) = answer_in(body, accepter.media, asker.media, &allowed, ctx) else {
+                return self.broken_change(who, ctx);
+            };
+            asker.leg.accept_change(&answer, &mut ctx.sip);
+            self.watch_both(ctx);
         }
     }
 
     /// The side that asked for an offer answered it in its ACK.
     fn change_acked(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
         let allowed = self.talk_codecs();
-        let Some(Change { counter: Some(offer), .. }) =
-            self.set_change(None).filter(|change| change.from == who)
-        else {
+        if self.set_change(None).is_none_or(|change| change.from != who || !change.late) {
             return;
-        };
-        let Some(theirs) = body.and_then(|body| Sdp::parse(&body).ok()) else {
+        }
+        let (asker, other) = self.sides(who);
+        let Some(answer) = answer_in(body, asker.media, other.media, &allowed, ctx) else {
             return self.broken_change(who, ctx);
         };
-        let other = self.parts(who.other());
-        let Ok(answer) = other.end.answer(&theirs, &offer, &allowed) else {
-            return self.broken_change(who, ctx);
-        };
-        other.leg.acknowledge(Some(answer.into()), &mut ctx.sip);
-        self.session_is(who, &theirs, ctx);
-        self.session_is(who.other(), &offer, ctx);
+        other.leg.acknowledge(Some(answer), &mut ctx.sip);
+        self.watch_both(ctx);
     }
 
     fn change_refused(&mut self, who: Who, code: u16, phrase: &str, ctx: &mut Ctx) {
         if let Some(change) = self.set_change(None).filter(|change| change.from == who.other()) {
-            self.parts(change.from).leg.refuse_change(code, phrase, &mut ctx.sip);
+            let (asker, other) = self.sides(change.from);
+            asker.media.take_back();
+            other.media.take_back();
+            asker.leg.refuse_change(code, phrase, &mut ctx.sip);
         }
     }
 
@@ -213,13 +204,16 @@ impl Call {
     fn change_cancelled(&mut self, who: Who, ctx: &mut Ctx) {
         if let Some(change) = self.set_change(None) {
             debug_assert!(change.from == who, "only who asked can take it back");
-            self.parts(change.from.other()).leg.cancel_change(&mut ctx.sip);
+            let (asker, other) = self.sides(change.from);
+            asker.media.take_back();
+            other.media.take_back();
+            other.leg.cancel_change(&mut ctx.sip);
         }
     }
 
     /// One side has changed and the other cannot follow: there is no session left that both know.
     fn broken_change(&mut self, who: Who, ctx: &mut Ctx) {
-        self.parts(who.other()).leg.refuse_change(488, "Not Acceptable Here", &mut ctx.sip);
+        self.sides(who).1.leg.refuse_change(488, "Not Acceptable Here", &mut ctx.sip);
         self.finish(
             Side::System,
             Cause::with_phrase(488, "A change of the session could not be carried over"),
@@ -228,24 +222,24 @@ impl Call {
         );
     }
 
-    /// A side's new description takes effect: where it wants media, and how long it may be silent now.
-    fn session_is(&mut self, who: Who, sdp: &Sdp, ctx: &mut Ctx) {
+    /// How long the two may be silent: longer while one of them holds.
+    fn watch_both(&mut self, ctx: &mut Ctx) {
         let (media, hold) = (self.limits.media_timeout, self.limits.hold_timeout);
-        let Parts { port, flow, .. } = self.parts(who);
-        remote(port, sdp, &flow, ctx);
-        let talks = sdp.audio().is_some_and(|audio| audio.direction == tandem_sdp::Direction::SendRecv);
-        for port in [self.caller.port, self.parts(Who::Callee).port] {
-            ctx.media.order(MediaCommand::Watch { port, after: if talks { media } else { hold } });
-        }
+        let (caller, callee) = self.sides(Who::Caller);
+        let after = if caller.media.talks() && callee.media.talks() { media } else { hold };
+        caller.media.watch(after, ctx);
+        callee.media.watch(after, ctx);
     }
 
     /// RTP stopped: somebody is gone without a BYE.
     pub(crate) fn silent(&mut self, port: PortId, silence: Duration, ctx: &mut Ctx) {
         let Phase::Talking(talk) = &self.phase else { return };
-        if port == self.caller.port || port == self.outs[talk.callee].port {
-            let who = if port == self.caller.port { "caller" } else { "called side" };
-            self.end_by_system(&format!("No media from the {who} for {} s", silence.as_secs()), ctx);
-        }
+        let who = match () {
+            () if self.caller.media.has(port) => "caller",
+            () if self.outs[talk.callee].media.has(port) => "called side",
+            () => return,
+        };
+        self.end_by_system(&format!("No media from the {who} for {} s", silence.as_secs()), ctx);
     }
 
     pub(crate) fn talk_timeout(&mut self, ctx: &mut Ctx) {
@@ -261,17 +255,15 @@ impl Call {
         self.finish(Side::System, cause, &[], ctx);
     }
 
-    fn parts(&mut self, who: Who) -> Parts<'_> {
+    /// One of the two, and the other.
+    fn sides(&mut self, who: Who) -> (Talker<'_>, Talker<'_>) {
+        let Phase::Talking(talk) = &self.phase else { unreachable!("only asked while talking") };
+        let (caller, callee) = (&mut self.caller, &mut self.outs[talk.callee]);
+        let caller = Talker { leg: &mut caller.leg, media: &mut caller.media };
+        let callee = Talker { leg: &mut callee.leg, media: &mut callee.media };
         match who {
-            Who::Caller => {
-                let side = &mut self.caller;
-                Parts { leg: &mut side.leg, end: &mut side.end, port: side.port, flow: side.flow }
-            }
-            Who::Callee => {
-                let Phase::Talking(talk) = &self.phase else { unreachable!("only asked while talking") };
-                let out = &mut self.outs[talk.callee];
-                Parts { leg: &mut out.leg, end: &mut out.end, port: out.port, flow: out.flow }
-            }
+            Who::Caller => (caller, callee),
+            Who::Callee => (callee, caller),
         }
     }
 
@@ -288,4 +280,19 @@ impl Call {
             _ => Vec::new(),
         }
     }
+}
+
+/// Takes the answer of one side to what it was told, and gives it as the answer to the other, who offered. `None`: there is none,
+/// or the other cannot follow.
+fn answer_in(
+    body: Option<Bytes>,
+    from: &mut MediaEnd,
+    to: &mut MediaEnd,
+    allowed: &[&str],
+    ctx: &mut Ctx,
+) -> Option<Bytes> {
+    from.hear_answer(Sdp::parse(&body?).ok()?, ctx);
+    let answer = to.tell_answer(from, allowed).ok()?;
+    to.agree(ctx);
+    Some(answer)
 }

@@ -14,6 +14,8 @@ pub struct LocalEnd {
     port: u16,
     /// The media lines last said, by which a change is known.
     said: String,
+    /// `said` and `lines` before an offer that is not agreed on yet.
+    before: Option<Box<(String, Vec<String>)>>,
     /// Per media line ever said, how it looks refused: lines never become fewer (RFC 3264 §8).
     lines: Vec<String>,
 }
@@ -21,7 +23,13 @@ pub struct LocalEnd {
 impl LocalEnd {
     /// An end that has said nothing yet. RTCP is expected on the port after `rtp_port`.
     pub fn new(session_id: u64, address: IpAddr, rtp_port: u16) -> LocalEnd {
-        LocalEnd { session_id, version: 0, address, port: rtp_port, said: String::new(), lines: Vec::new() }
+        let (said, before, lines) = (String::new(), None, Vec::new());
+        LocalEnd { session_id, version: 0, address, port: rtp_port, said, before, lines }
+    }
+
+    /// From now on RTP is received at this port; before anything is said.
+    pub fn receive_at(&mut self, rtp_port: u16) {
+        self.port = rtp_port;
     }
 
     /// Where we receive RTP on this leg.
@@ -46,7 +54,7 @@ impl LocalEnd {
             if theirs.media.iter().any(|media| media.port != 0) {
                 return Err(SdpError::NoAudio);
             }
-            return Ok(self.say(shape(&theirs.media, None)));
+            return Ok(self.say_offer(shape(&theirs.media, None)));
         }
         let mut formats: Vec<(usize, &Format)> =
             audio.formats.iter().filter_map(|f| Some((rank(f, allowed)?, f))).collect();
@@ -54,7 +62,7 @@ impl LocalEnd {
         let formats: Vec<&Format> = formats.into_iter().map(|(_, format)| format).collect();
         require_codec(&formats)?;
         let line = self.audio_line(audio, &formats, theirs.direction_of(audio));
-        Ok(self.say(shape(&theirs.media, Some((at, line)))))
+        Ok(self.say_offer(shape(&theirs.media, Some((at, line)))))
     }
 
     /// The answer of the other leg told on this one, shaped to `offer_received`, the offer that this leg made: as many
@@ -95,6 +103,26 @@ impl LocalEnd {
         let mut text = String::new();
         write::audio(&mut text, media, self.port, formats, direction);
         Line { text, refused: write::refused(media) }
+    }
+
+    /// What was last said stands: an offer was answered.
+    pub fn agree(&mut self) {
+        self.before = None;
+    }
+
+    /// An offer of ours was refused: what was said before it stands, under a version of its own.
+    pub fn take_back(&mut self) {
+        if let Some(before) = self.before.take() {
+            self.version += u64::from(self.said != before.0);
+            (self.said, self.lines) = *before;
+        }
+    }
+
+    fn say_offer(&mut self, lines: Vec<Line>) -> Vec<u8> {
+        if self.version > 0 && self.before.is_none() {
+            self.before = Some(Box::new((self.said.clone(), self.lines.clone())));
+        }
+        self.say(lines)
     }
 
     fn say(&mut self, lines: Vec<Line>) -> Vec<u8> {

@@ -137,3 +137,19 @@ fn audio_given_up_for_fax_is_refused_so_that_the_fax_falls_back() {
     assert_eq!(ours().offer(&theirs, USUAL).unwrap_err(), SdpError::NoAudio);
     assert_eq!(ours().offer(&with(&["m=image 4006 udptl t38"]), USUAL).unwrap_err(), SdpError::NoAudio);
 }
+
+#[test]
+fn an_offer_taken_back_leaves_what_was_said_under_a_version_of_its_own() {
+    let mut end = ours();
+    let first = text(end.offer(&with(&["m=audio 4000 RTP/AVP 0"]), USUAL).unwrap());
+    end.agree();
+    let hold = text(
+        end.offer(&with(&["m=audio 4000 RTP/AVP 0", "a=sendonly", "m=video 0 RTP/AVP 31"]), USUAL).unwrap(),
+    );
+    end.take_back();
+    let again = text(end.again().unwrap());
+    assert_eq!(again.split_once("s=").unwrap().1, first.split_once("s=").unwrap().1);
+    assert!(origin(&again) != origin(&first) && origin(&again) != origin(&hold));
+    end.take_back();
+    assert_eq!(text(end.again().unwrap()), again);
+}
