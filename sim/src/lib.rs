@@ -6,12 +6,14 @@
 
 mod ladder;
 mod network;
+mod observer;
 mod policy;
 mod ua;
 mod world;
 
 pub use ladder::Ladder;
 pub use network::{Fate, Faults};
+pub use observer::Observer;
 pub use policy::{Behaviour, Policy};
 pub use ua::{CallRef, Line, Packet, Registered, Stage, Ua, UaCall};
 pub use world::{SERVER, World};

@@ -4,7 +4,7 @@ mod cast;
 mod script;
 
 use crate::network::{Fate, Network};
-use crate::{Faults, Ladder, Packet, Ua};
+use crate::{Faults, Ladder, Observer, Packet, Ua};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -28,6 +28,8 @@ pub struct World {
     pub engine: Engine,
     /// Every signalling message that was sent.
     pub ladder: Ladder,
+    /// Looks at each of them.
+    pub observer: Observer,
     /// Everything that happened.
     pub events: Vec<Event>,
     /// Every call record that was written.
@@ -95,6 +97,7 @@ impl World {
             now: BEGINNING,
             engine,
             ladder,
+            observer: Observer::default(),
             events: Vec::new(),
             records: Vec::new(),
             open: BTreeMap::new(),
@@ -131,6 +134,7 @@ impl World {
     /// Puts a user agent on the network at this address.
     pub fn add_at(&mut self, name: &str, user: &str, address: SocketAddr) -> usize {
         self.ladder.name(address, name);
+        self.observer.meet(address.ip());
         let n = self.uas.len();
         let mut ua = Ua::new(name, address, user, 40_000 + 200 * n as u16, self.seed * 1000 + n as u64);
         ua.tone = 400.0 + 100.0 * n as f64;
@@ -185,6 +189,7 @@ impl World {
         self.resolving.clear();
         self.records.extend(std::mem::take(&mut self.open).into_values());
         self.board = Switchboard::default();
+        self.observer.restarted();
         let bindings = self.bindings.values().cloned().collect();
         let mut settings = self.settings.clone();
         settings.seed[31] = settings.seed[31].wrapping_add(1);
@@ -247,7 +252,9 @@ impl World {
                 remote: packet.from,
                 connection: None,
             };
+            self.observer.received(self.now, packet.from, Transport::Udp, &packet.bytes);
             self.engine.receive(flow, packet.bytes.clone(), self.now);
+            self.drain_engine();
         } else if packet.to.ip() == SERVER.ip() {
             if let Ok(forward) = self.board.packet(packet.to.port(), packet.from, &packet.bytes, self.now) {
                 let from = SocketAddr::new(SERVER.ip(), forward.local);
@@ -307,6 +314,7 @@ impl World {
             match output {
                 Output::Transmit { flow, bytes, .. } => {
                     self.ladder.add(self.now, SERVER, flow.remote, &bytes);
+                    self.observer.sent(self.now, flow.remote, flow.transport, &bytes);
                     let packet = Packet { from: SERVER, to: flow.remote, bytes, is_media: false };
                     self.network.send(packet, self.now);
                 }

@@ -96,6 +96,9 @@ impl Stage {
         if let Some(what) = w.leftovers() {
             return Some(what);
         }
+        if let Some(complaint) = w.observer.complaints().first() {
+            return Some(complaint.clone());
+        }
         let started: BTreeSet<_> = w
             .events
             .iter()

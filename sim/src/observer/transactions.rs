@@ -1,0 +1,136 @@
+//! Transactions as they look from outside (RFC 3261 §17): what is answered, once, and what is asked.
+
+use super::Seen;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+
+type Key = (String, String, String);
+
+#[derive(Default)]
+pub(super) struct Transactions {
+    /// Requests that the server got.
+    server: BTreeMap<Key, Server>,
+    /// Requests that it sent, by branch and method.
+    client: BTreeMap<(String, String), Client>,
+}
+
+struct Server {
+    request: Bytes,
+    /// Copies of it differ, or it was broken on the way: what they are answered with may differ too.
+    spoilt: bool,
+    answer: Option<(u16, Answer)>,
+}
+
+/// A final response, as far as it has to be the same each time.
+struct Answer {
+    to_tag: Option<String>,
+    bytes: Option<Bytes>,
+}
+
+impl Answer {
+    fn of(seen: &Seen) -> Answer {
+        let to_tag = seen.to_tag.clone().filter(|_| seen.method == "INVITE");
+        // One that challenges may have another nonce.
+        Answer { to_tag, bytes: (seen.code < 300).then(|| seen.bytes.clone()) }
+    }
+
+    fn is_like(&self, seen: &Seen) -> bool {
+        self.to_tag.as_ref().is_none_or(|tag| seen.to_tag.as_ref() == Some(tag))
+            && self.bytes.as_ref().is_none_or(|bytes| *bytes == seen.bytes)
+    }
+}
+
+struct Client {
+    request: Bytes,
+    heard: bool,
+    /// The final response.
+    code: Option<u16>,
+}
+
+fn key(seen: &Seen) -> Key {
+    (seen.branch.clone(), seen.method.clone(), seen.sent_by.clone())
+}
+
+impl Transactions {
+    pub(super) fn received(&mut self, seen: &Seen) {
+        if !seen.is_request {
+            if let Some(client) = self.client.get_mut(&(seen.branch.clone(), seen.method.clone())) {
+                client.heard = true;
+                if seen.is_final() {
+                    client.code.get_or_insert(seen.code);
+                }
+            }
+        } else if seen.method != "ACK" {
+            let fresh = || Server { request: seen.bytes.clone(), spoilt: false, answer: None };
+            let server = self.server.entry(key(seen)).or_insert_with(fresh);
+            server.spoilt |= server.request != seen.bytes;
+        }
+    }
+
+    /// A request came that is not sound.
+    pub(super) fn spoil(&mut self, seen: &Seen) {
+        self.received(seen);
+        if let Some(server) = self.server.get_mut(&key(seen)) {
+            server.spoilt = true;
+        }
+    }
+
+    pub(super) fn sent(&mut self, seen: &Seen, wrong: &mut Vec<String>) {
+        match seen.is_request {
+            true => self.sent_request(seen, wrong),
+            false => self.sent_response(seen, wrong),
+        }
+    }
+
+    fn sent_response(&mut self, seen: &Seen, wrong: &mut Vec<String>) {
+        let Some(server) = self.server.get_mut(&key(seen)) else {
+            return wrong.push("it answers nothing that was asked".to_owned());
+        };
+        if server.spoilt {
+            return;
+        }
+        match &server.answer {
+            Some((code, _)) if !seen.is_final() => {
+                wrong.push(format!("it comes after the final response {code}"))
+            }
+            Some((code, before)) if *code != seen.code || !before.is_like(seen) => {
+                wrong.push(format!("it is another final response than the {code} before"));
+            }
+            // A refusal at the door is forgotten: a copy that comes later may find the door open. So may a CANCEL find its INVITE gone.
+            None if seen.is_final() && (seen.is_forgotten || seen.method == "CANCEL") => server.spoilt = true,
+            None if seen.is_final() => server.answer = Some((seen.code, Answer::of(seen))),
+            _ => {}
+        }
+    }
+
+    fn sent_request(&mut self, seen: &Seen, wrong: &mut Vec<String>) {
+        let invite = self.client.get(&(seen.branch.clone(), "INVITE".to_owned()));
+        match (seen.method.as_str(), invite) {
+            ("ACK", Some(invite)) if invite.code.is_none_or(|code| code < 300) => {
+                wrong.push("it has the branch of an INVITE that was not refused".to_owned());
+            }
+            ("CANCEL", None) => wrong.push("it cancels no INVITE".to_owned()),
+            ("CANCEL", Some(invite)) if !invite.heard => {
+                wrong.push("the INVITE had no provisional response yet (RFC 3261 §9.1)".to_owned());
+            }
+            _ => {}
+        }
+        let key = (seen.branch.clone(), seen.method.clone());
+        let Some(client) = self.client.get(&key) else {
+            let request = seen.bytes.clone();
+            self.client.insert(key, Client { request, heard: false, code: None });
+            return;
+        };
+        if client.request != seen.bytes {
+            wrong.push("its branch was that of another request".to_owned());
+        } else if seen.method == "ACK" {
+            // Sent again for each final response that comes again.
+        } else if seen.transport.is_reliable() {
+            wrong.push("it is repeated over a stream".to_owned());
+        } else if client.code.is_some() {
+            wrong.push("it is repeated after its final response".to_owned());
+        } else if client.heard && seen.method == "INVITE" {
+            wrong.push("it is repeated after a provisional response".to_owned());
+        }
+    }
+}
