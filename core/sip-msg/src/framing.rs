@@ -5,6 +5,8 @@ use bytes::Bytes;
 use memchr::memchr;
 
 use crate::header::Header;
+use crate::message::Message;
+use crate::parse::ParseError;
 use crate::scan::MAX_HEAD;
 use crate::text::{digits, is_blank, is_token_byte};
 
@@ -23,6 +25,8 @@ pub struct Framer {
     searched: usize,
     /// Its whole length, once the head is known.
     length: Option<usize>,
+    /// An odd number of empty lines came last: one more makes a ping of them.
+    half: bool,
     /// Nothing comes after an error.
     failed: Option<&'static str>,
 }
@@ -75,8 +79,8 @@ impl Framer {
     /// head over 64 KiB and a body over 256 KiB.
     ///
     /// Empty lines between messages are one frame: a [`Frame::Pong`] if it is one, else one [`Frame::Ping`] however
-    /// many they are, so that a flood of them is answered once. A lone CRLF is never waited for to become two: the
-    /// answer to our own ping has to be seen when it comes.
+    /// many they are, so that a flood of them is answered once. A lone CRLF is never waited for to become two: it is told
+    /// as it comes, and makes a ping of the next one.
     #[allow(clippy::should_implement_trait)] // an Iterator it is not: `None` means later
     pub fn next(&mut self) -> Result<Option<Frame>, FramingError> {
         if let Some(why) = self.failed {
@@ -84,9 +88,7 @@ impl Framer {
         }
         let found = self.advance();
         if let Err(error) = &found {
-            self.failed = Some(error.why);
-            self.buf = Vec::new();
-            (self.start, self.searched, self.length) = (0, 0, None);
+            self.fail(error.why);
         } else if self.start == self.buf.len() {
             if self.buf.capacity() > KEPT {
                 self.buf = Vec::new();
@@ -100,6 +102,37 @@ impl Framer {
     /// Bytes waiting for the rest of their message.
     pub fn pending(&self) -> usize {
         self.buf.len() - self.start
+    }
+
+    /// Whether the sender may believe that it has finished: what waits would be a message without a body, if only an
+    /// empty line followed. Another head that is under way stops in front of a line's end, or before its Content-Length.
+    pub fn lacks_only_its_end(&self) -> bool {
+        let head = &self.buf[self.start..];
+        if self.length.is_some() || !head.ends_with(b"\r\n") {
+            return false;
+        }
+        match Message::parse([head, b"\r\n"].concat().into()) {
+            Ok(message) | Err(ParseError::Refuse { message, .. }) => message
+                .header(Header::ContentLength)
+                .is_some_and(|length| digits(length.as_bytes()) == Some(0)),
+            Err(ParseError::Junk(_)) => false,
+        }
+    }
+
+    /// Nothing more will come: what is wrong with what waits, if anything does. The stream has ended with it.
+    pub fn finish(&mut self) -> Option<FramingError> {
+        if self.failed.is_some() || self.pending() == 0 {
+            return None;
+        }
+        let why =
+            if self.length.is_none() { "Head Does Not End" } else { "Body Shorter than Content-Length" };
+        let head = Bytes::copy_from_slice(&self.buf[self.start..]);
+        self.fail(why);
+        Some(FramingError { why, head: Some(head) })
+    }
+
+    fn fail(&mut self, why: &'static str) {
+        *self = Framer { failed: Some(why), ..Framer::default() };
     }
 
     fn advance(&mut self) -> Result<Option<Frame>, FramingError> {
@@ -120,6 +153,7 @@ impl Framer {
         self.start += length;
         self.searched = self.start;
         self.length = None;
+        self.half = false;
         Ok(Some(Frame::Message(frame)))
     }
 
@@ -134,7 +168,9 @@ impl Framer {
         }
         self.start += count * 2;
         self.searched = self.start;
-        Ok(Some(if count == 1 { Frame::Pong } else { Frame::Ping }))
+        let is_ping = count > 1 || self.half;
+        self.half ^= count % 2 == 1;
+        Ok(Some(if is_ping { Frame::Ping } else { Frame::Pong }))
     }
 
     /// The length of the message under way, once its head has ended.

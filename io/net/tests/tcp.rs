@@ -207,6 +207,61 @@ async fn a_message_that_is_not_finished_in_time_closes_the_connection() {
     is_closed_for_silence(limits, &[MESSAGE, b"OPTIONS "].concat()).await;
 }
 
+/// What the peer is told of when a message ends too early, and that an answer reaches it.
+async fn is_told_and_answered(server: &mut Watched, mut phone: TcpStream, expected: &str) {
+    let (broken, head, why) = until(server, |event| match event {
+        NetEvent::Broken { flow, head, why } => Some((*flow, head.clone(), *why)),
+        _ => None,
+    })
+    .await;
+    assert_eq!(why, expected);
+    assert!(head.unwrap().starts_with(b"OPTIONS"));
+    server.send(broken, Bytes::from_static(b"SIP/2.0 400 Bad\r\n\r\n"), None);
+    assert_eq!(beside(server, read_to_end(&mut phone)).await, b"SIP/2.0 400 Bad\r\n\r\n");
+    disconnected(server, broken).await;
+}
+
+const HEAD: &[u8] = b"OPTIONS sip:a@example.com SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.1;branch=z9hG4bK1\r\n\
+    From: <sip:a@example.com>;tag=1\r\nTo: <sip:b@example.com>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n";
+
+#[tokio::test]
+async fn a_message_that_lacks_only_its_empty_line_is_answered_soon() {
+    let mut server = net(&[TCP]).await;
+    let mut phone = phone(&server).await;
+    phone.write_all(HEAD).await.unwrap();
+    let began = Instant::now();
+    is_told_and_answered(&mut server, phone, "Head Does Not End").await;
+    assert!(began.elapsed() > Duration::from_millis(700), "not before the peer has been silent for a while");
+}
+
+#[tokio::test]
+async fn a_message_that_pauses_elsewhere_is_waited_for() {
+    let mut server = net(&[TCP]).await;
+    let mut phone = phone(&server).await;
+    beside(&mut server, async {
+        phone.write_all(&HEAD[..HEAD.len() - 3]).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1000)).await;
+        phone.write_all(b"0\r\n\r\n").await.unwrap();
+    })
+    .await;
+    let (_, bytes) = message(&mut server).await;
+    assert_eq!(bytes, [HEAD, b"\r\n"].concat());
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_its_direction_within_a_message_is_answered() {
+    for (said, why) in [
+        (&HEAD[..60], "Head Does Not End"),
+        (&MESSAGE[..MESSAGE.len() - 1], "Body Shorter than Content-Length"),
+    ] {
+        let mut server = net(&[TCP]).await;
+        let mut phone = phone(&server).await;
+        phone.write_all(said).await.unwrap();
+        phone.shutdown().await.unwrap();
+        is_told_and_answered(&mut server, phone, why).await;
+    }
+}
+
 #[tokio::test]
 async fn an_idle_connection_is_closed() {
     let limits = Limits { idle: Duration::from_millis(80), ..Limits::default() };

@@ -74,7 +74,7 @@ fn a_ping_is_two_line_ends_and_a_pong_is_one() {
     assert_eq!(frames(&[b"\r\n"]).unwrap(), [Seen::Pong]);
     assert_eq!(frames(&[b"\r", b"\n"]).unwrap(), [Seen::Pong]);
     assert_eq!(frames(&[b"\r\n\r", b"\n"]).unwrap(), [Seen::Ping]);
-    assert_eq!(frames(&[b"\r\n", b"\r\n"]).unwrap(), [Seen::Pong, Seen::Pong]);
+    assert_eq!(frames(&[b"\r\n", b"\r\n"]).unwrap(), [Seen::Pong, Seen::Ping]);
 }
 
 #[test]
@@ -100,6 +100,11 @@ fn a_bad_content_length_ends_the_stream_and_hands_out_the_head() {
         ("Content-Length: \r\n", "Malformed Content-Length"),
         ("Content-Length: 1\r\n 0\r\n", "Malformed Content-Length"),
         ("Content-Length: 0x10\r\n", "Malformed Content-Length"),
+        ("Content-Length: +3\r\n", "Malformed Content-Length"),
+        ("Content-Length: 3\r\nContent-Length: 30\r\n", "Two Content-Length Headers"),
+        ("l: 3\r\nL : 0\r\n", "Two Content-Length Headers"),
+        ("Content-Length: 3 3\r\n", "Malformed Content-Length"),
+        ("Content-Length: 4294967296\r\n", "Body Too Large"),
         ("Content-Length: 262145\r\n", "Body Too Large"),
         ("Content-Length: 18446744073709551616\r\n", "Body Too Large"),
     ] {
@@ -180,4 +185,60 @@ fn a_body_as_large_as_allowed_passes_in_small_pieces() {
     let big = message("MESSAGE", &"x".repeat(256 * 1024));
     let pieces: Vec<_> = big.as_bytes().chunks(7).collect();
     assert_eq!(frames(&pieces).unwrap().len(), 1);
+}
+
+#[test]
+fn in_whatever_pieces_two_empty_lines_come_they_are_a_ping() {
+    let (one, lines) = (message("OPTIONS", ""), "\r\n".repeat(5));
+    for count in 0..=5 {
+        let stream = format!("{one}{}{one}", &lines[..2 * count]).into_bytes();
+        for size in 1..stream.len() {
+            let seen = frames(&stream.chunks(size).collect::<Vec<_>>()).unwrap();
+            assert_eq!(seen.contains(&Seen::Ping), count > 1, "{count} lines in pieces of {size}");
+            assert_eq!(seen.iter().filter(|frame| matches!(frame, Seen::Message(_))).count(), 2);
+        }
+    }
+}
+
+#[test]
+fn a_line_end_on_either_side_of_a_message_is_no_ping() {
+    let one = message("OPTIONS", "");
+    let seen = frames(&[b"\r\n", one.as_bytes(), b"\r\n"]).unwrap();
+    assert_eq!(seen, [Seen::Pong, Seen::Message(one), Seen::Pong]);
+}
+
+/// A framer that has these bytes and waits for more.
+fn waiting(text: &str) -> Framer {
+    let mut framer = Framer::default();
+    framer.push(text.as_bytes());
+    assert!(matches!(framer.next(), Ok(None)), "{text:?}");
+    framer
+}
+
+#[test]
+fn only_a_head_that_lacks_nothing_but_its_empty_line_is_taken_for_finished() {
+    let whole = request("OPTIONS", "X: y\r\nContent-Length: 0\r\n", "");
+    let head = whole.strip_suffix("\r\n").unwrap();
+    for end in 1..head.len() {
+        assert!(!waiting(&head[..end]).lacks_only_its_end(), "{:?}", &head[..end]);
+    }
+    assert!(waiting(head).lacks_only_its_end());
+    let with_body = request("OPTIONS", "Content-Length: 5\r\n", "");
+    assert!(!waiting(with_body.strip_suffix("\r\n").unwrap()).lacks_only_its_end());
+    assert!(!waiting(&with_body).lacks_only_its_end());
+}
+
+#[test]
+fn a_stream_that_ends_within_a_message_tells_what_is_missing_and_gives_its_head() {
+    let whole = request("OPTIONS", "Content-Length: 5\r\n", "");
+    for (text, why) in [
+        (whole.strip_suffix("\r\n").unwrap(), "Head Does Not End"),
+        (&whole[..], "Body Shorter than Content-Length"),
+    ] {
+        let mut framer = waiting(text);
+        let error = framer.finish().unwrap();
+        assert_eq!((error.why, &error.head.unwrap()[..]), (why, text.as_bytes()));
+        assert!(framer.next().is_err() && framer.finish().is_none() && framer.pending() == 0);
+    }
+    assert!(Framer::default().finish().is_none());
 }

@@ -22,6 +22,8 @@ use crate::{Limits, NetEvent};
 const READ: usize = 16 * 1024;
 /// Time to answer a stream that lost its framing.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+/// Silence after which a head that lacks only its empty line is taken for all that the peer has to say.
+const PAUSE: Duration = Duration::from_millis(800);
 
 /// What the task of a connection is given, made already or still to be made.
 pub(super) struct Ends {
@@ -46,9 +48,19 @@ pub(super) struct Connection {
     active: Instant,
     /// Since when a message is owed: the first one, or the rest of one that began.
     owed: Option<Instant>,
+    /// When to ask whether the peer believes that it has finished what is owed.
+    pause: Option<Instant>,
     /// Since when the peer has taken nothing of what waits for it.
     stuck: Option<Instant>,
     closing: Option<Closing>,
+}
+
+/// What a read brought.
+enum Taken {
+    Nothing,
+    Bytes,
+    /// The peer has closed its direction.
+    End,
 }
 
 /// The stream is read no more.
@@ -60,6 +72,12 @@ struct Closing {
 /// Why a connection ends, for the log.
 type End = &'static str;
 
+/// What follows when nothing happens.
+enum Expired {
+    End(End),
+    Pause,
+}
+
 impl Connection {
     pub(super) fn new(stream: TcpStream, ends: Ends, speaks_first: bool) -> Connection {
         let active = Instant::now();
@@ -70,6 +88,7 @@ impl Connection {
             out: VecDeque::new(),
             active,
             owed: speaks_first.then_some(active),
+            pause: None,
             stuck: None,
             closing: None,
         }
@@ -130,18 +149,41 @@ impl Connection {
                 }
                 Ok(())
             }
-            () = sleep_until(deadline) => Err(expired),
+            () = sleep_until(deadline) => match expired {
+                Expired::End(why) => Err(why),
+                Expired::Pause => self.paused().await,
+            },
         }
     }
 
-    fn deadline(&self) -> (Instant, End) {
+    /// The peer has been silent for a while in the middle of a message.
+    async fn paused(&mut self) -> Result<(), End> {
+        self.pause = None;
+        if self.framer.lacks_only_its_end() { self.finish().await } else { Ok(()) }
+    }
+
+    /// The peer says no more: an unfinished message is answered before the connection ends.
+    async fn finish(&mut self) -> Result<(), End> {
+        let error = self.framer.finish().ok_or("the peer closed it")?;
+        let event = self.broken(error.head, error.why);
+        self.tell(event).await
+    }
+
+    async fn tell(&mut self, event: NetEvent) -> Result<(), End> {
+        self.ends.up.send(Inner::Event(event)).await.map_err(|_| "no longer needed")
+    }
+
+    fn deadline(&self) -> (Instant, Expired) {
+        let end = |why| move |at| (at, Expired::End(why));
         if let Some(closing) = &self.closing {
-            return (closing.until, "a framing error");
+            return end("a framing error")(closing.until);
         }
-        let idle = Some((self.active + self.ends.limits.idle, "idle"));
-        let owed = self.owed.map(|since| (since + self.ends.limits.stall, "a message was not finished"));
-        let stuck = self.stuck.map(|since| (since + self.ends.limits.stall, "the peer does not read"));
-        [idle, owed, stuck].into_iter().flatten().min().unwrap_or((self.active, "idle"))
+        let Limits { idle, stall, .. } = *self.ends.limits;
+        let idle = end("idle")(self.active + idle);
+        let owed = self.owed.map(|since| since + stall).map(end("a message was not finished"));
+        let stuck = self.stuck.map(|since| since + stall).map(end("the peer does not read"));
+        let pause = self.pause.map(|at| (at, Expired::Pause));
+        [owed, stuck, pause].into_iter().flatten().fold(idle, |a, b| if b.0 < a.0 { b } else { a })
     }
 
     fn write(&mut self) -> Result<(), End> {
@@ -168,10 +210,11 @@ impl Connection {
     }
 
     async fn read(&mut self) -> Result<(), End> {
-        if !self.take()? {
-            return Ok(());
+        match self.take()? {
+            Taken::Nothing => return Ok(()),
+            Taken::Bytes => self.active = Instant::now(),
+            Taken::End => return self.finish().await,
         }
-        self.active = Instant::now();
         loop {
             let event = match self.framer.next() {
                 Ok(Some(Frame::Message(bytes))) => NetEvent::Message { flow: self.ends.flow, bytes },
@@ -188,27 +231,29 @@ impl Connection {
                 Err(error) => self.broken(error.head, error.why),
             };
             self.owed = None;
-            self.ends.up.send(Inner::Event(event)).await.map_err(|_| "no longer needed")?;
+            self.tell(event).await?;
             if self.closing.is_some() {
                 return Ok(());
             }
         }
-        if self.framer.pending() > 0 {
+        let waits = self.framer.pending() > 0;
+        if waits {
             self.owed.get_or_insert(self.active);
         }
+        self.pause = waits.then(|| self.active + PAUSE);
         Ok(())
     }
 
-    /// Reads once; whether there was something.
-    fn take(&mut self) -> Result<bool, End> {
+    /// Reads once.
+    fn take(&mut self) -> Result<Taken, End> {
         let mut buffer = [0; READ];
         match self.stream.try_read(&mut buffer) {
-            Ok(0) => Err("the peer closed it"),
+            Ok(0) => Ok(Taken::End),
             Ok(count) => {
                 self.framer.push(&buffer[..count]);
-                Ok(true)
+                Ok(Taken::Bytes)
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Taken::Nothing),
             Err(_) => Err("the peer broke it"),
         }
     }
