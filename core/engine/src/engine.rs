@@ -101,7 +101,8 @@ impl Engine {
         let mut secret = [0; 32];
         rng.fill_bytes(&mut secret);
         let sent_by = settings.local.listeners.iter().map(|(_, address)| address.to_string()).collect();
-        let txn = Transactions::seeded(txn::Config { sent_by, ..txn::Config::default() }, &mut rng);
+        let streams = settings.local.streams();
+        let txn = Transactions::seeded(txn::Config { sent_by, streams, ..txn::Config::default() }, &mut rng);
         let registrar =
             Registrar::new(settings.registrar.clone(), settings.local.clone(), bindings, secret, now);
         let pool = PortPool::new(settings.media_ports.0, settings.media_ports.1)

@@ -122,6 +122,7 @@ impl Engine {
         let id = CallId::new(now.as_millis(), &random);
         let direction = direction_of(&caller.source, &destination);
         let limits = self.settings.limits;
+        let flow = self.home_of(&caller.source, flow);
         let rounds = rounds_of(destination);
         let setup = Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits };
         let mut around = Surroundings {
@@ -138,6 +139,14 @@ impl Engine {
         self.by_id.insert(id, no);
         self.calls.insert(no, call);
         self.after_call(no);
+    }
+
+    /// A trunk that called over a connection of its own making is connected to where it is configured, once that is gone.
+    fn home_of(&self, source: &Source, flow: Flow) -> Flow {
+        let Source::Trunk(trunk) = source else { return flow };
+        let targets = if flow.connection.is_some() { self.trunks.targets(trunk.id) } else { Vec::new() };
+        let home = targets.iter().find(|target| target.remote.ip() == flow.remote.ip());
+        Flow { remote: home.map_or(flow.remote, |home| home.remote), ..flow }
     }
 
     fn seat_for(&mut self, source: &Source) -> Result<Option<Seat>, ()> {

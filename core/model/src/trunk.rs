@@ -33,17 +33,20 @@ pub enum Technology {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SignallingTransport {
-    /// UDP.
+    /// UDP; requests over 1300 bytes go over TCP if a connection is answered at once (RFC 3261 §18.1.1).
     #[default]
     Udp,
     /// TCP.
     Tcp,
+    /// UDP, and TCP while the trunk does not answer by UDP.
+    Auto,
 }
 
 impl From<SignallingTransport> for Transport {
+    /// The one to begin with.
     fn from(transport: SignallingTransport) -> Transport {
         match transport {
-            SignallingTransport::Udp => Transport::Udp,
+            SignallingTransport::Udp | SignallingTransport::Auto => Transport::Udp,
             SignallingTransport::Tcp => Transport::Tcp,
         }
     }
@@ -120,7 +123,9 @@ pub struct Trunk {
     /// Empty: found through SRV, else 5060.
     #[serde(default)]
     pub port: Option<u16>,
-    /// UDP or TCP.
+    /// `udp`, `tcp` or `auto`. With `udp`, a request over 1300 bytes goes over TCP if the trunk answers a connection at once; if
+    /// not, large requests go over UDP for an hour. `auto` begins as `udp`, and takes the other of UDP and TCP whenever
+    /// REGISTER or OPTIONS are not answered.
     #[serde(default)]
     pub transport: SignallingTransport,
     /// The digest realm to answer to; empty: whichever the trunk challenges with.

@@ -1,6 +1,6 @@
 //! The state that both ends of a dialog share (RFC 3261 §12), and requests within it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use tandem_sip_msg::{Flow, Header, Host, Message, Method, NameAddr, Scheme, Transport, Uri, Writer};
 
 /// Record-Route entries kept at most; a longer path is cut, and would not be walked by anybody.
@@ -79,19 +79,50 @@ impl Dialog {
         self.flow = self.next_hop(flow);
     }
 
-    /// Where requests go: the first route, else the peer's Contact, if it is an address that can be reached from here; else back
-    /// to where the message came from. Names in a Contact are not looked up: a dialog never waits for DNS.
-    fn next_hop(&self, came_by: Flow) -> Flow {
-        if self.symmetric || came_by.transport.is_reliable() {
-            return came_by;
+    /// A request of the peer within the dialog came by this flow. The connection that the peer uses now is the one to it; where
+    /// the peer is does not follow from that (RFC 3261 §12.2).
+    pub fn came_by(&mut self, flow: Flow) {
+        let same = flow.transport == self.flow.transport && flow.remote.ip() == self.flow.remote.ip();
+        if same && flow.connection.is_some() {
+            self.flow.connection = flow.connection;
+            self.flow.listener = flow.listener;
         }
+    }
+
+    /// Where requests go. Over a stream back by its connection, as long as there is one.
+    fn next_hop(&self, came_by: Flow) -> Flow {
+        if came_by.transport.is_reliable() {
+            return Flow { remote: self.listening_at(came_by), ..came_by };
+        }
+        if self.symmetric { came_by } else { self.reachable_at(came_by).unwrap_or(came_by) }
+    }
+
+    /// Where a peer takes a new connection once this one is gone: at its Contact, if that can be reached from here; else where
+    /// we had connected to. The far port of a connection that the peer made is no place to connect to.
+    fn listening_at(&self, came_by: Flow) -> SocketAddr {
+        let before = self.flow.remote;
+        let known = if before.ip() == came_by.remote.ip() { before } else { came_by.remote };
+        match self.reachable_at(came_by) {
+            // A device that is behind NAT can be reached at its Contact only if that is where it is seen.
+            Some(flow) if !self.symmetric || flow.remote.ip() == came_by.remote.ip() => flow.remote,
+            _ => known,
+        }
+    }
+
+    /// The first route, else the peer's Contact, if it is an address that can be reached from here by the transport that the peer
+    /// uses. Names in a Contact are not looked up: a dialog never waits for DNS.
+    fn reachable_at(&self, came_by: Flow) -> Option<Flow> {
         let next = match self.routes.first() {
             Some(route) => NameAddr::parse(route).map(|route| route.uri()),
             None => Uri::parse(&self.remote_target),
         };
-        let Some(uri) = next else { return came_by };
-        let Host::Ip(ip) = uri.host() else { return came_by };
-        let transport = uri.params().get("transport").and_then(Transport::parse).unwrap_or(Transport::Udp);
+        let uri = next?;
+        let Host::Ip(ip) = uri.host() else { return None };
+        // Peers on TCP often leave the parameter out.
+        let transport = match uri.params().get("transport") {
+            Some(named) => Transport::parse(named).unwrap_or(Transport::Udp),
+            None => came_by.transport,
+        };
         let same_family = ip.is_ipv4() == came_by.remote.is_ipv4();
         let hidden = is_private(ip) && !is_private(came_by.remote.ip());
         if transport != came_by.transport
@@ -100,9 +131,9 @@ impl Dialog {
             || hidden
             || ip.is_unspecified()
         {
-            return came_by;
+            return None;
         }
-        Flow { remote: (ip, uri.port().unwrap_or(transport.default_port())).into(), ..came_by }
+        Some(Flow { remote: (ip, uri.port().unwrap_or(transport.default_port())).into(), ..came_by })
     }
 
     /// A request within the dialog (RFC 3261 §12.2.1.1), without top Via. ACK uses the CSeq of its INVITE; any other method takes
@@ -188,5 +219,90 @@ fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+    use tandem_sip_msg::{ConnectionId, ListenerId};
+
+    fn message(method: &str, contact: &str) -> Message {
+        let text = format!(
+            "{method} sip:100@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK1\r\n\
+             From: <sip:alice@example.com>;tag=theirs\r\nTo: <sip:100@198.51.100.1>\r\nCall-ID: c\r\n\
+             CSeq: 1 {method}\r\nContact: {contact}\r\nContent-Length: 0\r\n\r\n"
+        );
+        Message::parse(Bytes::from(text)).unwrap()
+    }
+
+    fn tcp(remote: &str, connection: u64) -> Flow {
+        let connection = Some(ConnectionId(connection));
+        Flow {
+            transport: Transport::Tcp,
+            listener: ListenerId(0),
+            remote: remote.parse().unwrap(),
+            connection,
+        }
+    }
+
+    /// Where a caller is connected to anew, who called from this address.
+    fn anew(contact: &str, from: &str, symmetric: bool) -> String {
+        let dialog =
+            Dialog::uas(&message("INVITE", contact), tcp(from, 7), "ours".into(), String::new(), symmetric);
+        assert_eq!(dialog.flow.connection, Some(ConnectionId(7)), "the connection is used while it stands");
+        dialog.flow.remote.to_string()
+    }
+
+    #[test]
+    fn a_trunk_whose_connection_is_gone_is_connected_to_at_its_contact() {
+        let from = "192.0.2.9:40000";
+        for (contact, expected) in [
+            ("<sip:192.0.2.9:5062;transport=tcp>", "192.0.2.9:5062"),
+            ("<sip:192.0.2.9>", "192.0.2.9:5060"),
+            ("<sip:203.0.113.5:5070;transport=TCP>", "203.0.113.5:5070"),
+            ("<sip:192.0.2.9:5062;transport=udp>", from),
+            ("<sips:192.0.2.9:5062>", from),
+            ("<sip:carrier.example.com>", from),
+            ("<sip:10.0.0.5:5062;transport=tcp>", from),
+            ("<sip:0.0.0.0:5062;transport=tcp>", from),
+            ("<sip:[2001:db8::1]:5062;transport=tcp>", from),
+        ] {
+            assert_eq!(anew(contact, from, false), expected, "{contact}");
+        }
+    }
+
+    #[test]
+    fn a_device_is_connected_to_at_its_contact_only_if_that_is_where_it_is_seen() {
+        assert_eq!(anew("<sip:a@192.0.2.9:5062;transport=tcp>", "192.0.2.9:40000", true), "192.0.2.9:5062");
+        assert_eq!(
+            anew("<sip:a@203.0.113.5:5062;transport=tcp>", "192.0.2.9:40000", true),
+            "192.0.2.9:40000"
+        );
+    }
+
+    #[test]
+    fn whom_we_had_connected_to_is_connected_to_there_again() {
+        let from = tcp("192.0.2.9:5060", 7);
+        let mut dialog = Dialog::uas(
+            &message("INVITE", "<sip:carrier.example.com>"),
+            from,
+            "ours".into(),
+            String::new(),
+            false,
+        );
+        // It made a connection of its own meanwhile, and changed the session over that.
+        let other = tcp("192.0.2.9:41000", 8);
+        dialog.came_by(other);
+        assert_eq!((dialog.flow.connection, dialog.flow.remote), (other.connection, from.remote));
+        dialog.refresh_target(&message("INVITE", "<sip:carrier.example.com>"), tcp("192.0.2.9:42000", 9));
+        assert_eq!((dialog.flow.connection, dialog.flow.remote), (Some(ConnectionId(9)), from.remote));
+        dialog.came_by(tcp("198.51.100.99:43000", 10));
+        assert_eq!(
+            dialog.flow.connection,
+            Some(ConnectionId(9)),
+            "it is not for another host to take a dialog over"
+        );
     }
 }

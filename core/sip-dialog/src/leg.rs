@@ -266,6 +266,7 @@ impl Leg {
             return self.reply(key, message, 500, "CSeq Out Of Order", sip);
         }
         self.dialog.remote_cseq = Some(message.cseq());
+        self.dialog.came_by(flow);
         match message.method() {
             Method::Bye => self.on_bye(key, message, sip),
             Method::Invite => self.on_reinvite(key, message, flow, sip),
@@ -383,8 +384,8 @@ impl Leg {
 
 fn send_ack(dialog: &Dialog, cseq: u32, body: Option<Bytes>, sip: &mut Sip) -> SentAck {
     let bytes = finish(dialog.ack(cseq), body.as_deref());
-    let bytes = sip.txn.send_ack(bytes, dialog.flow, sip.rng);
-    SentAck { to_tag: dialog.remote_tag.clone().unwrap_or_default(), cseq, bytes, flow: dialog.flow }
+    let (bytes, flow) = sip.txn.send_ack(bytes, dialog.flow, sip.rng);
+    SentAck { to_tag: dialog.remote_tag.clone().unwrap_or_default(), cseq, bytes, flow }
 }
 
 fn finish(w: Writer, sdp: Option<&[u8]>) -> Bytes {

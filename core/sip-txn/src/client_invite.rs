@@ -97,6 +97,20 @@ impl State {
         }
     }
 
+    /// The CANCEL that waits for a provisional response.
+    pub(crate) fn take_cancel(&mut self) -> Option<Bytes> {
+        match self {
+            Calling { cancel, .. } => cancel.take(),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn put_cancel(&mut self, wanted: Option<Bytes>) {
+        if let Calling { cancel, .. } = self {
+            *cancel = wanted;
+        }
+    }
+
     /// The timer that falls due next.
     pub(crate) fn due(&self) -> Option<(Timer, Time)> {
         match *self {

@@ -1,5 +1,6 @@
 //! Client transactions: how requests leave, and what becomes of the responses.
 
+use crate::large::Large;
 use crate::layer::{Slot, Transactions};
 use crate::matching::Branch;
 use crate::timer::{Cx, Timer};
@@ -14,8 +15,10 @@ use tandem_time::Time;
 
 /// One client transaction.
 pub(crate) struct Client {
-    machine: Machine,
+    pub(crate) machine: Machine,
     pub(crate) flow: Flow,
+    /// It took another way than its owner wanted.
+    pub(crate) large: Option<Box<Large>>,
     /// Nobody for a CANCEL, and once the owner has gone.
     owner: Option<Owner>,
     method: Method,
@@ -26,7 +29,7 @@ pub(crate) struct Client {
 }
 
 #[derive(Debug)]
-enum Machine {
+pub(crate) enum Machine {
     Invite(client_invite::State),
     Plain(client_plain::State),
 }
@@ -84,9 +87,15 @@ impl Client {
     }
 
     fn due(&self) -> Option<(Timer, Time)> {
-        match &self.machine {
+        let machine = match &self.machine {
             Machine::Invite(state) => state.due(),
             Machine::Plain(state) => state.due(),
+        };
+        let stream = self.large.as_ref().and_then(|large| large.due());
+        match (machine, stream) {
+            (Some(machine), Some(stream)) if stream.1 >= machine.1 => Some(machine),
+            (machine, None) => machine,
+            (_, stream) => stream,
         }
     }
 
@@ -121,18 +130,40 @@ impl Transactions {
         let method = method_of(&request);
         let random = rng.next_u64();
         let mut sent = Bytes::new();
+        let mut way = flow;
         let key = self.clients.insert_with_key(|key| {
             let branch = Branch { random, key }.write(&self.mask);
-            sent = build::with_via(&request, flow.transport, sent_by(&self.config, flow), &branch);
-            let cx = Cx { now, config: &self.config, reliable: flow.transport.is_reliable() };
+            let written =
+                |flow: Flow| build::with_via(&request, flow.transport, sent_by(&self.config, flow), &branch);
+            sent = written(flow);
+            let mut large = None;
+            if let Some(stream) = self.streams.instead_of(flow, sent.len(), &self.config, now) {
+                let cx = Cx { now, config: &self.config, reliable: true };
+                large = Some(Box::new(Large::new(std::mem::replace(&mut sent, written(stream)), flow, &cx)));
+                way = stream;
+            }
+            let cx = Cx { now, config: &self.config, reliable: way.transport.is_reliable() };
             let machine = match method {
                 Method::Invite => Machine::Invite(client_invite::State::start(sent.clone(), &cx)),
                 _ => Machine::Plain(client_plain::State::start(sent.clone(), &cx)),
             };
-            Client { machine, flow, owner: Some(owner), method, random, cancel: None }
+            Client { machine, flow: way, large, owner: Some(owner), method, random, cancel: None }
         });
-        self.started(key, flow, sent);
+        self.counters.streamed += u64::from(way != flow);
+        self.started(key, way, sent);
         key
+    }
+
+    /// Nothing came over the stream that a request took because of its size: it goes over UDP. `false`: it took none, or
+    /// something did come.
+    fn fall_back(&mut self, key: ClientKey, now: Time) -> bool {
+        let Some(client) = self.clients.get_mut(key) else { return false };
+        let Some(request) = client.fall_back(&self.config, now) else { return false };
+        let flow = client.flow;
+        self.counters.fallen_back += 1;
+        self.streams.refused(flow.remote, now);
+        self.started(key, flow, request);
+        true
     }
 
     /// The CANCEL is a transaction of its own, but for its branch and its owner.
@@ -142,7 +173,8 @@ impl Transactions {
         let cx = Cx { now, config: &self.config, reliable: flow.transport.is_reliable() };
         let machine = Machine::Plain(client_plain::State::start(cancel.clone(), &cx));
         let method = Method::Cancel;
-        let key = self.clients.insert(Client { machine, flow, owner: None, method, random, cancel: None });
+        let cancel_of = Client { machine, flow, large: None, owner: None, method, random, cancel: None };
+        let key = self.clients.insert(cancel_of);
         if let Some(client) = self.clients.get_mut(invite) {
             client.cancel = Some(key);
         }
@@ -160,11 +192,16 @@ impl Transactions {
         self.transmit(Transmit { flow, bytes, client: Some(key) });
     }
 
-    pub(crate) fn send_with_via(&mut self, request: &[u8], flow: Flow, rng: &mut StdRng) -> Bytes {
+    pub(crate) fn send_with_via(&mut self, request: &[u8], flow: Flow, rng: &mut StdRng) -> (Bytes, Flow) {
         let branch = Branch { random: rng.next_u64(), key: ClientKey::null() }.write(&self.mask);
-        let bytes = build::with_via(request, flow.transport, sent_by(&self.config, flow), &branch);
-        self.transmit(Transmit { flow, bytes: bytes.clone(), client: None });
-        bytes
+        let written =
+            |flow: Flow| build::with_via(request, flow.transport, sent_by(&self.config, flow), &branch);
+        let mut sent = (written(flow), flow);
+        if let Some(stream) = self.streams.surely_instead_of(flow, sent.0.len(), &self.config) {
+            sent = (written(stream), stream);
+        }
+        self.transmit(Transmit { flow: sent.1, bytes: sent.0.clone(), client: None });
+        sent
     }
 
     pub(crate) fn receive_response(&mut self, response: Message, flow: Flow, now: Time) {
@@ -177,8 +214,25 @@ impl Transactions {
             200..=299 => Input::Success,
             _ => Input::Refusal(&response),
         };
+        let flow = self.heard_over(key, flow);
         let action = self.step_client(key, input, now);
         self.act_client(key, action, Some((response, flow)), now);
+    }
+
+    /// A response came by `flow`; the owner is told the way that it wanted, whichever the request took.
+    fn heard_over(&mut self, key: ClientKey, flow: Flow) -> Flow {
+        let Some(client) = self.clients.get_mut(key) else { return flow };
+        let before = client.due();
+        client.stream_carries();
+        let after = client.due();
+        if let Some((_, at)) = after.filter(|_| before != after) {
+            self.timers.set(Slot::Client(key), at);
+        }
+        let Some(large) = &client.large else { return flow };
+        if flow.transport.is_reliable() {
+            self.streams.answered(large.wanted.remote);
+        }
+        large.wanted
     }
 
     /// RFC 3261 §17.1.3: the branch is one of ours and the method that of its request. And RFC 3261 §18.1.2: the top
@@ -200,6 +254,9 @@ impl Transactions {
 
     /// Feeds one input that is no response to one client transaction.
     pub(crate) fn feed_client(&mut self, key: ClientKey, input: Input<'_>, now: Time) {
+        if matches!(input, Input::SendFailed | Input::Fired(Timer::Stream)) && self.fall_back(key, now) {
+            return;
+        }
         let action = self.step_client(key, input, now);
         self.act_client(key, action, None, now);
     }

@@ -1,6 +1,7 @@
 //! All transactions of an engine behind one face: messages in, outputs and timers out.
 
 use crate::clients::{self, Client, NOWHERE};
+use crate::large::Streams;
 use crate::matching::{self, Forgotten, Index, SentBy};
 use crate::servers::{self, Server};
 use crate::waiting::Waiting;
@@ -27,6 +28,7 @@ pub struct Transactions {
     pub(crate) mask: ahash::RandomState,
     pub(crate) clients: SlotMap<ClientKey, Client>,
     pub(crate) waiting: Waiting,
+    pub(crate) streams: Streams,
     pub(crate) servers: SlotMap<ServerKey, Server>,
     pub(crate) index: Index,
     pub(crate) merge_index: Index,
@@ -70,6 +72,7 @@ impl Transactions {
             config,
             nowhere: SentBy::parse(NOWHERE),
             waiting: Waiting::new(hasher.clone()),
+            streams: Streams::default(),
             hasher,
             mask: ahash::RandomState::with_seeds(e, f, g, h),
             clients: SlotMap::with_key(),
@@ -137,9 +140,15 @@ impl Transactions {
         self.answer_and_forget(key, response);
     }
 
-    /// Sends a request outside of any transaction: the ACK to a 2xx. The top Via is put in here. Returns what was sent,
-    /// for [`Transactions::send_raw`] when the 2xx comes again.
-    pub fn send_ack(&mut self, ack: Bytes, flow: Flow, rng: &mut StdRng) -> Bytes {
+    /// Requests to this address that are too large for a datagram may go over a stream (RFC 3261 §18.1.1), if there is a
+    /// listener for it. One that is not answered over it at once goes over UDP after all, and so do the others for an hour.
+    pub fn allow_stream(&mut self, remote: SocketAddr) {
+        self.streams.allow(remote);
+    }
+
+    /// Sends a request outside of any transaction: the ACK to a 2xx. The top Via is put in here. Returns what was sent and
+    /// by which way, for [`Transactions::send_raw`] when the 2xx comes again.
+    pub fn send_ack(&mut self, ack: Bytes, flow: Flow, rng: &mut StdRng) -> (Bytes, Flow) {
         self.send_with_via(&ack, flow, rng)
     }
 

@@ -9,6 +9,7 @@ mod build;
 mod client_invite;
 mod client_plain;
 mod clients;
+mod large;
 mod layer;
 mod matching;
 mod server_invite;
@@ -24,7 +25,7 @@ pub use layer::Transactions;
 
 use bytes::Bytes;
 use std::time::Duration;
-use tandem_sip_msg::{Flow, Message};
+use tandem_sip_msg::{Flow, ListenerId, Message};
 
 slotmap::new_key_type! {
     /// A client transaction. Stays unique after the transaction ended.
@@ -47,6 +48,8 @@ pub struct Config {
     pub t4: Duration,
     /// `host:port` written into Via, by listener.
     pub sent_by: Vec<String>,
+    /// By listener: of a UDP one the TCP listener at the same address, over which large requests may go.
+    pub streams: Vec<Option<ListenerId>>,
     /// Server transactions held at most; a request beyond is dropped and counted.
     pub max_server: usize,
 }
@@ -58,6 +61,7 @@ impl Default for Config {
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
             sent_by: Vec::new(),
+            streams: Vec::new(),
             max_server: 65_536,
         }
     }
@@ -156,6 +160,10 @@ pub struct Counters {
     pub overload_dropped: u64,
     /// 2xx to an INVITE whose owner had gone: nobody will acknowledge them.
     pub orphaned_answers: u64,
+    /// Requests too large for a datagram that went over a stream.
+    pub streamed: u64,
+    /// Those of them that went over UDP after all.
+    pub fallen_back: u64,
     /// Requests dropped because they claim to come from an address that is no single host's.
     pub unanswerable: u64,
 }

@@ -231,9 +231,10 @@ impl Forgotten {
     }
 }
 
-/// Where a response to the request with this top Via goes (RFC 3261 §18.2.2 without maddr, RFC 3581 §4).
+/// Where a response to the request with this top Via goes (RFC 3261 §18.2.2 without maddr, RFC 3581 §4): of a stream its
+/// connection, and once that is gone the port of sent-by.
 pub(crate) fn reply_flow(via: &Via<'_>, flow: Flow) -> Flow {
-    if flow.transport.is_reliable() || via.params().has("rport") {
+    if !flow.transport.is_reliable() && via.params().has("rport") {
         return flow;
     }
     // A port of 0 is nobody's, so the Via that says so is answered as if it had asked for rport.

@@ -4,6 +4,7 @@ mod addresses;
 mod cancel;
 mod client_invite;
 mod client_plain;
+mod large;
 mod matching;
 mod merged;
 mod property;

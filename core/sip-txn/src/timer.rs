@@ -4,7 +4,7 @@ use crate::Config;
 use std::time::Duration;
 use tandem_time::Time;
 
-/// The timers of RFC 3261 §17 and RFC 6026 §7 under their own names, and three that other texts ask for without one.
+/// The timers of RFC 3261 §17 and RFC 6026 §7 under their own names, and four that other texts ask for without one.
 /// (Timer C belongs to proxies, RFC 3261 §16.6; who owns a call limits its ringing here.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Timer {
@@ -36,6 +36,8 @@ pub(crate) enum Timer {
     Cancelled,
     /// Non-INVITE server: no final response yet; tell the client with a 100 that it may slow down (RFC 4320 §4.1).
     Trying,
+    /// Client: nothing was heard over the stream that a request took because of its size; it goes over UDP (RFC 3261 §18.1.1).
+    Stream,
     /// Non-INVITE server: the client gave up by now, so a response would be late and is not to be sent (RFC 4320 §4.2).
     Late,
 }
@@ -53,6 +55,7 @@ impl Timer {
             Timer::I | Timer::K => if_unreliable(t4),
             Timer::J => if_unreliable(give_up),
             Timer::Trying => until_slowest(t1, t2),
+            Timer::Stream => t1 * 2,
         }
     }
 

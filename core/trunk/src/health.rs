@@ -254,6 +254,9 @@ impl Live {
     fn not_heard_from(&mut self, at: SocketAddr, words: String, cx: &mut Cx<'_, '_>) {
         self.health.last_failure = Some(words);
         if self.health.missed(at, self.config.ping_fail.max(1)) {
+            if self.health.condition() == Condition::Down {
+                self.take_other_transport(cx.local);
+            }
             self.on_target_lost(at, cx);
         }
     }

@@ -15,9 +15,9 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tandem_model::{Trunk, TrunkMode};
+use tandem_model::{SignallingTransport, Trunk, TrunkMode};
 use tandem_sip_dialog::Sip;
-use tandem_sip_msg::{Flow, Header};
+use tandem_sip_msg::{Flow, Header, Transport};
 use tandem_sip_txn::{ClientKey, Owner};
 use tandem_time::{Time, Timers};
 
@@ -133,6 +133,8 @@ impl Cx<'_, '_> {
 pub(crate) struct Live {
     pub(crate) config: Arc<Trunk>,
     pub(crate) places: Places,
+    /// The one in use; of a trunk with `auto` the one that last had a chance.
+    transport: Transport,
     pub(crate) registration: Registration,
     pub(crate) health: Health,
     pub(crate) shown: Shown,
@@ -151,6 +153,7 @@ impl Live {
         let token = contact::token(cx.secret, &config);
         Live {
             places: Places::of(&config),
+            transport: config.transport.into(),
             registration: Registration::new(&config, Account::new(token, cx.sip.rng)),
             health: Health::default(),
             shown: Shown::default(),
@@ -173,6 +176,7 @@ impl Live {
             return;
         }
         self.resolve_all(cx);
+        (0..self.places.all.len()).for_each(|place| self.allow_streams(place, cx));
         self.begin_registration(delay, cx);
         self.begin_probing(delay, cx);
     }
@@ -255,8 +259,15 @@ impl Live {
         let spread = cx.jitter(learned.again / 10);
         cx.due_in(Due::Resolve(place as u8), learned.again + spread);
         if learned.changed {
+            self.allow_streams(place, cx);
             self.on_moved(cx);
         }
+    }
+
+    /// What is too large for a datagram may go to these addresses over TCP.
+    fn allow_streams(&self, place: usize, cx: &mut Cx<'_, '_>) {
+        let targets = self.places.all.get(place).map(|place| place.targets.as_slice()).unwrap_or_default();
+        targets.iter().for_each(|target| cx.sip.txn.allow_stream(*target));
     }
 
     fn stop_resolving(&mut self, cx: &mut Cx<'_, '_>) {
@@ -290,9 +301,21 @@ impl Live {
         self.ordered(targets, local)
     }
 
+    /// The trunk does not answer: if its transport is ours to choose, the next try takes the other one.
+    pub(crate) fn take_other_transport(&mut self, local: &Local) {
+        if self.config.transport != SignallingTransport::Auto {
+            return;
+        }
+        let other = if self.transport == Transport::Udp { Transport::Tcp } else { Transport::Udp };
+        let mut targets = self.places.all.iter().flat_map(|place| &place.targets);
+        if targets.any(|at| local.flow_to(other, *at).is_some()) {
+            self.transport = other;
+        }
+    }
+
     fn ordered(&self, targets: &[SocketAddr], local: &Local) -> Vec<Flow> {
-        let transport = self.config.transport.into();
-        let mut flows: Vec<Flow> = targets.iter().filter_map(|at| local.flow_to(transport, *at)).collect();
+        let to = |at: &SocketAddr| local.flow_to(self.transport, *at);
+        let mut flows: Vec<Flow> = targets.iter().filter_map(to).collect();
         let holder = self.registration.holder();
         // A stable sort: equal ones stay as the name service ordered them.
         flows.sort_by_key(|flow| (self.health.is_down(flow.remote), Some(flow.remote) != holder));

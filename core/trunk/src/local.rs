@@ -26,6 +26,15 @@ impl Local {
         Some(Flow { transport, listener, remote, connection: None })
     }
 
+    /// By listener: of a UDP one the TCP listener at the same address, if there is one.
+    pub fn streams(&self) -> Vec<Option<ListenerId>> {
+        let tcp_at = |at: SocketAddr| {
+            let at = self.listeners.iter().position(|listener| *listener == (Transport::Tcp, at))?;
+            u16::try_from(at).ok().map(ListenerId)
+        };
+        self.listeners.iter().map(|(t, at)| if *t == Transport::Udp { tcp_at(*at) } else { None }).collect()
+    }
+
     /// `host:port` (and `;transport=tcp` where it is not UDP) of a listener, for a Contact URI.
     pub fn contact_host(&self, flow: &Flow) -> String {
         let listener = self.listeners.get(usize::from(flow.listener.0));

@@ -543,6 +543,10 @@ impl Live {
             }
         };
         let retry_at = cx.now() + wait;
+        if matches!(lane, Lane::Timeout) {
+            self.take_other_transport(cx.local);
+        }
+        let registration = &mut self.registration;
         registration.trouble = Some(Trouble { lane, words, told_when: told.is_some() });
         registration.state = State::Waiting { retry_at };
         cx.due(Due::Register, retry_at);

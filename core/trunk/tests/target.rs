@@ -171,3 +171,31 @@ fn ten_thousand_trunks_are_configured_and_found() {
     world.configure(&trunks[..5000]);
     assert_eq!(world.trunks.at(address("10.20.7.1:5060")), []);
 }
+
+#[test]
+fn a_trunk_with_auto_registers_over_the_other_transport_whenever_one_is_not_answered() {
+    let mut world = World::with(&[trunk(1, json!({"transport": "auto"}))]);
+    let next = |world: &mut World| {
+        let register = world.expect("REGISTER");
+        let contact = register.message.contact().unwrap();
+        let named = contact.uri().params().get("transport").and_then(Transport::parse);
+        assert_eq!(named.unwrap_or(Transport::Udp), register.flow.transport);
+        register
+    };
+    let tried = [(); 3].map(|()| next(&mut world).flow.transport);
+    assert_eq!(tried, [Transport::Udp, Transport::Tcp, Transport::Udp]);
+    let register = next(&mut world);
+    world.accept(&register, 600);
+    assert_eq!(next(&mut world).flow.transport, Transport::Tcp, "what is answered is kept");
+}
+
+#[test]
+fn a_trunk_with_auto_that_does_not_register_changes_when_its_options_are_not_answered() {
+    let fields = json!({"mode": "ip_auth", "transport": "auto", "ping_interval": 30, "ping_fail": 2});
+    let mut world = World::with(&[trunk(1, fields)]);
+    let tried = [(); 3].map(|()| world.expect("OPTIONS").flow.transport);
+    assert_eq!(tried, [Transport::Udp, Transport::Udp, Transport::Tcp]);
+    let mut world = World::with(&[trunk(1, json!({"transport": "udp", "ping_interval": 0}))]);
+    let tried = [(); 3].map(|()| world.expect("REGISTER").flow.transport);
+    assert_eq!(tried, [Transport::Udp; 3], "who says udp means it");
+}

@@ -7,7 +7,8 @@ use tandem_sip_msg::{Flow, Header, Message, Writer, standard_reason};
 use tandem_sip_txn::{Owner, ServerKey};
 
 impl Leg {
-    /// The leg of an INVITE that somebody sent us, who is told 100. Its offer, if any, comes along.
+    /// The leg of an INVITE that somebody sent us, who is told 100. Its offer, if any, comes along. The remote address of a
+    /// stream's `flow` is where to connect to once its connection is gone, if the Contact does not tell.
     pub fn incoming(
         owner: Owner,
         invite: ServerKey,
@@ -20,7 +21,8 @@ impl Leg {
         let tag = new_tag(owner, sip.rng);
         let dialog = Dialog::uas(message, flow, tag, contact, symmetric);
         sip.txn.own(invite, owner);
-        let trying = Writer::reply(message, flow.remote, 100, "Trying", None).finish();
+        let source = sip.txn.request_of(invite).map_or(flow.remote, |(_, came_by)| came_by.remote);
+        let trying = Writer::reply(message, source, 100, "Trying", None).finish();
         sip.txn.respond(invite, 100, trying, sip.now);
         (Leg::new(owner, dialog, State::Incoming { invite }), sdp_of(message))
     }

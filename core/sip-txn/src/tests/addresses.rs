@@ -24,11 +24,20 @@ fn a_response_goes_to_the_source_by_rport_or_by_the_port_of_sent_by() {
 }
 
 #[test]
-fn a_response_goes_back_by_the_connection_of_its_request() {
-    let rig = Rig::tcp();
-    let request = peer_request("OPTIONS", "SIP/2.0/TCP 10.0.0.1:5062;branch=z9hG4bKa", TO);
-    let request = Message::parse(request).unwrap();
-    assert_eq!(Transactions::reply_flow(&request, rig.flow), rig.flow);
+fn a_response_goes_back_by_the_connection_of_its_request_and_by_sent_by_once_that_is_gone() {
+    let mut rig = Rig::tcp();
+    rig.flow.remote = "192.0.2.9:40000".parse().unwrap();
+    for (via, then) in [
+        ("SIP/2.0/TCP 10.0.0.1:5062;branch=z9hG4bKa", "192.0.2.9:5062"),
+        ("SIP/2.0/TCP 10.0.0.1:5062;branch=z9hG4bKa;rport", "192.0.2.9:5062"),
+        ("SIP/2.0/TCP 10.0.0.1;branch=z9hG4bKa", "192.0.2.9:5060"),
+        ("SIP/2.0/TCP 10.0.0.1:0;branch=z9hG4bKa", "192.0.2.9:40000"),
+    ] {
+        let request = Message::parse(peer_request("OPTIONS", via, TO)).unwrap();
+        let reply = Transactions::reply_flow(&request, rig.flow);
+        assert_eq!(reply.connection, rig.flow.connection);
+        assert_eq!(reply.remote.to_string(), then, "{via}");
+    }
 }
 
 #[test]

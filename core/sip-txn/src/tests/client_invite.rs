@@ -221,7 +221,7 @@ fn the_ack_to_an_answer_is_a_request_of_its_own_branch() {
     let ack = edited(&rig.sent[0], "INVITE", "ACK");
     let ack = Message::parse(ack).unwrap();
     let without_via = edited(ack.as_bytes(), &format!("Via: {}\r\n", ack.top_via().as_str()), "");
-    let sent = rig.txn.send_ack(without_via, rig.flow, &mut rig.rng);
+    let (sent, _) = rig.txn.send_ack(without_via, rig.flow, &mut rig.rng);
     rig.txn.send_raw(sent.clone(), rig.flow);
     rig.drain();
     rig.expect(&["0.0 sent INVITE", "0.0 got 200", "0.0 sent ACK", "0.0 sent ACK"]);

@@ -26,6 +26,8 @@ pub(super) struct Rig {
     pub(super) flows: Vec<Flow>,
     /// Server transactions, oldest first.
     pub(super) servers: Vec<ServerKey>,
+    /// By which way responses came, as their owner was told.
+    pub(super) owners_flows: Vec<Flow>,
     log: Vec<String>,
 }
 
@@ -51,8 +53,19 @@ impl Rig {
             sent: Vec::new(),
             flows: Vec::new(),
             servers: Vec::new(),
+            owners_flows: Vec::new(),
             log: Vec::new(),
         }
+    }
+
+    /// Over UDP, with a TCP listener at the same address, to a peer that may be addressed over either.
+    pub(super) fn with_a_stream_beside() -> Rig {
+        let mut rig = Rig::udp();
+        rig.txn.config.streams = vec![Some(ListenerId(1)), None];
+        rig.txn.config.sent_by.push("tandem.example.org:5060".into());
+        rig.txn.sent_by.push(rig.txn.sent_by[0].clone());
+        rig.txn.allow_stream(rig.flow.remote);
+        rig
     }
 
     pub(super) fn with_max_server(mut self, max_server: usize) -> Rig {
@@ -62,6 +75,11 @@ impl Rig {
 
     /// We send a request of this method.
     pub(super) fn request(&mut self, method: &str) -> ClientKey {
+        self.request_of(method, 0)
+    }
+
+    /// The same with so many bytes more.
+    pub(super) fn request_of(&mut self, method: &str, more: usize) -> ClientKey {
         let mut writer = Writer::request(method, "sip:bob@example.net");
         writer
             .header(Header::Route, "<sip:edge.example.net;lr>")
@@ -71,6 +89,9 @@ impl Rig {
             .header(Header::To, "<sip:bob@example.net>")
             .header(Header::CallId, "outbound")
             .header(Header::CSeq, format_args!("17 {method}"));
+        if more > 0 {
+            writer.named("X-Filler", "x".repeat(more));
+        }
         let key = self.txn.request(writer.finish(), self.flow, OWNER, &mut self.rng, self.now);
         self.drain();
         key
@@ -198,8 +219,9 @@ impl Rig {
                 assert_eq!(owner, Some(OWNER));
                 "cancelled".into()
             }
-            Output::Response { owner, message, .. } => {
+            Output::Response { owner, message, flow, .. } => {
                 assert_eq!(owner, OWNER);
+                self.owners_flows.push(flow);
                 format!("got {}", message.code().unwrap())
             }
             Output::Failed { failure, .. } => format!("failed {failure:?}"),
