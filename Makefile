@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`. The rest is for those who work on the code.
 
-.PHONY: run test check fmt lint docs pure unit interop sim bench deny tools clean
+.PHONY: run test check fmt lint docs pure unit interop sim pairs bench deny tools clean
 
 run:            ## build, start, place a call each way, stay up
 	cargo run --release --quiet -p tandem -- demo
@@ -33,8 +33,11 @@ interop:        ## only the tests with real clients
 	cargo build --quiet -p tandem
 	cargo nextest run -p tandem-interop --no-fail-fast --run-ignored all
 
-sim:            ## the random part of the fault sweep, over SEEDS seeds (default 10000)
-	SEEDS=$${SEEDS:-10000} cargo test --release -p tandem-sim --test sweep -- --nocapture
+sim:            ## random seeds on every core: SEEDS=n of them (default 10000) FROM=n on; SEED=n plays one and shows its ladder
+	SEEDS=$${SEEDS:-10000} cargo test --profile sim --quiet -p tandem-sim --test sweep -- --exact random_networks --nocapture
+
+pairs:          ## every two packets of every flow lost, doubled or late together: takes minutes
+	cargo test --profile sim --quiet -p tandem-sim --test sweep -- --exact all_pairs_of_packets --ignored --nocapture
 
 bench:          ## side by side with Kamailio; writes docs/benchmarks.md (FULL=1 for the long one)
 	cargo build --release --quiet -p tandem

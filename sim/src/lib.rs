@@ -8,6 +8,7 @@ mod ladder;
 mod network;
 mod observer;
 mod policy;
+mod streams;
 mod ua;
 mod world;
 
@@ -16,4 +17,4 @@ pub use network::{Fate, Faults};
 pub use observer::Observer;
 pub use policy::{Behaviour, Policy};
 pub use ua::{CallRef, Line, Packet, Registered, Stage, Ua, UaCall};
-pub use world::{SERVER, World};
+pub use world::{SERVER, Services, World};

@@ -1,6 +1,7 @@
 //! The virtual network: packets in flight, and what becomes of them.
 
-use crate::Packet;
+use crate::{Packet, SERVER};
+use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
@@ -21,6 +22,14 @@ pub struct Faults {
     pub delay: Duration,
     /// The longest additional delay of one that is reordered.
     pub jitter: Duration,
+    /// Datagrams that come with bits turned over, or without their end.
+    pub corruption: f64,
+    /// Datagrams of the server that are answered by ICMP: nobody there.
+    pub unreachable: f64,
+    /// Messages on a stream after some byte of which the connection is reset.
+    pub cut: f64,
+    /// Messages on a stream with which its other end falls silent for ever.
+    pub half_open: f64,
 }
 
 impl Default for Faults {
@@ -32,6 +41,10 @@ impl Default for Faults {
             reordering: 0.0,
             delay: Duration::from_millis(5),
             jitter: Duration::ZERO,
+            corruption: 0.0,
+            unreachable: 0.0,
+            cut: 0.0,
+            half_open: 0.0,
         }
     }
 }
@@ -47,12 +60,21 @@ pub enum Fate {
     Delayed(Duration),
 }
 
+/// What comes out of the network.
+#[derive(Clone, Debug)]
+pub(crate) enum Arrival {
+    /// A packet.
+    Packet(Packet),
+    /// The news that nobody listens there.
+    Unreachable(SocketAddr),
+}
+
 /// Packets in flight.
 #[derive(Debug)]
 pub struct Network {
     faults: Faults,
     rng: StdRng,
-    flying: BTreeMap<(Time, u64), Packet>,
+    flying: BTreeMap<(Time, u64), Arrival>,
     sent: u64,
     delivered: u64,
     fates: BTreeMap<u64, Fate>,
@@ -120,7 +142,31 @@ impl Network {
             self.deliver(usual + late, packet.clone());
         }
         let late = if self.rng.random_bool(self.faults.reordering) { self.late() } else { Duration::ZERO };
+        if self.faults.corruption > 0.0 && self.rng.random_bool(self.faults.corruption) {
+            let bytes = self.corrupted(&packet.bytes);
+            return self.deliver(usual + late, Packet { bytes, ..packet });
+        }
+        if self.faults.unreachable > 0.0
+            && packet.from == SERVER
+            && self.rng.random_bool(self.faults.unreachable)
+        {
+            return self.fly(usual + self.faults.delay, Arrival::Unreachable(packet.to));
+        }
         self.deliver(usual + late, packet);
+    }
+
+    fn corrupted(&mut self, bytes: &Bytes) -> Bytes {
+        if self.rng.random_bool(0.3) {
+            return bytes.slice(..self.rng.random_range(0..=bytes.len()));
+        }
+        let mut bytes = bytes.to_vec();
+        for _ in 0..self.rng.random_range(1..4) {
+            if !bytes.is_empty() {
+                let at = self.rng.random_range(0..bytes.len());
+                bytes[at] ^= 1 << self.rng.random_range(0..8);
+            }
+        }
+        bytes.into()
     }
 
     /// When the next packet arrives.
@@ -128,8 +174,8 @@ impl Network {
         self.flying.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// A packet that has arrived by now.
-    pub fn arrived(&mut self, now: Time) -> Option<Packet> {
+    /// What has arrived by now.
+    pub(crate) fn arrived(&mut self, now: Time) -> Option<Arrival> {
         let entry = self.flying.first_entry()?;
         (entry.key().0 <= now).then(|| entry.remove())
     }
@@ -139,7 +185,11 @@ impl Network {
     }
 
     fn deliver(&mut self, at: Time, packet: Packet) {
+        self.fly(at, Arrival::Packet(packet));
+    }
+
+    fn fly(&mut self, at: Time, arrival: Arrival) {
         self.delivered += 1;
-        self.flying.insert((at, self.delivered), packet);
+        self.flying.insert((at, self.delivered), arrival);
     }
 }

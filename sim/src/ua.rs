@@ -26,7 +26,7 @@ use server::Answered;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use tandem_sip_dialog::digest::DigestClient;
-use tandem_sip_msg::Message;
+use tandem_sip_msg::{Message, Transport, escape_user};
 use tandem_time::Time;
 
 /// A datagram on its way.
@@ -54,6 +54,8 @@ pub struct Ua {
     pub address: SocketAddr,
     /// The user part of its addresses.
     pub user: String,
+    /// What its messages to the server go over.
+    pub transport: Transport,
     /// What it does with calls.
     policy: Policy,
     /// Accounts that may register here and call out here; empty: nobody is asked for credentials.
@@ -95,6 +97,8 @@ pub struct Ua {
     digest: Option<DigestClient>,
     registration: Option<u16>,
     registering: Option<Registering>,
+    /// Where it is registered, for how many seconds, and until when.
+    registered_at: Option<(SocketAddr, u32, Time)>,
     register_cseq: u32,
     calls: Vec<UaCall>,
     pending: Vec<Pending>,
@@ -114,6 +118,7 @@ impl Ua {
             name: name.to_owned(),
             address,
             user: user.to_owned(),
+            transport: Transport::Udp,
             policy: Box::new(|_| Behaviour::answer_after(500)),
             accounts: BTreeMap::new(),
             registered: BTreeMap::new(),
@@ -136,6 +141,7 @@ impl Ua {
             digest: None,
             registration: None,
             registering: None,
+            registered_at: None,
             register_cseq: 0,
             calls: Vec::new(),
             pending: Vec::new(),
@@ -221,6 +227,22 @@ impl Ua {
     /// Sends bytes of the test's own making.
     pub fn send_raw(&mut self, to: SocketAddr, bytes: impl Into<Bytes>) {
         self.send(to, bytes.into());
+    }
+
+    /// Where it wants requests.
+    fn contact(&self) -> String {
+        let transport = match self.transport {
+            Transport::Udp => String::new(),
+            other => format!(";transport={}", other.param_name()),
+        };
+        format!("<sip:{}@{}{transport}>", escape_user(&self.user), self.shown)
+    }
+
+    /// A connection to the server is gone. Who is registered over it registers anew (RFC 5626 §4.2).
+    pub fn cut_off(&mut self, now: Time) {
+        if self.transport.is_reliable() && !self.is_off {
+            self.register_again(now);
+        }
     }
 
     /// What it calls itself.

@@ -2,23 +2,27 @@
 
 mod cast;
 mod script;
+mod services;
+mod step;
 
 use crate::network::{Fate, Network};
+use crate::streams::Streams;
 use crate::{Faults, Ladder, Observer, Packet, Ua};
+pub use services::Services;
+use services::Work;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tandem_engine::{BindingChange, Engine, Limits, Local, Output, RegistrarConfig, Resolved, Settings};
+use step::Death;
+use tandem_engine::{Engine, Limits, Local, RegistrarConfig, Settings};
 use tandem_media::Switchboard;
 use tandem_model::{Binding, CallId, CallRecord, Change, Config, Event, Rejection};
-use tandem_sip_msg::{Flow, ListenerId, Transport};
+use tandem_sip_msg::{ConnectionId, Transport};
 use tandem_time::Time;
 
 /// The moment that every world begins at.
 const BEGINNING: Time = Time::from_secs(1_700_000_000);
-/// How long a write takes.
-const DISK: Duration = Duration::from_millis(2);
 
 /// A world.
 pub struct World {
@@ -40,6 +44,12 @@ pub struct World {
     pub dns: BTreeMap<String, Vec<SocketAddr>>,
     /// The disk refuses to write.
     pub disk_is_full: bool,
+    /// How disk and DNS work.
+    pub services: Services,
+    /// The transport of those who come from now on.
+    pub transport: Transport,
+    /// Which of them use TCP all the same: a bit for each, by its index.
+    pub on_tcp: u64,
     /// Addresses that the network says nobody listens at (ICMP).
     pub unreachable: BTreeSet<SocketAddr>,
     config: Config,
@@ -47,9 +57,17 @@ pub struct World {
     network: Network,
     board: Switchboard,
     uas: Vec<Ua>,
+    streams: Streams,
+    /// The connections that requests of the server came by, by user agent and branch.
+    came_by: BTreeMap<(usize, String), ConnectionId>,
     bindings: BTreeMap<(String, String), Binding>,
-    writing: Vec<(Time, u64, Vec<BindingChange>)>,
-    resolving: Vec<(Time, u64, String, Option<u16>)>,
+    work: Work,
+    /// Outputs of the engine carried out so far.
+    outputs: u64,
+    /// Those of them before which the engine had nothing left to put out.
+    firsts: BTreeSet<u64>,
+    death: Option<Death>,
+    crashes: u32,
     seed: u64,
     next_id: u8,
 }
@@ -78,7 +96,7 @@ impl World {
         let mut bytes = [0; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut settings = Settings {
-            local: Local { listeners: vec![(Transport::Udp, SERVER)] },
+            local: Local { listeners: vec![(Transport::Udp, SERVER), (Transport::Tcp, SERVER)] },
             media_address: SERVER.ip(),
             media_ports: (20_000, 20_999),
             media_quarantine: Duration::from_secs(30),
@@ -103,6 +121,9 @@ impl World {
             open: BTreeMap::new(),
             dns: BTreeMap::new(),
             disk_is_full: false,
+            services: Services::default(),
+            transport: Transport::Udp,
+            on_tcp: 0,
             unreachable: BTreeSet::new(),
             config,
             settings,
@@ -110,8 +131,13 @@ impl World {
             board: Switchboard::default(),
             uas: Vec::new(),
             bindings: BTreeMap::new(),
-            writing: Vec::new(),
-            resolving: Vec::new(),
+            streams: Streams::new(seed, faults),
+            came_by: BTreeMap::new(),
+            work: Work::new(seed),
+            outputs: 0,
+            firsts: BTreeSet::new(),
+            death: None,
+            crashes: 0,
             seed,
             next_id: 1,
         }
@@ -137,6 +163,8 @@ impl World {
         self.observer.meet(address.ip());
         let n = self.uas.len();
         let mut ua = Ua::new(name, address, user, 40_000 + 200 * n as u16, self.seed * 1000 + n as u64);
+        let on_tcp = n < 64 && self.on_tcp >> n & 1 == 1;
+        ua.transport = if on_tcp { Transport::Tcp } else { self.transport };
         ua.tone = 400.0 + 100.0 * n as f64;
         self.uas.push(ua);
         n
@@ -155,6 +183,7 @@ impl World {
     /// The network changes.
     pub fn set_faults(&mut self, faults: Faults) {
         self.network.set_faults(faults);
+        self.streams.set_faults(faults);
     }
 
     /// From now on packets to this address that begin so, `BYE` or `SIP/2.0 200`, are lost.
@@ -178,24 +207,24 @@ impl World {
         self.network.sent()
     }
 
+    /// Bytes carried by streams so far, both ways together.
+    pub fn bytes_streamed(&self) -> u64 {
+        self.streams.carried()
+    }
+
+    /// The connection that carries the n-th byte from now is reset right before it.
+    pub fn cut_after(&mut self, bytes: u64) {
+        self.streams.cut_after(bytes);
+    }
+
+    /// Stream connections that are there.
+    pub fn connections(&self) -> usize {
+        self.streams.len()
+    }
+
     /// Bindings on disk.
     pub fn bindings(&self) -> impl Iterator<Item = &Binding> {
         self.bindings.values()
-    }
-
-    /// The server dies without a word and is started again: what is left is what was on disk.
-    pub fn crash(&mut self) {
-        self.writing.clear();
-        self.resolving.clear();
-        self.records.extend(std::mem::take(&mut self.open).into_values());
-        self.board = Switchboard::default();
-        self.observer.restarted();
-        let bindings = self.bindings.values().cloned().collect();
-        let mut settings = self.settings.clone();
-        settings.seed[31] = settings.seed[31].wrapping_add(1);
-        self.settings = settings.clone();
-        self.engine = Engine::new(settings, Arc::new(self.config.clone()), bindings, self.now);
-        self.drain_engine();
     }
 
     /// Lets time pass.
@@ -212,138 +241,6 @@ impl World {
             if !self.step(until) {
                 panic!("{what}: not within ten minutes\n{}", self.ladder.text(0, &["OPTIONS"]));
             }
-        }
-    }
-
-    /// Does what is next, if it is due by `until`.
-    fn step(&mut self, until: Time) -> bool {
-        self.drain_all();
-        let uas = self.uas.iter().filter_map(Ua::poll_timeout);
-        let writing = self.writing.iter().map(|(at, ..)| *at);
-        let resolving = self.resolving.iter().map(|(at, ..)| *at);
-        let rest = [self.engine.poll_timeout(), self.network.next(), self.board.poll_timeout()];
-        let next = uas.chain(writing).chain(resolving).chain(rest.into_iter().flatten()).min();
-        let Some(next) = next.filter(|next| *next <= until) else { return false };
-        self.now = self.now.max(next);
-        while let Some(packet) = self.network.arrived(self.now) {
-            self.arrive(&packet);
-        }
-        self.disk_and_dns();
-        if self.engine.poll_timeout().is_some_and(|due| due <= self.now) {
-            self.engine.handle_timeout(self.now);
-        }
-        self.board.handle_timeout(self.now);
-        for ua in &mut self.uas {
-            if ua.poll_timeout().is_some_and(|due| due <= self.now) {
-                ua.handle_timeout(self.now);
-            }
-        }
-        self.drain_all();
-        true
-    }
-
-    fn arrive(&mut self, packet: &Packet) {
-        if self.unreachable.contains(&packet.to) {
-            self.engine.unreachable(packet.to, self.now);
-        } else if packet.to == SERVER {
-            let flow = Flow {
-                transport: Transport::Udp,
-                listener: ListenerId(0),
-                remote: packet.from,
-                connection: None,
-            };
-            self.observer.received(self.now, packet.from, Transport::Udp, &packet.bytes);
-            self.engine.receive(flow, packet.bytes.clone(), self.now);
-            self.drain_engine();
-        } else if packet.to.ip() == SERVER.ip() {
-            if let Ok(forward) = self.board.packet(packet.to.port(), packet.from, &packet.bytes, self.now) {
-                let from = SocketAddr::new(SERVER.ip(), forward.local);
-                let packet = Packet { from, to: forward.to, bytes: packet.bytes.clone(), is_media: true };
-                self.network.send(packet, self.now);
-            }
-        } else if let Some(ua) = self.uas.iter_mut().find(|ua| {
-            if packet.is_media { ua.address.ip() == packet.to.ip() } else { ua.address == packet.to }
-        }) {
-            ua.receive(packet, self.now);
-        }
-    }
-
-    fn disk_and_dns(&mut self) {
-        let now = self.now;
-        let due: Vec<_> = self.writing.extract_if(.., |(at, ..)| *at <= now).collect();
-        for (_, id, changes) in due {
-            if !self.disk_is_full {
-                changes.into_iter().for_each(|change| self.write(change));
-            }
-            self.engine.persisted(id, !self.disk_is_full, now);
-        }
-        let due: Vec<_> = self.resolving.extract_if(.., |(at, ..)| *at <= now).collect();
-        for (_, id, host, _) in due {
-            let result = match self.dns.get(&host) {
-                Some(targets) => Ok(Resolved { targets: targets.clone(), ttl: Duration::from_secs(60) }),
-                None => Err(format!("{host} does not exist")),
-            };
-            self.engine.resolved(id, result, now);
-        }
-    }
-
-    fn write(&mut self, change: BindingChange) {
-        match change {
-            BindingChange::Put(binding) => {
-                self.bindings.insert((format!("{:?}", binding.owner), binding.contact.clone()), binding);
-            }
-            BindingChange::Delete { owner, contact } => {
-                self.bindings.remove(&(format!("{owner:?}"), contact));
-            }
-        }
-    }
-
-    fn drain_all(&mut self) {
-        loop {
-            self.drain_engine();
-            let Some(event) = self.board.poll_event() else { break };
-            self.engine.media(event, self.now);
-        }
-        for n in 0..self.uas.len() {
-            self.drain_ua(n);
-        }
-    }
-
-    fn drain_engine(&mut self) {
-        while let Some(output) = self.engine.poll_output() {
-            match output {
-                Output::Transmit { flow, bytes, .. } => {
-                    self.ladder.add(self.now, SERVER, flow.remote, &bytes);
-                    self.observer.sent(self.now, flow.remote, flow.transport, &bytes);
-                    let packet = Packet { from: SERVER, to: flow.remote, bytes, is_media: false };
-                    self.network.send(packet, self.now);
-                }
-                Output::Resolve(query) => {
-                    self.resolving.push((
-                        self.now + Duration::from_millis(20),
-                        query.id,
-                        query.host,
-                        query.port,
-                    ));
-                }
-                Output::Persist { id, changes } => self.writing.push((self.now + DISK, id, changes)),
-                Output::Media(command) => self.board.handle(command, self.now),
-                Output::Open(record) => drop(self.open.insert(record.id, *record)),
-                Output::Record(record) => {
-                    self.open.remove(&record.id);
-                    self.records.push(*record);
-                }
-                Output::Event(event) => self.events.push(event),
-            }
-        }
-    }
-
-    fn drain_ua(&mut self, n: usize) {
-        while let Some(packet) = self.uas[n].poll_output() {
-            if !packet.is_media {
-                self.ladder.add(self.now, packet.from, packet.to, &packet.bytes);
-            }
-            self.network.send(packet, self.now);
         }
     }
 }

@@ -131,13 +131,22 @@ impl Ua {
         }
         let uri = call.line.as_ref().map_or(&call.remote_target, |line| &line.uri);
         let mut w = Writer::request("CANCEL", uri);
-        w.header(Header::Via, format_args!("SIP/2.0/UDP {shown};branch={branch};rport"));
+        w.header(
+            Header::Via,
+            format_args!("SIP/2.0/{} {shown};branch={branch};rport", self.transport.via_name()),
+        );
         w.header(Header::MaxForwards, 70);
         w.header(Header::From, format_args!("{};tag={}", call.local, call.local_tag));
         w.header(Header::To, &call.remote);
         w.header(Header::CallId, &call.call_id);
         w.header(Header::CSeq, format_args!("{} CANCEL", call.cseq));
         let peer = call.peer;
+        // RFC 3261 §9.1: an INVITE that was cancelled is not waited for much longer.
+        let invite =
+            self.pending.iter_mut().find(|pending| pending.branch == branch && pending.method == "INVITE");
+        if let Some(invite) = invite {
+            invite.taken_back(now);
+        }
         self.request(branch, "CANCEL", peer, w.finish(), now);
     }
 
@@ -202,7 +211,7 @@ impl Ua {
         }
         let mut w = Writer::request(method, &self.calls[n].remote_target);
         let branch = self.via(&mut w);
-        let (user, shown, product) = (escape_user(&self.user).to_string(), self.shown, self.product());
+        let (contact, product) = (self.contact(), self.product());
         let call = &self.calls[n];
         w.header(Header::MaxForwards, call.line.as_ref().map_or(70, |line| line.max_forwards));
         w.header(Header::From, format_args!("{};tag={}", call.local, call.local_tag));
@@ -213,7 +222,7 @@ impl Ua {
         w.header(Header::CallId, &call.call_id);
         w.header(Header::CSeq, format_args!("{} {method}", call.cseq));
         if Method::parse(method) != Method::Bye {
-            w.header(Header::Contact, format_args!("<sip:{user}@{shown}>"));
+            w.header(Header::Contact, contact);
         }
         w.header(Header::UserAgent, product);
         (w, branch)

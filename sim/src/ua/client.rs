@@ -26,12 +26,24 @@ pub(super) struct Pending {
     bytes: Bytes,
     /// A provisional response came: an INVITE is sent no more.
     pub(super) provisional: bool,
+    is_taken_back: bool,
+}
+
+impl Pending {
+    pub(super) fn taken_back(&mut self, now: Time) {
+        self.is_taken_back = true;
+        self.until = now + GIVE_UP;
+        self.due = self.until;
+    }
 }
 
 impl Ua {
     pub(super) fn via(&mut self, w: &mut Writer) -> String {
         let branch = format!("z9hG4bK{:016x}", self.rng.next_u64());
-        w.header(Header::Via, format_args!("SIP/2.0/UDP {};branch={branch};rport", self.shown));
+        w.header(
+            Header::Via,
+            format_args!("SIP/2.0/{} {};branch={branch};rport", self.transport.via_name(), self.shown),
+        );
         branch
     }
 
@@ -40,24 +52,26 @@ impl Ua {
         self.pending.push(Pending {
             branch,
             method: method.to_owned(),
-            due: now + T1,
+            due: if self.transport.is_reliable() { now + GIVE_UP } else { now + T1 },
             interval: T1,
             until: now + GIVE_UP,
             to,
             bytes,
             provisional: false,
+            is_taken_back: false,
         });
     }
 
     pub(super) fn resend_pending(&mut self, now: Time) {
         let mut again = Vec::new();
         let mut silent = Vec::new();
+        let mut tired = Vec::new();
         self.pending.retain_mut(|pending| {
             if pending.until <= now {
-                if !(pending.provisional && pending.method == "INVITE") {
-                    silent.push(pending.branch.clone());
-                }
-                return false;
+                let rings = pending.provisional && pending.method == "INVITE" && !pending.is_taken_back;
+                if rings { &mut tired } else { &mut silent }.push(pending.branch.clone());
+                pending.taken_back(now);
+                return rings;
             }
             if pending.due <= now {
                 let quiet = pending.provisional && pending.method == "INVITE";
@@ -75,6 +89,9 @@ impl Ua {
         });
         for (to, bytes) in again {
             self.send(to, bytes);
+        }
+        for branch in tired {
+            self.send_cancel(branch, now);
         }
         for branch in silent {
             if let Some(call) = self
@@ -101,7 +118,7 @@ impl Ua {
                 self.pending.remove(at);
             } else {
                 pending.provisional = true;
-                if pending.method == "INVITE" {
+                if pending.method == "INVITE" && !pending.is_taken_back {
                     pending.until = now + PATIENCE;
                 }
             }

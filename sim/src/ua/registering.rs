@@ -24,11 +24,24 @@ impl Ua {
         self.send_register(auth, now);
     }
 
+    /// Until when it is registered at the server, as far as it was told.
+    pub fn registered_until(&self) -> Option<Time> {
+        self.registered_at.map(|(.., until)| until)
+    }
+
+    pub(super) fn register_again(&mut self, now: Time) {
+        if let Some((registrar, expires, _)) = self.registered_at.filter(|(.., until)| *until > now)
+            && self.registering.is_none()
+        {
+            self.register_at(registrar, expires, now);
+        }
+    }
+
     fn send_register(&mut self, auth: Option<(Header, String)>, now: Time) {
         let Some(Registering { registrar, expires, .. }) = self.registering else { return };
         self.register_cseq += 1;
         let mut w = Writer::request("REGISTER", &format!("sip:{registrar}"));
-        let (address, shown, user, cseq) = (self.address, self.shown, self.user.clone(), self.register_cseq);
+        let (address, user, cseq) = (self.address, self.user.clone(), self.register_cseq);
         let branch = self.via(&mut w);
         w.header(Header::MaxForwards, 70);
         w.header(Header::From, format_args!("<sip:{user}@{registrar}>;tag={branch}f"));
@@ -36,7 +49,7 @@ impl Ua {
         w.header(Header::To, format_args!("<sip:{aor}@{registrar}>"));
         w.header(Header::CallId, format_args!("reg-{user}-{address}"));
         w.header(Header::CSeq, format_args!("{cseq} REGISTER"));
-        w.header(Header::Contact, format_args!("<sip:{user}@{shown}>"));
+        w.header(Header::Contact, self.contact());
         w.header(Header::Expires, expires);
         w.header(Header::UserAgent, self.product());
         if let Some((name, value)) = auth {
@@ -56,6 +69,10 @@ impl Ua {
         }
         if let Some(digest) = &mut self.digest {
             digest.accepted();
+        }
+        if let Some(Registering { registrar, expires, .. }) = self.registering.filter(|_| code == 200) {
+            let until = now + std::time::Duration::from_secs(expires.into());
+            self.registered_at = (expires > 0).then_some((registrar, expires, until));
         }
         self.registering = None;
         self.registration = Some(code);

@@ -108,7 +108,7 @@ impl Ua {
         self.calls[n].unacked = Some(Unacked {
             is_answer: false,
             bytes: bytes.clone(),
-            due: now + T1,
+            due: if self.transport.is_reliable() { now + UNACKED } else { now + T1 },
             interval: T1,
             until: now + UNACKED,
         });

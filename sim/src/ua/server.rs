@@ -81,10 +81,7 @@ impl Ua {
         let tag = n.map_or("ua", |n| &self.calls[n].local_tag);
         let mut w = Writer::reply(message, to, code, phrase, (code > 100).then_some(tag));
         if n.is_some() {
-            w.header(
-                Header::Contact,
-                format_args!("<sip:{}@{}>", tandem_sip_msg::escape_user(&self.user), self.shown),
-            );
+            w.header(Header::Contact, self.contact());
         }
         w.header(Header::Server, self.product());
         let bytes = finish(w, sdp);

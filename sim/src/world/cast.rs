@@ -58,7 +58,10 @@ impl World {
     pub fn carrier(&mut self, name: &str) -> (usize, String) {
         let carrier = self.add(name, name);
         let address = self.uas[carrier].address;
-        let body = json!({"name": name, "mode": "ip_auth", "host": address.ip().to_string(), "port": address.port()});
+        let body = json!({
+            "name": name, "mode": "ip_auth", "host": address.ip().to_string(), "port": address.port(),
+            "transport": self.uas[carrier].transport.param_name(),
+        });
         let id = self.create(Kind::Trunk, body);
         self.run_for(Duration::from_secs(3));
         (carrier, id)
@@ -85,6 +88,7 @@ impl World {
         let ip = self.uas[carrier].address.ip().to_string();
         let mut body = json!({
             "name": name, "mode": mode, "host": ip, "port": 5060, "username": "account", "password": "secret", "ping_interval": 0,
+            "transport": self.uas[carrier].transport.param_name(),
         });
         merge(&mut body, more);
         (carrier, self.create(Kind::Trunk, body))
@@ -96,6 +100,7 @@ impl World {
         let address = self.uas[carrier].address;
         let mut body = json!({
             "name": name, "mode": "ip_auth", "host": address.ip().to_string(), "port": address.port(), "ping_interval": 0,
+            "transport": self.uas[carrier].transport.param_name(),
         });
         merge(&mut body, more);
         (carrier, self.create(Kind::Trunk, body))

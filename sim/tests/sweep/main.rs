@@ -1,20 +1,23 @@
 //! The fault sweep: every flow with every packet lost, doubled or late, and random networks as bad as they come.
 //!
 //! After each run nothing of any call may be left, and every call that began has one record.
-//! `SEEDS=100000 cargo test -p tandem-sim --test sweep random` runs more seeds; a failing one prints how to replay it.
+//! `make sim SEEDS=100000` plays more seeds; one that fails prints its ladder and how to replay it.
 
 mod chaos;
 mod flows;
+mod seeds;
 mod stage;
+mod weather;
 
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use stage::{Outcome, Stage};
+use stage::Stage;
 use std::time::Duration;
 use tandem_sim::{Fate, Faults};
 
 /// What is done to each packet in turn.
 const FATES: [Fate; 3] = [Fate::Dropped, Fate::Doubled, Fate::Delayed(Duration::from_secs(2))];
+
+/// Streams are cut before each byte that is so many after the last.
+const STEP: usize = 211;
 
 /// Flows that end in one way or another, as packets arrive (a 180 that is lost is not sent again: it never rang).
 const RACES: [&str; 5] = [
@@ -57,52 +60,39 @@ fn sweep_pairs(name: &str, flow: stage::Flow) {
     }
 }
 
-/// The network of a seed: anything from good to 30 % loss with copies, and packets up to two seconds late.
-fn bad_network(seed: u64) -> Faults {
-    let mut rng = StdRng::seed_from_u64(seed);
-    Faults {
-        loss: rng.random_range(0.0..0.3),
-        duplication: rng.random_range(0.0..0.2),
-        reordering: rng.random_range(0.0..0.3),
-        jitter: Duration::from_millis(rng.random_range(0..2_000)),
-        ..Faults::default()
+#[test]
+fn random_networks() {
+    seeds::play();
+}
+
+/// A flow over TCP, with the connection that carries byte n reset right before it, for many n.
+fn cut(name: &str, flow: stage::Flow) {
+    let clean = Stage::over_tcp(1).play(flow, |_| {});
+    clean.check(name, None);
+    // Each run costs as much as that of a packet; a step that is prime to the length of everything meets every kind of place.
+    for byte in (0..clean.streamed).step_by(STEP) {
+        let outcome = Stage::over_tcp(1).play_cut(flow, byte);
+        outcome.check(&format!("{name} over TCP, cut before byte {byte}"), None);
     }
 }
 
-fn random(seed: u64) {
-    let flows = flows::ALL;
-    let (name, flow) = flows[(seed % flows.len() as u64) as usize];
-    let outcome: Outcome = Stage::new(seed, Faults::default()).play_random(flow, bad_network(seed));
-    outcome.check(&format!("{name}; replay it with\n  SEED={seed} cargo test -p tandem-sim --test sweep random -- --nocapture\n"), None);
-}
-
-fn from_env(name: &str) -> Option<u64> {
-    std::env::var(name).ok().and_then(|value| value.parse().ok())
-}
-
-/// Seeds that this half of the work takes.
-fn random_half(half: u64) {
-    if let Some(seed) = from_env("SEED") {
-        return if seed % 2 == half {
-            random(seed)
-        };
+/// A flow, with the server dying with each of its outputs in turn: right after it, and before each that is the first of several.
+fn crash(name: &str, flow: stage::Flow) {
+    let clean = Stage::new(1, Faults::default()).play(flow, |_| {});
+    for output in 0..clean.outputs {
+        for after in [false, true] {
+            if !after && !clean.is_first(output) {
+                continue;
+            }
+            let outcome = Stage::new(1, Faults::default()).play_crash(flow, output, after);
+            let when = if after { "after" } else { "before" };
+            outcome.check(&format!("{name}, death {when} output {output}"), None);
+        }
     }
-    let seeds = from_env("SEEDS").unwrap_or(300);
-    (0..seeds).filter(|seed| seed % 2 == half).for_each(random);
 }
 
 #[test]
-fn random_networks_even() {
-    random_half(0);
-}
-
-#[test]
-fn random_networks_odd() {
-    random_half(1);
-}
-
-#[test]
-#[ignore = "takes a minute or two: cargo test -p tandem-sim --test sweep pairs -- --ignored"]
+#[ignore = "takes minutes: make pairs"]
 fn all_pairs_of_packets() {
     for (name, flow) in flows::ALL {
         sweep_pairs(name, *flow);
@@ -110,12 +100,34 @@ fn all_pairs_of_packets() {
 }
 
 macro_rules! sweeps {
-    ($($name:ident),*) => {$(
-        #[test]
-        fn $name() {
-            sweep(stringify!($name), flows::$name);
+    ($($name:ident),*) => {
+        $(
+            #[test]
+            fn $name() {
+                sweep(stringify!($name), flows::$name);
+            }
+        )*
+
+        /// Flows with the server dying on the way.
+        mod crashes {
+            $(
+                #[test]
+                fn $name() {
+                    crate::crash(stringify!($name), crate::flows::$name);
+                }
+            )*
         }
-    )*};
+
+        /// Flows whose user agents all use TCP, cut here and there.
+        mod streams {
+            $(
+                #[test]
+                fn $name() {
+                    crate::cut(stringify!($name), crate::flows::$name);
+                }
+            )*
+        }
+    };
 }
 
 sweeps!(

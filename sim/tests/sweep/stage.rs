@@ -1,10 +1,13 @@
 //! Where a flow is played, and what must hold when it is over.
 
+use crate::weather::Weather;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tandem_engine::Limits;
-use tandem_model::{Event, Side};
+use tandem_model::Outcome::Answered;
+use tandem_model::{CallId, Event, Side};
 use tandem_sim::{Faults, World};
+use tandem_sip_msg::Transport;
 
 /// The longest that anything of a call may linger after its end: a BYE unanswered, then what the transactions keep.
 const QUIET: Duration = Duration::from_secs(110);
@@ -22,17 +25,28 @@ type Begin = Box<dyn FnOnce(&mut World)>;
 pub struct Stage {
     pub w: World,
     begin: Option<Begin>,
-    began: u64,
+    /// Packets, outputs and bytes of streams before the flow began.
+    began: [u64; 3],
     /// Who cleans up after a random network.
     pub caller: Option<usize>,
     /// Who does where there is no one caller.
     pub everybody_leaves: Vec<usize>,
     pub seed: u64,
+    /// Somebody may be cut off from the server: then everybody leaves at the end, and calls may end without BYE.
+    cuts_off: bool,
+    /// Bytes may come other than they were sent.
+    corrupts: bool,
+    /// The random network that the flow is played on.
+    weather: Option<Weather>,
 }
 
 /// What was left when a flow was over.
 pub struct Outcome {
+    /// What the flow itself came to.
     pub packets: u64,
+    pub outputs: u64,
+    pub streamed: u64,
+    first_output: u64,
     /// How each call ended.
     records: Vec<(tandem_model::Outcome, Side, u16)>,
     wrong: Option<String>,
@@ -45,12 +59,39 @@ impl Stage {
         let limits =
             Limits { duration: Some(LONGEST), media_timeout: None, hold_timeout: None, ..Limits::default() };
         let w = World::with_settings(seed, faults, |settings| settings.limits = limits);
-        Stage { w, begin: None, began: 0, caller: None, everybody_leaves: Vec::new(), seed }
+        Stage {
+            w,
+            begin: None,
+            began: [0; 3],
+            caller: None,
+            everybody_leaves: Vec::new(),
+            seed,
+            cuts_off: false,
+            corrupts: false,
+            weather: None,
+        }
     }
 
-    /// From here on the network is as bad as it is to be.
+    /// Everybody uses TCP.
+    pub fn over_tcp(seed: u64) -> Stage {
+        let mut stage = Stage::new(seed, Faults::default());
+        stage.w.transport = Transport::Tcp;
+        stage
+    }
+
+    /// A random network.
+    pub fn in_weather(seed: u64, weather: Weather) -> Stage {
+        let mut stage = Stage::new(seed, Faults::default());
+        stage.cuts_off = weather.cuts_off();
+        stage.corrupts = weather.corrupts();
+        stage.w.on_tcp = weather.on_tcp;
+        stage.weather = Some(weather);
+        stage
+    }
+
+    /// From here on everything is as bad as it is to be.
     pub fn begin(&mut self) {
-        self.began = self.w.packets_sent();
+        self.began = [self.w.packets_sent(), self.w.outputs(), self.w.bytes_streamed()];
         if let Some(begin) = self.begin.take() {
             begin(&mut self.w);
         }
@@ -60,27 +101,63 @@ impl Stage {
     pub fn play(mut self, flow: Flow, begin: impl FnOnce(&mut World) + 'static) -> Outcome {
         self.begin = Some(Box::new(begin));
         flow(&mut self);
-        let packets = self.w.packets_sent() - self.began;
+        let came_to = self.came_to();
         self.w.run_for(QUIET);
-        self.outcome(packets)
+        self.outcome(came_to)
+    }
+
+    /// Plays a flow in which the server dies with this output, counted from the beginning of the flow.
+    pub fn play_crash(mut self, flow: Flow, output: u64, after: bool) -> Outcome {
+        self.cuts_off = true;
+        self.begin = Some(Box::new(move |w| w.die_at(output, after)));
+        self.play_to_the_end(flow)
+    }
+
+    /// Plays a flow in which the stream that carries this byte, counted from the beginning of the flow, is cut.
+    pub fn play_cut(mut self, flow: Flow, byte: u64) -> Outcome {
+        self.cuts_off = true;
+        self.begin = Some(Box::new(move |w| w.cut_after(byte)));
+        self.play_to_the_end(flow)
     }
 
     /// Plays a flow on a network so bad that it may not get as far as its end: then the caller ends what is left.
-    pub fn play_random(mut self, flow: Flow, faults: Faults) -> Outcome {
-        self.begin = Some(Box::new(move |w| w.set_faults(faults)));
+    pub fn play_random(mut self, flow: Flow) -> Outcome {
+        if let Some(weather) = self.weather {
+            self.begin = Some(Box::new(move |w| {
+                w.set_faults(weather.faults);
+                w.services = weather.services;
+                if let Some((output, after)) = weather.death {
+                    w.die_at(output, after);
+                }
+            }));
+        }
+        self.play_to_the_end(flow)
+    }
+
+    fn play_to_the_end(mut self, flow: Flow) -> Outcome {
         flow(&mut self);
-        let packets = self.w.packets_sent() - self.began;
+        let came_to = self.came_to();
         self.w.run_for(Duration::from_secs(45));
+        let leavers: Vec<usize> = match self.cuts_off {
+            true => (0..self.w.everybody().len()).collect(),
+            false => self.caller.iter().chain(&self.everybody_leaves).copied().collect(),
+        };
+        self.w.set_faults(Faults::default());
         for _ in 0..2 {
-            for leaver in self.caller.iter().chain(&self.everybody_leaves) {
+            for leaver in &leavers {
                 self.w.with_ua(*leaver, |ua, now| ua.hang_up_all(now));
             }
             self.w.run_for(QUIET);
         }
-        self.outcome(packets)
+        self.outcome(came_to)
     }
 
-    fn outcome(mut self, packets: u64) -> Outcome {
+    fn came_to(&self) -> [u64; 3] {
+        let [packets, outputs, streamed] = self.began;
+        [self.w.packets_sent() - packets, self.w.outputs() - outputs, self.w.bytes_streamed() - streamed]
+    }
+
+    fn outcome(mut self, [packets, outputs, streamed]: [u64; 3]) -> Outcome {
         let wrong = self.wrong();
         let records = self
             .w
@@ -88,44 +165,82 @@ impl Stage {
             .iter()
             .map(|record| (record.outcome, record.ended_by, record.cause.code))
             .collect();
-        Outcome { packets, records, wrong, w: self.w }
+        Outcome { packets, outputs, streamed, first_output: self.began[1], records, wrong, w: self.w }
     }
 
     fn wrong(&mut self) -> Option<String> {
+        let complaint = self.w.observer.complaints().into_iter().next().filter(|_| !self.corrupts);
+        self.w.leftovers().or(complaint).or_else(|| self.wrong_records()).or_else(|| self.wrong_ends())
+    }
+
+    /// A call has one record. Of one that was not answered there may be none if the server died.
+    fn wrong_records(&self) -> Option<String> {
         let w = &self.w;
-        if let Some(what) = w.leftovers() {
-            return Some(what);
-        }
-        if let Some(complaint) = w.observer.complaints().first() {
-            return Some(complaint.clone());
-        }
-        let started: BTreeSet<_> = w
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::CallStarted { call_id, .. } => Some(*call_id),
-                _ => None,
-            })
-            .collect();
+        let ids = |pick: fn(&Event) -> Option<CallId>| w.events.iter().filter_map(pick).collect::<Vec<_>>();
+        let started: BTreeSet<_> = ids(|event| match event {
+            Event::CallStarted { call_id, .. } => Some(*call_id),
+            _ => None,
+        })
+        .into_iter()
+        .collect();
+        let answered = ids(|event| match event {
+            Event::CallAnswered { call_id, .. } => Some(*call_id),
+            _ => None,
+        });
+        let ended = ids(|event| match event {
+            Event::CallEnded { call_id, .. } => Some(*call_id),
+            _ => None,
+        });
         let recorded: BTreeSet<_> = w.records.iter().map(|record| record.id).collect();
-        if recorded != started || recorded.len() != w.records.len() {
-            return Some(format!(
-                "{} calls began, {} records: {:#?}",
+        let says = |what: &str| {
+            Some(format!(
+                "{what}: {} calls began, {} records: {:#?}",
                 started.len(),
                 w.records.len(),
                 w.records
-            ));
+            ))
+        };
+        if recorded.len() != w.records.len() {
+            return says("a call has two records");
         }
-        let ended = |event: &&Event| matches!(event, Event::CallEnded { .. });
-        if w.events.iter().filter(ended).count() != started.len() {
-            return Some("calls did not end once each".to_owned());
+        if w.crashes() > 0 {
+            let recorded = w.records.iter().filter(|record| record.outcome == Answered).count();
+            let on_the_wire = w.observer.answered_calls();
+            let fits = self.corrupts || (on_the_wire..=on_the_wire + 1).contains(&recorded);
+            return if fits { None } else { says(&format!("{on_the_wire} calls were answered")) };
         }
+        if answered.iter().any(|id| !recorded.contains(id)) {
+            return says("an answered call has no record");
+        }
+        if recorded != started {
+            return says("not every call has a record");
+        }
+        if ended.len() != started.len() {
+            return says("calls did not end once each");
+        }
+        None
+    }
+
+    /// What is left after the calls, and how they ended for those who had them.
+    fn wrong_ends(&mut self) -> Option<String> {
+        let w = &self.w;
         for ua in w.everybody() {
             for call in ua.calls() {
-                if call.answered_at.is_some() && call.ended_by_peer.is_none() {
+                if !self.corrupts && call.answered_at.is_some() && call.ended_by_peer.is_none() {
                     return Some(format!("an answered call of {} ended without BYE", ua.name));
                 }
             }
+            if let Some(until) = ua.registered_until().filter(|until| *until > w.now)
+                && !w.bindings().any(|binding| binding.contact.contains(&ua.address.to_string()))
+            {
+                return Some(format!(
+                    "the registration of {} is lost; it was told that it holds until {until:?}",
+                    ua.name
+                ));
+            }
+        }
+        if w.bindings().count() < w.engine.binding_count() {
+            return Some("a registration is not on disk".to_owned());
         }
         if w.engine.trunk_statuses(w.now).values().any(|status| status.calls > 0) {
             return Some("a seat is taken".to_owned());
@@ -157,7 +272,18 @@ impl Outcome {
         }
     }
 
-    fn ladder(&self) -> String {
+    /// What is wrong, if anything is.
+    pub fn wrong(&self) -> Option<&str> {
+        self.wrong.as_deref()
+    }
+
+    /// Whether this output of the flow was the first after the engine had nothing to put out.
+    pub fn is_first(&self, output: u64) -> bool {
+        self.w.is_first(self.first_output + output)
+    }
+
+    /// Who sent what to whom.
+    pub fn ladder(&self) -> String {
         self.w.ladder.text(0, &["OPTIONS"])
     }
 }

@@ -1,0 +1,90 @@
+//! Random seeds on every core: which are played, how fast, and what is said of one that fails.
+//!
+//! `make sim SEEDS=100000` plays seeds from `FROM` (0) on; `make sim SEED=n` plays one and shows its ladder.
+
+use crate::flows;
+use crate::stage::{Outcome, Stage};
+use crate::weather::Weather;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{available_parallelism, scope};
+use std::time::Instant;
+
+/// Played where nobody says how many.
+const FEW: u64 = 300;
+
+/// Plays the seed that the environment names, or as many as it says.
+pub fn play() {
+    match from_env("SEED") {
+        Some(seed) => show(seed),
+        None => play_all(from_env("FROM").unwrap_or(0), from_env("SEEDS").unwrap_or(FEW)),
+    }
+}
+
+fn from_env(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
+}
+
+fn show(seed: u64) {
+    let (what, outcome) = play_one(seed);
+    println!("seed {seed}: {what}\n{}", outcome.ladder());
+    match outcome.wrong() {
+        Some(wrong) => panic!("seed {seed}: {wrong}"),
+        None => println!("no violation"),
+    }
+}
+
+fn play_all(first: u64, count: u64) {
+    let next = AtomicU64::new(first);
+    let stop = AtomicBool::new(false);
+    let begun = Instant::now();
+    let failed: Vec<(u64, String)> = scope(|scope| {
+        let work = || {
+            let mut failed = Vec::new();
+            while !stop.load(Ordering::Relaxed) {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= first + count {
+                    break;
+                }
+                if let Some(why) = verdict(seed) {
+                    stop.store(true, Ordering::Relaxed);
+                    failed.push((seed, why));
+                }
+            }
+            failed
+        };
+        let threads = available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("a worker")).collect()
+    });
+    let Some((seed, why)) = failed.into_iter().min() else {
+        let rate = count as f64 / begun.elapsed().as_secs_f64();
+        return println!("{count} seeds from {first}: no violation, {rate:.0} seeds a second");
+    };
+    panic!("seed {seed} fails: {why}\nreplay it with\n  make sim SEED={seed}\n");
+}
+
+/// What is wrong with a seed, with its ladder.
+fn verdict(seed: u64) -> Option<String> {
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        let (what, outcome) = play_one(seed);
+        outcome.wrong().map(|wrong| format!("{what}\n{}\n{wrong}", outcome.ladder()))
+    }));
+    played.unwrap_or_else(|why| Some(words(&*why)))
+}
+
+fn play_one(seed: u64) -> (String, Outcome) {
+    let flows = flows::ALL;
+    let (name, flow) = flows[(seed % flows.len() as u64) as usize];
+    let weather = Weather::of(seed);
+    (format!("{name}; {weather}"), Stage::in_weather(seed, weather).play_random(flow))
+}
+
+/// What a panic said.
+fn words(why: &(dyn Any + Send)) -> String {
+    let text =
+        why.downcast_ref::<String>().map(String::as_str).or_else(|| why.downcast_ref::<&str>().copied());
+    text.unwrap_or("it panicked").to_owned()
+}
