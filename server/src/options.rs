@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 use tandem_engine::{Algorithm, Limits};
+use tandem_media::QUARANTINE;
 use tandem_net::Listen;
 use tandem_sip_msg::Transport;
 
@@ -76,6 +77,7 @@ struct FileLimits {
     media_timeout: Option<u64>,
     hold_timeout: Option<u64>,
     silence: Option<u64>,
+    media_quarantine: Option<u64>,
 }
 
 /// Everything decided.
@@ -105,6 +107,8 @@ pub struct Options {
     pub admin_token: Option<String>,
     /// How long calls may take.
     pub limits: Limits,
+    /// How long a media port rests after a call.
+    pub media_quarantine: Duration,
 }
 
 /// What is wrong with the options: which one, why, and what to do.
@@ -125,6 +129,7 @@ impl Options {
         let bind = sip[0].bind.ip();
         let mut limits = Limits::default();
         file.limits.apply(&mut limits);
+        let media_quarantine = file.limits.media_quarantine.map_or(QUARANTINE, Duration::from_secs);
         Ok(Options {
             data: args.data.or(file.data).unwrap_or_else(|| "./data".into()),
             http: args.http.or(file.http).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
@@ -138,6 +143,7 @@ impl Options {
             admin_token: token(args.admin_token.or(file.admin_token))?,
             sip,
             limits,
+            media_quarantine,
         })
     }
 }
@@ -343,6 +349,14 @@ mod tests {
         let options = settle(ServeArgs::default(), "[limits]\nduration = 0\nmedia_timeout = 5").unwrap();
         assert_eq!(options.limits.duration, None);
         assert_eq!(options.limits.media_timeout, Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn media_ports_rest_for_half_a_minute_or_as_long_as_is_said() {
+        let rest = |file| settle(ServeArgs::default(), file).unwrap().media_quarantine;
+        assert_eq!(rest(""), Duration::from_secs(30));
+        assert_eq!(rest("[limits]\nmedia_quarantine = 2"), Duration::from_secs(2));
+        assert_eq!(rest("[limits]\nmedia_quarantine = 0"), Duration::ZERO);
     }
 
     #[test]

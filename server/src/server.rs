@@ -14,7 +14,6 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tandem_api::TokenHash;
 use tandem_engine::{Engine, Local, RegistrarConfig, Settings};
-use tandem_media::QUARANTINE;
 use tandem_model::{Config, Event};
 use tandem_net::{Limits as NetLimits, Net};
 use tandem_relay::{Relay, RelayConfig};
@@ -148,7 +147,7 @@ fn settings(options: &Options, secret: [u8; 32]) -> Result<Settings, Box<dyn Err
         local: Local { listeners },
         media_address: options.advertise,
         media_ports: options.rtp_ports,
-        media_quarantine: QUARANTINE,
+        media_quarantine: options.media_quarantine,
         limits: options.limits,
         max_calls: options.max_calls,
         registrar: RegistrarConfig {

@@ -24,6 +24,14 @@ impl Source {
         }
     }
 
+    /// Its media may go directly to the other side, if that side's may.
+    pub(crate) fn direct_media(&self) -> bool {
+        match self {
+            Source::Extension(extension) => extension.direct_media,
+            Source::Trunk(trunk) => trunk.direct_media,
+        }
+    }
+
     /// The same as the target of a call.
     pub fn as_target(&self) -> Target {
         match self {

@@ -55,7 +55,7 @@ impl Call {
     pub(crate) fn port_closed(&mut self, port: PortId, stats: Option<PortStats>, ctx: &mut Ctx) {
         ctx.media.closed(port, ctx.sip.now);
         if let Some(media) = self.media_ends().find(|media| media.has(port)) {
-            media.closed(stats.as_ref());
+            media.closed(port, stats.as_ref());
         }
         self.record_if_complete();
     }
@@ -98,6 +98,7 @@ impl Call {
         attempts.extend(self.outs.iter().map(|out| (out.place, out.record.clone())));
         attempts.sort_by_key(|(place, _)| *place);
         let winner = self.outs.iter().find(|out| out.stage == Stage::Answered);
+        let is_direct = winner.is_some_and(|out| out.media.is_direct());
         CallRecord {
             id: self.id,
             direction: self.direction,
@@ -113,8 +114,11 @@ impl Call {
             cause: ending.cause,
             sip_call_id: self.caller.leg.call_id().to_owned(),
             attempts: attempts.into_iter().map(|(_, attempt)| attempt).collect(),
-            media_from_caller: self.caller.media.record(),
+            direct_media: is_direct,
+            media_from_caller: self.caller.media.record().filter(|_| !is_direct),
             media_from_callee: winner.and_then(|out| out.media.record()),
+            video_from_caller: self.caller.media.video_record(),
+            video_from_callee: winner.and_then(|out| out.media.video_record()),
         }
     }
 

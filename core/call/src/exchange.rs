@@ -15,6 +15,16 @@ pub enum Target {
     Extension(Arc<Extension>),
 }
 
+impl Target {
+    /// Its media may go directly to the other side, if that side's may.
+    pub(crate) fn direct_media(&self) -> bool {
+        match self {
+            Target::Trunk(trunk) => trunk.direct_media,
+            Target::Extension(extension) => extension.direct_media,
+        }
+    }
+}
+
 /// One way to reach a target: a device that registered, or the addresses of a trunk.
 #[derive(Clone, Debug)]
 pub struct Way {

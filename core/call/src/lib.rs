@@ -11,6 +11,7 @@ mod ending;
 mod exchange;
 mod media_desk;
 mod media_end;
+mod media_port;
 mod seats;
 mod setup;
 mod talk;

@@ -1,53 +1,76 @@
-//! One side's media as one thing: what we say on its leg, the port that faces its peer, and what the peer said.
+//! One side's media as one thing: what we say on its leg, the ports that face its peer, and what the peer said.
 //!
 //! Offers and answers are taken and told leg by leg (RFC 3264): what one end hears, another end of any leg can tell. Any two ends
-//! can be joined, at any time.
+//! can be joined, at any time. Between two ends of which one has no port, media goes directly from peer to peer.
 
 use crate::call::Ctx;
+use crate::media_port::MediaPort;
 use bytes::Bytes;
 use rand::Rng;
 use std::net::IpAddr;
 use std::time::Duration;
-use tandem_media::{MediaCommand, PortId, PortStats};
+use tandem_media::{Content, MediaCommand, PortId, PortStats};
 use tandem_model::MediaRecord;
-use tandem_sdp::{Direction, LocalEnd, Sdp, SdpError};
+use tandem_sdp::{Direction, Kind, LocalEnd, Path, Sdp, SdpError};
 use tandem_sip_msg::Flow;
 
 /// The media of one leg.
 pub(crate) struct MediaEnd {
+    /// The call that its ports are opened for.
+    call: u64,
     /// What we say.
     local: LocalEnd,
-    port: Port,
+    /// For sound, or fax in its place.
+    main: MediaPort,
+    /// For what few calls have.
+    beside: Option<Box<Beside>>,
     /// Where the peer's signalling comes from: behind a NAT, its media comes from there too.
     signalling: IpAddr,
     /// An offer of the peer that is not answered yet.
-    offered: Option<Sdp>,
+    offered: Option<Box<Sdp>>,
     /// What the peer said last of the session that stands.
-    said: Option<Sdp>,
+    said: Option<Box<Sdp>>,
+    /// Media is sent already to where the offer says.
+    sends_early: bool,
+    /// The main port carries fax.
+    carries_fax: bool,
+    /// The peer was told something else than what holds, and must be told anew.
+    owes: bool,
 }
 
-/// The port that faces the peer.
-enum Port {
-    None,
-    Open(PortId),
-    /// It was asked to close.
-    Closing(PortId),
-    /// What it had counted, if it ever was open.
-    Closed(Option<MediaRecord>),
+/// Ports beside the main one.
+#[derive(Default)]
+struct Beside {
+    video: MediaPort,
+    fax: MediaPort,
 }
 
 impl MediaEnd {
     /// The end of a leg to a peer on this flow; without a port, until it is opened.
-    pub(crate) fn new(flow: &Flow, ctx: &mut Ctx) -> MediaEnd {
-        let local = LocalEnd::new(ctx.sip.rng.next_u32().into(), ctx.exchange.media_address(flow), 0);
-        MediaEnd { local, port: Port::None, signalling: flow.remote.ip(), offered: None, said: None }
+    pub(crate) fn new(call: u64, flow: &Flow, ctx: &mut Ctx) -> MediaEnd {
+        MediaEnd {
+            call,
+            local: LocalEnd::new(ctx.sip.rng.next_u32().into(), ctx.exchange.media_address(flow), 0),
+            main: MediaPort::None,
+            beside: None,
+            signalling: flow.remote.ip(),
+            offered: None,
+            said: None,
+            sends_early: false,
+            carries_fax: false,
+            owes: false,
+        }
     }
 
-    /// Opens its port, for a call. `false`: none is free.
-    pub(crate) fn open(&mut self, call: u64, ctx: &mut Ctx) -> bool {
-        let Some((port, local)) = ctx.media.open(call, ctx.sip.now) else { return false };
-        self.port = Port::Open(port);
-        self.local.receive_at(local);
+    /// Opens its port, unless it is open. `false`: none is free.
+    pub(crate) fn open(&mut self, ctx: &mut Ctx) -> bool {
+        if self.main.is_open() {
+            return true;
+        }
+        let Some(local) = self.main.open(self.call, ctx) else { return false };
+        self.local.receive_at(Kind::Audio, local);
+        self.carries_fax = false;
+        self.send_early(ctx);
         true
     }
 
@@ -58,27 +81,34 @@ impl MediaEnd {
 
     /// The peer makes an offer: kept until it is answered, by [`MediaEnd::tell_answer`] and [`MediaEnd::agree`], or refused.
     pub(crate) fn hear_offer(&mut self, offer: Sdp) {
-        self.offered = Some(offer);
+        self.offered = Some(Box::new(offer));
+        self.sends_early = false;
     }
 
     /// The peer answers what it was told: that is the session now.
     pub(crate) fn hear_answer(&mut self, answer: Sdp, ctx: &mut Ctx) {
         self.face(&answer, ctx);
         self.local.agree();
-        self.said = Some(answer);
+        self.owes = false;
+        self.said = Some(Box::new(answer));
     }
 
     /// Sends to where the peer's offer says before it is answered, as a caller expects.
-    pub(crate) fn send_early(&self, ctx: &mut Ctx) {
-        if let Some(offer) = &self.offered {
-            self.face(offer, ctx);
+    pub(crate) fn send_early(&mut self, ctx: &mut Ctx) {
+        if let Some(offer) = self.offered.take() {
+            self.sends_early = self.main.is_open() && offer.has(Kind::Audio);
+            self.face_main(&offer, ctx);
+            self.offered = Some(offer);
         }
     }
 
     /// Our answer to the peer's offer stands: the offer is the session now.
     pub(crate) fn agree(&mut self, ctx: &mut Ctx) {
         if let Some(offer) = self.offered.take() {
-            self.face(&offer, ctx);
+            match std::mem::take(&mut self.sends_early) && !self.local.is_fax_alone() {
+                true => self.face_beside(&offer, ctx),
+                false => self.face(&offer, ctx),
+            }
             self.said = Some(offer);
         }
         self.local.agree();
@@ -91,16 +121,59 @@ impl MediaEnd {
     }
 
     /// What the peer of `other` offers, or else has last said, as an offer for this one.
-    pub(crate) fn tell_offer(&mut self, other: &MediaEnd, allowed: &[&str]) -> Result<Bytes, SdpError> {
+    pub(crate) fn tell_offer(
+        &mut self,
+        other: &MediaEnd,
+        allowed: &[&str],
+        ctx: &mut Ctx,
+    ) -> Result<Bytes, SdpError> {
         let offer = other.offered.as_ref().or(other.said.as_ref()).ok_or(SdpError::NoAudio)?;
-        self.local.offer(offer, allowed).map(Bytes::from)
+        let path = self.path_to(other);
+        self.open_beside(path, offer, ctx);
+        self.local.offer_by(path, offer, allowed).map(Bytes::from)
     }
 
     /// What the peer of `other` last said, as the answer to the offer of this one.
-    pub(crate) fn tell_answer(&mut self, other: &MediaEnd, allowed: &[&str]) -> Result<Bytes, SdpError> {
+    pub(crate) fn tell_answer(
+        &mut self,
+        other: &MediaEnd,
+        allowed: &[&str],
+        ctx: &mut Ctx,
+    ) -> Result<Bytes, SdpError> {
         let answer = other.said.as_ref().ok_or(SdpError::NoAudio)?;
-        let offer = self.offered.as_ref().ok_or(SdpError::NoAudio)?;
-        self.local.answer(answer, offer, allowed).map(Bytes::from)
+        let offer = self.offered.take().ok_or(SdpError::NoAudio)?;
+        let path = self.path_to(other);
+        self.open_beside(path, &offer, ctx);
+        let told = match self.local.again().filter(|_| self.said.is_none()) {
+            Some(first) => self.tell_again(first, path, answer, &offer, allowed),
+            None => self.local.answer_by(path, answer, &offer, allowed),
+        };
+        self.offered = Some(offer);
+        told.map(Bytes::from)
+    }
+
+    /// The first answer to an INVITE is the answer, whatever comes later (RFC 3261 §13.2.1). Where media is anchored that is no
+    /// matter, because it stays here; else the peer gets the same again, and is told anew when it can be.
+    fn tell_again(
+        &mut self,
+        first: Vec<u8>,
+        path: Path,
+        answer: &Sdp,
+        offer: &Sdp,
+        allowed: &[&str],
+    ) -> Result<Vec<u8>, SdpError> {
+        let was_led = self.local.path();
+        let before = (path, was_led) != (Path::Anchored, Path::Anchored);
+        let before = before.then(|| self.local.clone());
+        let told = self.local.answer_by(path, answer, offer, allowed)?;
+        self.owes = before.is_some() && told != first;
+        match before.filter(|_| self.owes) {
+            Some(before) => {
+                self.local = before;
+                Ok(first)
+            }
+            None => Ok(told),
+        }
     }
 
     /// Whether the peer made an offer that is not answered yet.
@@ -108,12 +181,20 @@ impl MediaEnd {
         self.offered.is_some()
     }
 
+    /// Whether the peer has to be told what holds, by an offer.
+    pub(crate) fn owes(&self) -> bool {
+        self.owes
+    }
+
+    /// The peer was told to send its media to us.
+    pub(crate) fn promised(&self) -> bool {
+        self.main.is_open() && self.local.again().is_some() && self.local.path() == Path::Anchored
+    }
+
     /// Both sides of the session that stands may talk: nobody holds.
     pub(crate) fn talks(&self) -> bool {
-        self.said
-            .as_ref()
-            .and_then(Sdp::audio)
-            .is_some_and(|audio| !audio.refused && audio.direction == Direction::SendRecv)
+        let sound = self.said.as_ref().and_then(|said| said.stream(Kind::Audio));
+        sound.is_some_and(|sound| !sound.refused() && sound.direction == Direction::SendRecv)
     }
 
     /// The first audio codec of what we last said.
@@ -124,69 +205,119 @@ impl MediaEnd {
 
     /// What comes in here goes out at `other`, both ways.
     pub(crate) fn join(&self, other: &MediaEnd, ctx: &mut Ctx) {
-        if let (Port::Open(a), Port::Open(b)) = (&self.port, &other.port) {
-            ctx.media.order(MediaCommand::Bridge { a: *a, b: *b });
+        self.main.join(&other.main, ctx);
+        self.join_beside(other, ctx);
+    }
+
+    /// The same for what came up beside the sound since.
+    pub(crate) fn join_beside(&self, other: &MediaEnd, ctx: &mut Ctx) {
+        if let (Some(here), Some(there)) = (&self.beside, &other.beside) {
+            here.video.join(&there.video, ctx);
+            here.fax.join(&there.fax, ctx);
         }
     }
 
     /// Reports silence of the peer that lasts this long.
     pub(crate) fn watch(&self, after: Option<Duration>, ctx: &mut Ctx) {
-        if let Port::Open(port) = self.port {
+        if let MediaPort::Open(port) = self.main {
             ctx.media.order(MediaCommand::Watch { port, after });
         }
     }
 
-    /// Closes its port; [`MediaEnd::closed`] follows.
+    /// Closes its ports; [`MediaEnd::closed`] follows for each.
     pub(crate) fn close(&mut self, ctx: &mut Ctx) {
-        if let Port::Open(port) = self.port {
-            ctx.media.order(MediaCommand::Close { port });
-            self.port = Port::Closing(port);
-        }
+        self.ports_mut().for_each(|port| port.close(ctx));
     }
 
     /// The media side is done with a port of this end.
-    pub(crate) fn closed(&mut self, stats: Option<&PortStats>) {
-        self.port = Port::Closed(stats.map(media_record));
+    pub(crate) fn closed(&mut self, port: PortId, stats: Option<&PortStats>) {
+        if let Some(port) = self.ports_mut().find(|own| own.is(port)) {
+            *port = MediaPort::Closed(stats.map(MediaPort::record_of));
+        }
     }
 
     /// Whether this port is its own.
     pub(crate) fn has(&self, port: PortId) -> bool {
-        matches!(self.port, Port::Open(own) | Port::Closing(own) if own == port)
+        self.ports().any(|own| own.is(port))
     }
 
     /// No word of the media side is due any more.
     pub(crate) fn is_over(&self) -> bool {
-        matches!(self.port, Port::None | Port::Closed(_))
+        self.ports().all(MediaPort::is_over)
     }
 
-    /// What came from the peer, once the port is closed.
+    /// It has no port: its peer sends to the other peer.
+    pub(crate) fn is_direct(&self) -> bool {
+        matches!(self.main, MediaPort::None)
+    }
+
+    /// What came from the peer of sound and fax, once the port is closed.
     pub(crate) fn record(&self) -> Option<MediaRecord> {
-        match &self.port {
-            Port::Closed(record) => record.clone(),
-            _ => None,
+        self.main.record()
+    }
+
+    /// What came of video.
+    pub(crate) fn video_record(&self) -> Option<MediaRecord> {
+        self.beside.as_ref().and_then(|beside| beside.video.record())
+    }
+
+    /// Media between the two: by us where both have a port.
+    fn path_to(&self, other: &MediaEnd) -> Path {
+        if self.main.is_open() && other.main.is_open() { Path::Anchored } else { Path::Direct }
+    }
+
+    /// Opens what an offer needs beside the main port. Where none is free, the line is refused.
+    fn open_beside(&mut self, path: Path, offer: &Sdp, ctx: &mut Ctx) {
+        let has_video = offer.has(Kind::Video);
+        let has_fax = offer.has(Kind::Image) && offer.has(Kind::Audio);
+        if path == Path::Direct || !(has_video || has_fax) {
+            return;
+        }
+        let beside = self.beside.get_or_insert_default();
+        if has_video
+            && !beside.video.is_open()
+            && let Some(local) = beside.video.open(self.call, ctx)
+        {
+            self.local.receive_at(Kind::Video, local);
+        }
+        if has_fax
+            && !beside.fax.is_open()
+            && let Some(local) = beside.fax.open(self.call, ctx)
+        {
+            self.local.receive_at(Kind::Image, local);
+            beside.fax.carry(Content::Udptl, ctx);
         }
     }
 
     /// Tells the media side where the peer wants its media.
-    fn face(&self, sdp: &Sdp, ctx: &mut Ctx) {
-        if let (Port::Open(port), Some(audio)) = (&self.port, sdp.audio()) {
-            ctx.media.order(MediaCommand::Remote {
-                port: *port,
-                rtp: audio.rtp,
-                rtcp: audio.rtcp,
-                signalling: self.signalling,
-                clock_rate: audio.codecs.first().map_or(8000, |codec| codec.clock_rate),
-            });
+    fn face(&mut self, sdp: &Sdp, ctx: &mut Ctx) {
+        self.face_main(sdp, ctx);
+        self.face_beside(sdp, ctx);
+    }
+
+    fn face_main(&mut self, sdp: &Sdp, ctx: &mut Ctx) {
+        let is_fax = self.local.is_fax_alone();
+        if std::mem::replace(&mut self.carries_fax, is_fax) != is_fax {
+            self.main.carry(if is_fax { Content::Udptl } else { Content::Rtp }, ctx);
+        }
+        let kind = if is_fax { Kind::Image } else { Kind::Audio };
+        self.main.face(sdp.stream(kind), self.signalling, ctx);
+    }
+
+    fn face_beside(&self, sdp: &Sdp, ctx: &mut Ctx) {
+        if let Some(beside) = &self.beside {
+            beside.video.face(sdp.stream(Kind::Video), self.signalling, ctx);
+            let fax = sdp.stream(Kind::Image).filter(|_| !self.local.is_fax_alone());
+            beside.fax.face(fax, self.signalling, ctx);
         }
     }
-}
 
-fn media_record(stats: &PortStats) -> MediaRecord {
-    MediaRecord {
-        packets: stats.packets,
-        bytes: stats.bytes,
-        lost: stats.lost,
-        jitter_ms: stats.jitter_ms,
-        dropped: stats.dropped.total(),
+    fn ports(&self) -> impl Iterator<Item = &MediaPort> {
+        std::iter::once(&self.main).chain(self.beside.iter().flat_map(|beside| [&beside.video, &beside.fax]))
+    }
+
+    fn ports_mut(&mut self) -> impl Iterator<Item = &mut MediaPort> {
+        let beside = self.beside.iter_mut().flat_map(|beside| [&mut beside.video, &mut beside.fax]);
+        std::iter::once(&mut self.main).chain(beside)
     }
 }

@@ -43,8 +43,7 @@ impl Call {
         let symmetric = matches!(caller.source, crate::Source::Extension(_));
         let (leg, offer) =
             Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
-        let mut media = MediaEnd::new(&flow, ctx);
-        let has_port = media.open(no, ctx);
+        let media = MediaEnd::new(no, &flow, ctx);
         let trying =
             Trying { until: now + limits.setup, failures: Vec::new(), last_upstream: None, last: None };
         let side = CallerSide { who: caller, leg, media, told: false };
@@ -66,14 +65,10 @@ impl Call {
             outputs: VecDeque::new(),
         };
         call.tell(Event::CallStarted { call_id: id, direction, caller: user, callee: dialled });
-        if !has_port {
-            call.finish(Side::System, Cause::with_phrase(503, "No media port is free"), &[], ctx);
-        } else {
-            match offer.map(|offer| Sdp::parse(&offer)).transpose() {
-                Ok(offer) => call.take_offer(offer, ctx),
-                Err(error) => {
-                    call.finish(Side::System, Cause::with_phrase(error.status(), error.to_string()), &[], ctx)
-                }
+        match offer.map(|offer| Sdp::parse(&offer)).transpose() {
+            Ok(offer) => call.take_offer(offer, ctx),
+            Err(error) => {
+                call.finish(Side::System, Cause::with_phrase(error.status(), error.to_string()), &[], ctx)
             }
         }
         call.settle(ctx);
@@ -83,7 +78,6 @@ impl Call {
     fn take_offer(&mut self, offer: Option<Sdp>, ctx: &mut Ctx) {
         if let Some(offer) = offer {
             self.caller.media.hear_offer(offer);
-            self.caller.media.send_early(ctx);
         }
         self.next_round(ctx);
     }
@@ -138,12 +132,14 @@ impl Call {
             Round::Extension(_) => None,
         };
         let allowed = self.codecs(&round.target());
-        let mut media = MediaEnd::new(&flow, ctx);
-        if !media.open(self.no, ctx) {
+        let mut media = MediaEnd::new(self.no, &flow, ctx);
+        let has_ports =
+            self.may_be_direct(&round.target()) || (self.caller.media.open(ctx) && media.open(ctx));
+        if !has_ports {
             return self.not_sent(round, Some(&flow), own_failure(503, "No media port is free"), ctx);
         }
         let offer = match self.caller.media.has_offer() {
-            true => media.tell_offer(&self.caller.media, &allowed).map(Some),
+            true => media.tell_offer(&self.caller.media, &allowed, ctx).map(Some),
             false => Ok(None),
         };
         let body = match offer {
@@ -265,8 +261,9 @@ impl Call {
         let allowed = self.codecs(&self.target_of(n));
         let callee = &mut self.outs[n].media;
         callee.hear_answer(early, ctx);
+        let answer = self.caller.media.tell_answer(callee, &allowed, ctx).ok();
         self.caller.media.join(callee, ctx);
-        self.caller.media.tell_answer(callee, &allowed).ok()
+        answer
     }
 
     fn answer(&mut self, n: usize, body: Option<Bytes>, ctx: &mut Ctx) {
@@ -291,21 +288,22 @@ impl Call {
         let allowed = self.codecs(&self.target_of(n));
         let theirs = body.map(|body| Sdp::parse(&body)).transpose()?;
         let (caller, out) = (&mut self.caller.media, &mut self.outs[n]);
-        caller.join(&out.media, ctx);
-        if caller.has_offer() {
+        let told = if caller.has_offer() {
             // A 2xx without SDP confirms what a provisional response said.
             if let Some(answer) = theirs {
                 out.media.hear_answer(answer, ctx);
             }
-            let answer = caller.tell_answer(&out.media, &allowed)?;
+            let answer = caller.tell_answer(&out.media, &allowed, ctx)?;
             caller.agree(ctx);
             out.record.codec = caller.codec();
-            Ok(answer)
+            answer
         } else {
             out.media.hear_offer(theirs.ok_or(SdpError::NoAudio)?);
             out.media.send_early(ctx);
-            caller.tell_offer(&out.media, &allowed)
-        }
+            caller.tell_offer(&out.media, &allowed, ctx)?
+        };
+        caller.join(&out.media, ctx);
+        Ok(told)
     }
 
     fn give_up_others(&mut self, winner: usize, ctx: &mut Ctx) {
@@ -403,6 +401,12 @@ impl Call {
 
     pub(crate) fn target_of(&self, n: usize) -> Target {
         self.outs[n].target.clone()
+    }
+
+    /// Media goes by here unless both sides may do without. Once the caller was told to send it here, it stays here.
+    fn may_be_direct(&self, target: &Target) -> bool {
+        let caller = &self.caller;
+        caller.who.source.direct_media() && target.direct_media() && !caller.media.promised()
     }
 
     /// Codecs that may be used towards a target: its own in its order, as far as the caller's side may use them too.

@@ -25,6 +25,8 @@ struct Change {
     from: Who,
     /// It asked for an offer instead of making one.
     late: bool,
+    /// Nobody asked: what the other side was told before the answer does not hold.
+    owed: bool,
 }
 
 /// One of the two who talk.
@@ -63,6 +65,10 @@ impl Call {
         self.rounds.clear();
         self.callee.extension_id = self.outs[callee].record.extension_id;
         self.callee.trunk_id = self.outs[callee].record.trunk_id;
+        if self.outs[callee].media.is_direct() {
+            // It may have been opened for an attempt that failed.
+            self.caller.media.close(ctx);
+        }
         self.caller.media.watch(self.limits.media_timeout, ctx);
         self.outs[callee].media.watch(self.limits.media_timeout, ctx);
         self.tell(Event::CallAnswered { call_id: self.id });
@@ -72,7 +78,10 @@ impl Call {
 
     pub(crate) fn caller_while_talking(&mut self, event: LegEvent, ctx: &mut Ctx) {
         match event {
-            LegEvent::Acked { body } => self.late_answer(body, ctx),
+            LegEvent::Acked { body } => {
+                self.late_answer(body, ctx);
+                self.tell_anew(ctx);
+            }
             event => self.while_talking(Who::Caller, event, ctx),
         }
     }
@@ -127,6 +136,22 @@ impl Call {
         }
     }
 
+    /// The caller was told one thing before the answer, and another holds.
+    fn tell_anew(&mut self, ctx: &mut Ctx) {
+        if !matches!(self.phase, Phase::Talking(_)) || !self.caller.media.owes() {
+            return;
+        }
+        let allowed = self.talk_codecs();
+        let (caller, callee) = self.sides(Who::Caller);
+        match caller.media.tell_offer(callee.media, &allowed, ctx) {
+            Ok(offer) if caller.leg.can_change() => {
+                caller.leg.change(Some(offer), &mut ctx.sip);
+                self.set_change(Some(Change { from: Who::Callee, late: false, owed: true }));
+            }
+            _ => self.broken_change(Who::Caller, ctx),
+        }
+    }
+
     fn change_asked(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
         let allowed = self.talk_codecs();
         let (asker, other) = self.sides(who);
@@ -135,13 +160,13 @@ impl Call {
         }
         let told = body.map(|body| {
             asker.media.hear_offer(Sdp::parse(&body)?);
-            other.media.tell_offer(asker.media, &allowed)
+            other.media.tell_offer(asker.media, &allowed, ctx)
         });
         match told.transpose() {
             Ok(told) => {
                 let late = told.is_none();
                 other.leg.change(told, &mut ctx.sip);
-                self.set_change(Some(Change { from: who, late }));
+                self.set_change(Some(Change { from: who, late, owed: false }));
             }
             Err(error) => {
                 asker.media.take_back();
@@ -158,12 +183,17 @@ impl Call {
             return self.sides(who).0.leg.acknowledge(None, &mut ctx.sip);
         };
         let (accepter, asker) = self.sides(who);
-        if change.late {
+        if change.owed {
+            match body.and_then(|body| Sdp::parse(&body).ok()) {
+                Some(answer) => accepter.media.hear_answer(answer, ctx),
+                None => self.broken_change(who, ctx),
+            }
+        } else if change.late {
             let Some(offer) = body.and_then(|body| Sdp::parse(&body).ok()) else {
                 return self.broken_change(who, ctx);
             };
             accepter.media.hear_offer(offer);
-            let Ok(offer) = asker.media.tell_offer(accepter.media, &allowed) else {
+            let Ok(offer) = asker.media.tell_offer(accepter.media, &allowed, ctx) else {
                 return self.broken_change(who, ctx);
             };
             asker.leg.accept_change(&offer, &mut ctx.sip);
@@ -196,7 +226,12 @@ impl Call {
             let (asker, other) = self.sides(change.from);
             asker.media.take_back();
             other.media.take_back();
-            asker.leg.refuse_change(code, phrase, &mut ctx.sip);
+            match change.owed {
+                // Theirs crossed ours, and its answer tells what holds (RFC 3261 §14.1).
+                true if code == 491 => {}
+                true => self.broken_change(who, ctx),
+                false => asker.leg.refuse_change(code, phrase, &mut ctx.sip),
+            }
         }
     }
 
@@ -292,7 +327,8 @@ fn answer_in(
     ctx: &mut Ctx,
 ) -> Option<Bytes> {
     from.hear_answer(Sdp::parse(&body?).ok()?, ctx);
-    let answer = to.tell_answer(from, allowed).ok()?;
+    let answer = to.tell_answer(from, allowed, ctx).ok()?;
     to.agree(ctx);
+    to.join_beside(from, ctx);
     Some(answer)
 }

@@ -8,6 +8,16 @@ use std::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PortId(pub u64);
 
+/// What a port takes from its peer for media.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Content {
+    /// RTP (RFC 3550); anything else is dropped.
+    #[default]
+    Rtp,
+    /// Fax in UDPTL (ITU-T T.38 §9.1), which cannot be told from other datagrams: the peer's address is all that proves it.
+    Udptl,
+}
+
 /// An order of the engine to the media side. Orders about a port that is not open are ignored.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaCommand {
@@ -34,6 +44,13 @@ pub enum MediaCommand {
         signalling: IpAddr,
         /// Ticks a second of the RTP timestamps, for the jitter; 0 counts as 8000.
         clock_rate: u32,
+    },
+    /// What a port takes from now on; a new port takes RTP.
+    Carry {
+        /// The port.
+        port: PortId,
+        /// What its peer sends.
+        content: Content,
     },
     /// What comes in at one goes out at the other, both ways; replaces earlier bridges of either.
     Bridge {

@@ -15,7 +15,7 @@ mod stats;
 mod switchboard;
 pub mod tone;
 
-pub use command::{MediaCommand, MediaEvent, PortId};
+pub use command::{Content, MediaCommand, MediaEvent, PortId};
 pub use pool::{PortPool, QUARANTINE};
 pub use port::{Port, Verdict};
 pub use stats::{DropReason, Dropped, PortStats};

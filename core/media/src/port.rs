@@ -3,7 +3,7 @@
 use crate::latch::Latch;
 use crate::reception::Reception;
 use crate::rtp::{self, Header};
-use crate::{DropReason, PortStats};
+use crate::{Content, DropReason, PortStats};
 use std::net::{IpAddr, SocketAddr};
 use tandem_time::Time;
 
@@ -12,6 +12,11 @@ use tandem_time::Time;
 const RTP_PER_SECOND: u32 = 1_000;
 /// RTCP packets a second that a port takes; RFC 3550 §6.2 means one in five seconds.
 const RTCP_PER_SECOND: u32 = 50;
+
+/// A sequence number, a primary packet of no length, and no packets for error correction (ITU-T T.38 §9.1).
+const SHORTEST_UDPTL: usize = 4;
+/// More than any `T38FaxMaxDatagram` asks for.
+const LONGEST_UDPTL: usize = 1_472;
 
 /// What is to be done with a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -29,6 +34,7 @@ pub struct Port {
     rtcp: Latch,
     rtp_rate: Rate,
     rtcp_rate: Rate,
+    content: Content,
     reception: Reception,
     /// Without loss and jitter, which `reception` knows.
     stats: PortStats,
@@ -51,8 +57,16 @@ impl Port {
         self.reception.jitter.set_clock_rate(clock_rate);
     }
 
+    /// From now on the peer sends this.
+    pub fn carry(&mut self, content: Content) {
+        self.content = content;
+    }
+
     /// Judges and counts a datagram that came to the RTP socket.
     pub fn receive_rtp(&mut self, packet: &[u8], from: SocketAddr, now: Time) -> Verdict {
+        if self.content == Content::Udptl {
+            return self.receive_udptl(packet, from, now);
+        }
         let admitted = Header::parse(packet).ok_or(DropReason::Malformed).and_then(|header| {
             self.rtp.admit(from, now)?;
             self.rtp_rate.admit(RTP_PER_SECOND, now)?;
@@ -61,15 +75,33 @@ impl Port {
         match admitted {
             Ok(header) => {
                 self.reception.count(&header, now);
-                self.stats.packets += 1;
-                self.stats.bytes += packet.len() as u64;
-                self.stats.first_packet.get_or_insert(now);
-                self.stats.last_packet = Some(now);
+                self.count(packet, now);
                 self.stats.payload_type = Some(header.payload_type);
                 Verdict::Forward
             }
             Err(reason) => self.drop_packet(reason),
         }
+    }
+
+    fn receive_udptl(&mut self, packet: &[u8], from: SocketAddr, now: Time) -> Verdict {
+        // The tail of the sound that was here before is no fax.
+        let is_tail = Header::parse(packet).is_some_and(|header| self.reception.is_of_stream(&header));
+        let is_whole = (SHORTEST_UDPTL..=LONGEST_UDPTL).contains(&packet.len()) && !is_tail;
+        let admitted = if is_whole { self.rtp.admit(from, now) } else { Err(DropReason::Malformed) };
+        match admitted.and_then(|()| self.rtp_rate.admit(RTP_PER_SECOND, now)) {
+            Ok(()) => {
+                self.count(packet, now);
+                Verdict::Forward
+            }
+            Err(reason) => self.drop_packet(reason),
+        }
+    }
+
+    fn count(&mut self, packet: &[u8], now: Time) {
+        self.stats.packets += 1;
+        self.stats.bytes += packet.len() as u64;
+        self.stats.first_packet.get_or_insert(now);
+        self.stats.last_packet = Some(now);
     }
 
     /// Judges and counts a datagram that came to the RTCP socket.
@@ -240,6 +272,40 @@ mod tests {
         assert_eq!(port.receive_rtcp(&RECEIVER_REPORT, addr("10.0.0.6:4001"), ms(0)), Verdict::Forward);
         let foreign = Verdict::Drop(DropReason::Foreign);
         assert_eq!(port.receive_rtp(&rtp(1), addr("10.0.0.6:4000"), ms(0)), foreign);
+    }
+
+    #[test]
+    fn fax_is_taken_from_the_peer_alone_and_no_faster_than_sound() {
+        let mut port = port();
+        assert_eq!(port.receive_rtp(&rtp(1), addr(PEER), ms(0)), Verdict::Forward);
+        port.carry(Content::Udptl);
+        let fax = [0, 1, 1, 0xd6, 0, 0];
+        let drop = |reason| Verdict::Drop(reason);
+        assert_eq!(port.receive_rtp(&fax, addr("10.0.0.6:4000"), ms(20)), drop(DropReason::Foreign));
+        assert_eq!(port.receive_rtp(&fax, addr("10.0.0.5:4002"), ms(20)), drop(DropReason::Foreign));
+        assert_eq!(
+            port.receive_rtp(&rtp(2), addr(PEER), ms(20)),
+            drop(DropReason::Malformed),
+            "sound's tail"
+        );
+        for bad in [&[][..], &[0, 1, 0], &[0; 1_500]] {
+            assert_eq!(port.receive_rtp(bad, addr(PEER), ms(20)), drop(DropReason::Malformed));
+        }
+        let taken = (0..5_000).filter(|_| port.receive_rtp(&fax, addr(PEER), ms(1_000)) == Verdict::Forward);
+        assert_eq!(taken.count(), 1_000);
+        port.carry(Content::Rtp);
+        assert_eq!(port.receive_rtp(&fax, addr(PEER), ms(2_000)), drop(DropReason::Malformed));
+        assert_eq!(port.receive_rtp(&rtp(3), addr(PEER), ms(2_000)), Verdict::Forward);
+        assert_eq!((port.stats().lost, port.stats().packets), (1, 1_002));
+    }
+
+    #[test]
+    fn the_first_fax_latches_where_no_sound_did() {
+        let mut port = port();
+        port.carry(Content::Udptl);
+        assert_eq!(port.receive_rtp(&[0; 8], addr("10.0.0.5:7000"), ms(0)), Verdict::Forward);
+        assert_eq!(port.destination_rtp(), Some(addr("10.0.0.5:7000")));
+        assert_eq!(port.receive_rtp(&[0; 8], addr(PEER), ms(0)), Verdict::Drop(DropReason::Foreign));
     }
 
     #[test]

@@ -75,6 +75,11 @@ impl Reception {
         self.lost_before + self.source.as_ref().map_or(0, Source::lost)
     }
 
+    /// Whether this packet is of the stream that is received.
+    pub fn is_of_stream(&self, header: &Header) -> bool {
+        self.source.as_ref().is_some_and(|source| source.ssrc == header.ssrc)
+    }
+
     fn begin(&mut self, source: Source) {
         self.lost_before = self.lost();
         self.source = Some(source);

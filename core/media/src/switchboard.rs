@@ -72,6 +72,11 @@ impl Switchboard {
                     slot.port.remote(rtp, rtcp, signalling, clock_rate, now);
                 }
             }
+            MediaCommand::Carry { port, content } => {
+                if let Some(slot) = self.by_id(port) {
+                    slot.port.carry(content);
+                }
+            }
             MediaCommand::Bridge { a, b } => self.bridge(a, b),
             MediaCommand::Watch { port, after } => self.watch(port, after, now),
             MediaCommand::Close { port } => {

@@ -33,6 +33,9 @@ pub struct Extension {
     /// How long it rings before the caller is told that nobody answers, seconds, 5 to 300.
     #[serde(default = "ring_timeout")]
     pub ring_timeout: u32,
+    /// Media may go directly between its devices and the other side, where that side may too; otherwise it goes by here.
+    #[serde(default)]
+    pub direct_media: bool,
     /// A disabled extension can neither register nor call nor be called.
     #[serde(default = "yes")]
     pub enabled: bool,

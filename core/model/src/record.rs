@@ -59,7 +59,7 @@ pub struct Party {
     pub name: Option<String>,
 }
 
-/// RTP received on one leg.
+/// Media received on one leg.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct MediaRecord {
     /// Packets received.
@@ -138,8 +138,17 @@ pub struct CallRecord {
     pub sip_call_id: String,
     /// Every attempt in order.
     pub attempts: Vec<Attempt>,
-    /// RTP received from the caller.
+    /// Media went directly from one side to the other, so nothing is known of it here.
+    #[serde(default)]
+    pub direct_media: bool,
+    /// Sound or fax received from the caller.
     pub media_from_caller: Option<MediaRecord>,
-    /// RTP received from the callee.
+    /// Sound or fax received from the callee.
     pub media_from_callee: Option<MediaRecord>,
+    /// Video received from the caller, if there was any.
+    #[serde(default)]
+    pub video_from_caller: Option<MediaRecord>,
+    /// Video received from the callee, if there was any.
+    #[serde(default)]
+    pub video_from_callee: Option<MediaRecord>,
 }

@@ -192,6 +192,9 @@ pub struct Trunk {
     #[serde(default, deserialize_with = "crate::network::list")]
     #[schema(value_type = Vec<String>)]
     pub associated_ips: Vec<IpNet>,
+    /// Media may go directly between the trunk and the other side, where that side may too; otherwise it goes by here.
+    #[serde(default)]
+    pub direct_media: bool,
 }
 
 fn yes() -> bool {

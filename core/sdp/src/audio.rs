@@ -72,7 +72,7 @@ impl Sdp {
     }
 }
 
-fn rtcp_of(media: &Media, rtp: SocketAddr) -> SocketAddr {
+pub(crate) fn rtcp_of(media: &Media, rtp: SocketAddr) -> SocketAddr {
     match media.rtcp {
         _ if media.port == 0 => rtp,
         Some((port, address)) => SocketAddr::new(address.unwrap_or(rtp.ip()), port),

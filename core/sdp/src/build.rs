@@ -32,7 +32,8 @@ impl Sdp {
             }
         }
         let mut out = String::new();
-        write::session(&mut out, u64::from(port), version, address);
+        write::origin(&mut out, u64::from(port), version, address);
+        out.push_str(&write::connection(address));
         let direction = direction.name();
         let _ = write!(out, "m=audio {port} RTP/AVP{numbers}\r\n{attributes}a=ptime:20\r\na={direction}\r\n");
         out.into_bytes()

@@ -27,7 +27,7 @@ impl Payload {
     }
 }
 
-/// The audio half of RFC 3551 §6, Table 4: number, name, clock rate.
+/// RFC 3551 §6, Tables 4 and 5: number, name, clock rate.
 const STATIC: &[(u8, &str, u32)] = &[
     (0, "PCMU", 8000),
     (3, "GSM", 8000),
@@ -46,6 +46,13 @@ const STATIC: &[(u8, &str, u32)] = &[
     (16, "DVI4", 11025),
     (17, "DVI4", 22050),
     (18, "G729", 8000),
+    (25, "CelB", 90000),
+    (26, "JPEG", 90000),
+    (28, "nv", 90000),
+    (31, "H261", 90000),
+    (32, "MPV", 90000),
+    (33, "MP2T", 90000),
+    (34, "H263", 90000),
 ];
 
 /// What a payload number means without `a=rtpmap`.

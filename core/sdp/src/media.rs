@@ -3,13 +3,17 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::codec::{Payload, is_token, parse_encoding, static_encoding};
-use crate::{Direction, SdpError};
+use crate::{Direction, Kind, SdpError};
 
 /// A session that offers more than this in one line is no telephone call.
 const MAX_FORMATS: usize = 64;
 
-/// Media attributes that say something of the sound and nothing of the network; each may stand once.
-const PASSED: &[&str] = &["ptime", "maxptime", "silenceSupp", "lang", "sdplang", "content"];
+/// Media attributes that say something of the sound or picture and nothing of the network; each may stand once.
+const PASSED: &[&str] =
+    &["ptime", "maxptime", "silenceSupp", "lang", "sdplang", "content", "framerate", "imageattr"];
+
+/// More attributes than this are kept of no line.
+const MAX_PASSED: usize = 64;
 
 /// Address of a `c=` line.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +73,16 @@ pub(crate) struct Media {
     pub(crate) passed: Vec<String>,
     /// `b=` values.
     pub(crate) bandwidth: Vec<String>,
+    /// A line of a kind that we do not carry: for peers whose media does not come by here.
+    pub(crate) unread: Option<Box<Unread>>,
+}
+
+/// What is told on of a line without being understood.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Unread {
+    /// As they stand in the `m=` line.
+    pub(crate) formats: String,
+    pub(crate) attributes: Vec<String>,
 }
 
 impl Media {
@@ -90,19 +104,33 @@ impl Media {
         if numbers.len() > MAX_FORMATS {
             return Err(SdpError::Malformed("an m= line has more than 64 formats"));
         }
-        let media = Media {
+        let mut media = Media {
             kind: kind.to_ascii_lowercase(),
             port,
             proto: proto.to_owned(),
             first_format: numbers[0].to_owned(),
             ..Media::default()
         };
+        if media.kind().is_none() {
+            media.unread = Some(Box::new(Unread { formats: numbers.join(" "), attributes: Vec::new() }));
+        }
         Ok(MediaReader { media, numbers, rtpmap: [None; 128], fmtp: [None; 128] })
+    }
+
+    /// What it can be carried as.
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        let over = |names: &[&str]| names.iter().any(|name| self.proto.eq_ignore_ascii_case(name));
+        match self.kind.as_str() {
+            "audio" if over(&["RTP/AVP", "RTP/AVPF"]) => Some(Kind::Audio),
+            "video" if over(&["RTP/AVP", "RTP/AVPF"]) => Some(Kind::Video),
+            "image" if over(&["udptl"]) && self.first_format.eq_ignore_ascii_case("t38") => Some(Kind::Image),
+            _ => None,
+        }
     }
 
     /// Audio over plain RTP.
     pub(crate) fn is_plain_audio(&self) -> bool {
-        self.kind == "audio" && ["RTP/AVP", "RTP/AVPF"].iter().any(|p| self.proto.eq_ignore_ascii_case(p))
+        self.kind() == Some(Kind::Audio)
     }
 }
 
@@ -135,18 +163,32 @@ impl<'a> MediaReader<'a> {
             "fmtp" => keep_first(&mut self.fmtp, value),
             "rtcp" if self.media.rtcp.is_none() => self.media.rtcp = parse_rtcp(value),
             name if PASSED.contains(&name) => self.pass(name, text),
+            // ITU-T T.38 Annex D, RFC 4585 §4.2: of each, several may stand.
+            name if name.get(..3).is_some_and(|start| start.eq_ignore_ascii_case("T38")) => self.keep(text),
+            "rtcp-fb" => self.keep(text),
             name => {
                 if let Some(direction) = Direction::parse(name) {
                     self.media.direction.get_or_insert(direction);
                 }
             }
         }
+        if let Some(unread) = &mut self.media.unread
+            && unread.attributes.len() < MAX_PASSED
+        {
+            unread.attributes.push(text.to_owned());
+        }
+    }
+
+    fn keep(&mut self, text: &str) {
+        if text.len() <= 256 && self.media.passed.len() < MAX_PASSED {
+            self.media.passed.push(text.to_owned());
+        }
     }
 
     fn pass(&mut self, name: &str, text: &str) {
         let said = |line: &String| line.split(':').next() == Some(name);
-        if text.len() <= 256 && !self.media.passed.iter().any(said) {
-            self.media.passed.push(text.to_owned());
+        if !self.media.passed.iter().any(said) {
+            self.keep(text);
         }
     }
 

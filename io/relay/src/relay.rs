@@ -102,6 +102,7 @@ impl Relay {
             }
             MediaCommand::Bridge { a, b } => self.brought_together(a, b),
             MediaCommand::Remote { port, .. }
+            | MediaCommand::Carry { port, .. }
             | MediaCommand::Watch { port, .. }
             | MediaCommand::Close { port } => self.homes.of(port),
         };

@@ -30,6 +30,9 @@ pub fn record(n: u64, trunk: u64, outcome: Outcome) -> CallRecord {
         attempts: Vec::new(),
         media_from_caller: None,
         media_from_callee: None,
+        direct_media: false,
+        video_from_caller: None,
+        video_from_callee: None,
     }
 }
 

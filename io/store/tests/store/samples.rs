@@ -86,5 +86,8 @@ pub fn record(n: u64, trunk: u64, extension: u64, outcome: Outcome) -> CallRecor
         }],
         media_from_caller: None,
         media_from_callee: None,
+        direct_media: false,
+        video_from_caller: None,
+        video_from_callee: None,
     }
 }
