@@ -34,6 +34,8 @@ pub enum Command {
     RegisterNow(TrunkId, oneshot::Sender<bool>),
     /// Bindings are on disk, or could not be written.
     Persisted(u64, bool),
+    /// Notes and records of calls are on disk up to this one.
+    Written(u64),
     /// Something happened on the media side.
     Media(MediaEvent),
     /// No new calls.
@@ -212,6 +214,7 @@ impl Loop {
             }
             Command::RegisterNow(id, answer) => reply(answer, engine.register_now(id, now)),
             Command::Persisted(id, ok) => engine.persisted(id, ok, now),
+            Command::Written(id) => engine.written(id, now),
             Command::Media(event) => engine.media(event, now),
             Command::Drain => engine.drain(),
             Command::ShutDown => {
@@ -231,8 +234,8 @@ impl Loop {
                 }
                 Output::Persist { id, changes } => self.persist(id, changes),
                 Output::Media(command) => self.parts.relay.send(command),
-                Output::Open(record) => self.parts.records.open(*record),
-                Output::Record(record) => self.parts.records.keep(*record),
+                Output::Open { id, record } => self.parts.records.open(id, *record),
+                Output::Record { id, record } => self.parts.records.keep(id, *record),
                 Output::Event(event) => (self.parts.on_event)(&event),
             }
         }

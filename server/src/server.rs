@@ -61,7 +61,9 @@ pub async fn start(
     let relay_config =
         RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
     let relay = Arc::new(Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?);
-    let (records, records_task) = RecordWriter::start(store.clone());
+    let written = handle.clone();
+    let (records, records_task) =
+        RecordWriter::start(store.clone(), move |id| written.tell(Command::Written(id)));
     let listens = options.sip.clone();
     let engine =
         Engine::new(settings(options, secret(&store).await?)?, config.clone(), bindings, clock.now());

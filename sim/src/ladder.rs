@@ -51,6 +51,12 @@ impl Ladder {
         self.rungs.push(Rung { at, from, to, bytes: bytes.clone() });
     }
 
+    /// What one sent to the other and when, in words.
+    pub fn timed(&self, from: SocketAddr, to: SocketAddr) -> Vec<(Time, String)> {
+        let rungs = self.rungs.iter().filter(|rung| rung.from == from && rung.to == to);
+        rungs.filter_map(|rung| Some((rung.at, rung.what()?))).collect()
+    }
+
     /// How many messages were noted.
     pub fn len(&self) -> usize {
         self.rungs.len()

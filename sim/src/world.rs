@@ -36,7 +36,7 @@ pub struct World {
     pub observer: Observer,
     /// Everything that happened.
     pub events: Vec<Event>,
-    /// Every call record that was written.
+    /// Every call record on the disk.
     pub records: Vec<CallRecord>,
     /// Calls noted on disk as answered and not over.
     open: BTreeMap<CallId, CallRecord>,

@@ -20,6 +20,9 @@ use tandem_time::Time;
 /// the leg.
 pub const LEGS: u64 = 1 << 10;
 
+/// The longest that anything waits for the disk: well below T1, so that no peer repeats what it said because of it.
+pub const DISK_PATIENCE: Duration = Duration::from_millis(200);
+
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -121,6 +124,8 @@ pub struct Call {
     pub(crate) started: Time,
     pub(crate) ringing: Option<Time>,
     pub(crate) answered: Option<Time>,
+    /// What its legs hold until it is on disk is let go at this moment whether it is or not.
+    pub(crate) held: Option<Time>,
     pub(crate) outputs: VecDeque<CallOutput>,
 }
 
@@ -201,11 +206,39 @@ impl Call {
             Phase::Done => None,
         };
         let attempts = self.outs.iter().filter_map(|out| out.give_up);
-        legs.filter_map(Leg::poll_timeout).chain(own).chain(attempts).min()
+        legs.filter_map(Leg::poll_timeout).chain(own).chain(attempts).chain(self.held).min()
+    }
+
+    /// What it put out as [`CallOutput::Open`] is on disk.
+    pub fn noted(&mut self, ctx: &mut Ctx) {
+        if matches!(self.phase, Phase::Talking(_)) {
+            self.release(ctx);
+        }
+    }
+
+    /// What it put out as [`CallOutput::Record`] is on disk.
+    pub fn recorded(&mut self, ctx: &mut Ctx) {
+        self.release(ctx);
+    }
+
+    /// From now on what is held waits for the disk, unless that does not keep up.
+    pub(crate) fn hold(&mut self, ctx: &mut Ctx) {
+        self.held = ctx.exchange.store_keeps_up().then(|| ctx.sip.now + DISK_PATIENCE);
+    }
+
+    fn release(&mut self, ctx: &mut Ctx) {
+        self.held = None;
+        self.caller.leg.release(&mut ctx.sip);
+        for out in &mut self.outs {
+            out.leg.release(&mut ctx.sip);
+        }
     }
 
     /// Something is due.
     pub fn handle_timeout(&mut self, ctx: &mut Ctx) {
+        if self.held.is_some_and(|until| until <= ctx.sip.now) {
+            self.release(ctx);
+        }
         self.caller.leg.handle_timeout(&mut ctx.sip);
         for out in &mut self.outs {
             out.leg.handle_timeout(&mut ctx.sip);
@@ -228,6 +261,7 @@ impl Call {
     /// Nothing of it is left: it may be dropped.
     pub fn is_gone(&self) -> bool {
         matches!(self.phase, Phase::Done)
+            && self.held.is_none()
             && self.caller.leg.is_gone()
             && self.outs.iter().all(|out| out.leg.is_gone())
     }
@@ -284,8 +318,11 @@ impl Call {
                 continue;
             }
             let next = self.outs.iter_mut().enumerate().find_map(|(n, out)| Some((n, out.leg.poll_event()?)));
-            let Some((n, event)) = next else { return };
+            let Some((n, event)) = next else { break };
             self.on_callee(n, event, ctx);
+        }
+        if self.held.is_none() {
+            self.release(ctx);
         }
     }
 

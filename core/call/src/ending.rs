@@ -49,6 +49,7 @@ impl Call {
         self.tell(Event::CallEnded { call_id: self.id, cause: cause.clone(), duration_ms });
         self.phase = Phase::Ending(Box::new(Ending { until: now + MEDIA_WAIT, by, cause, ended: now }));
         self.record_if_complete();
+        self.hold(ctx);
     }
 
     /// The media side is done with a port.

@@ -46,4 +46,6 @@ pub trait Exchange {
     fn contact_host(&self, flow: &Flow) -> String;
     /// The address that our media is reached at by a peer on this flow.
     fn media_address(&self, flow: &Flow) -> IpAddr;
+    /// Whether what is put out to be written is written in time, so that it is worth waiting for.
+    fn store_keeps_up(&self) -> bool;
 }

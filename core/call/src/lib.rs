@@ -16,7 +16,7 @@ mod seats;
 mod setup;
 mod talk;
 
-pub use call::{Call, CallOutput, Ctx, LEGS, Limits, Setup};
+pub use call::{Call, CallOutput, Ctx, DISK_PATIENCE, LEGS, Limits, Setup};
 pub use callee::{Round, rounds_of};
 pub use caller::{Caller, Source};
 pub use exchange::{Exchange, Target, Way};

@@ -62,6 +62,7 @@ impl Call {
             started: now,
             ringing: None,
             answered: None,
+            held: None,
             outputs: VecDeque::new(),
         };
         call.tell(Event::CallStarted { call_id: id, direction, caller: user, callee: dialled });

@@ -74,6 +74,7 @@ impl Call {
         self.tell(Event::CallAnswered { call_id: self.id });
         let record = self.record_if_lost(ctx.sip.now);
         self.outputs.push_back(CallOutput::Open(Box::new(record)));
+        self.hold(ctx);
     }
 
     pub(crate) fn caller_while_talking(&mut self, event: LegEvent, ctx: &mut Ctx) {

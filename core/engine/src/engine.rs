@@ -1,6 +1,7 @@
 //! The engine: owns every layer of core, hands each input to the layer it concerns, and drains what the layers put out.
 
 use crate::surroundings::Surroundings;
+use crate::writes::{Writes, Written};
 use crate::{BindingChange, Counters, Local, Query, RegistrarConfig, Resolved};
 use bytes::Bytes;
 use hashbrown::HashMap;
@@ -66,10 +67,21 @@ pub enum Output {
     },
     /// For the media side; answered by [`Engine::media`] with what happens there.
     Media(MediaCommand),
-    /// A call was answered: what its record is if we die before it ends. To be kept until the record comes.
-    Open(Box<CallRecord>),
-    /// A call is over: its record, to be kept.
-    Record(Box<CallRecord>),
+    /// A call was answered: what its record is if we die before it ends. To be kept until the record comes. Answered with
+    /// [`Engine::written`].
+    Open {
+        /// Higher than that of every write before.
+        id: u64,
+        /// What to keep.
+        record: Box<CallRecord>,
+    },
+    /// A call is over: its record, to be kept. Answered with [`Engine::written`].
+    Record {
+        /// Higher than that of every write before.
+        id: u64,
+        /// What to keep.
+        record: Box<CallRecord>,
+    },
     /// Something happened.
     Event(Event),
 }
@@ -89,6 +101,7 @@ pub struct Engine {
     pub(crate) by_id: BTreeMap<CallId, u64>,
     pub(crate) next_call: u64,
     timers: Timers<u64>,
+    pub(crate) writes: Writes,
     pub(crate) draining: bool,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) counters: Counters,
@@ -118,6 +131,7 @@ impl Engine {
             by_id: BTreeMap::new(),
             next_call: 1,
             timers: Timers::default(),
+            writes: Writes::default(),
             draining: false,
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -198,6 +212,17 @@ impl Engine {
     /// The answer to [`Output::Persist`].
     pub fn persisted(&mut self, id: u64, ok: bool, now: Time) {
         self.registrar.persisted(id, ok, &mut sip(&mut self.txn, &mut self.rng, now));
+        self.settle(now);
+    }
+
+    /// Every [`Output::Open`] and [`Output::Record`] up to this one is on disk.
+    pub fn written(&mut self, id: u64, now: Time) {
+        while let Some((no, what)) = self.writes.next_done(id) {
+            self.with_call(no, now, |call, ctx| match what {
+                Written::Note => call.noted(ctx),
+                Written::Record => call.recorded(ctx),
+            });
+        }
         self.settle(now);
     }
 
@@ -284,15 +309,16 @@ impl Engine {
             registrar: &self.registrar,
             seats: &mut self.seats,
             settings: &self.settings,
+            writes: &self.writes,
             now,
         };
         let sip = Sip { txn: &mut self.txn, rng: &mut self.rng, now };
         act(call, &mut Ctx { sip, media: &mut self.desk, exchange: &mut around });
-        self.after_call(no);
+        self.after_call(no, now);
     }
 
     /// What a call told, when it is due again, and whether anything of it is left.
-    pub(crate) fn after_call(&mut self, no: u64) {
+    pub(crate) fn after_call(&mut self, no: u64, now: Time) {
         let Some(call) = self.calls.get_mut(&no) else { return };
         while let Some(output) = call.poll_output() {
             self.outputs.push_back(match output {
@@ -305,8 +331,12 @@ impl Engine {
                     }
                     Output::Event(event)
                 }
-                CallOutput::Open(record) => Output::Open(record),
-                CallOutput::Record(record) => Output::Record(record),
+                CallOutput::Open(record) => {
+                    Output::Open { id: self.writes.begin(no, Written::Note, now), record }
+                }
+                CallOutput::Record(record) => {
+                    Output::Record { id: self.writes.begin(no, Written::Record, now), record }
+                }
             });
         }
         if call.is_over() {

@@ -130,6 +130,7 @@ impl Engine {
             registrar: &self.registrar,
             seats: &mut self.seats,
             settings: &self.settings,
+            writes: &self.writes,
             now,
         };
         let mut ctx =
@@ -138,7 +139,7 @@ impl Engine {
         self.counters.calls_started += 1;
         self.by_id.insert(id, no);
         self.calls.insert(no, call);
-        self.after_call(no);
+        self.after_call(no, now);
     }
 
     /// A trunk that called over a connection of its own making is connected to where it is configured, once that is gone.

@@ -11,6 +11,7 @@ mod refuse;
 mod requests;
 mod surroundings;
 mod view;
+mod writes;
 
 pub use counters::Counters;
 pub use engine::{Engine, Output, Settings};

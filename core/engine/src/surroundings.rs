@@ -1,6 +1,7 @@
 //! The server as a call sees it, and as routing does.
 
 use crate::Settings;
+use crate::writes::Writes;
 use std::net::IpAddr;
 use tandem_call::{Exchange, Seat, Seats, Target, Way};
 use tandem_model::{BindingOwner, Config, Trunk, TrunkId, TrunkMode};
@@ -14,6 +15,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) registrar: &'a Registrar,
     pub(crate) seats: &'a mut Seats,
     pub(crate) settings: &'a Settings,
+    pub(crate) writes: &'a Writes,
     pub(crate) now: Time,
 }
 
@@ -60,6 +62,10 @@ impl Exchange for Surroundings<'_> {
 
     fn media_address(&self, _flow: &Flow) -> IpAddr {
         self.settings.media_address
+    }
+
+    fn store_keeps_up(&self) -> bool {
+        self.writes.keep_up(self.now)
     }
 }
 

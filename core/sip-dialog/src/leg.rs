@@ -59,8 +59,8 @@ pub enum LegEvent {
         /// Its SDP, if any.
         body: Option<Bytes>,
     },
-    /// Our INVITE got a 2xx. With an offer in the INVITE this is the answer and it was acknowledged; without one it is the offer,
-    /// and [`Leg::acknowledge`] is due.
+    /// Our INVITE got a 2xx. With an offer in the INVITE this is the answer, and [`Leg::release`] acknowledges it; without one it
+    /// is the offer, and [`Leg::acknowledge`] is due.
     Answered {
         /// Its SDP.
         body: Option<Bytes>,
@@ -113,9 +113,10 @@ pub enum LegEvent {
 enum State {
     /// Our INVITE is under way.
     Calling(Box<Calling>),
-    /// Its 2xx had the offer; the answer is due in the ACK.
+    /// Its 2xx is not acknowledged yet: the ACK is held, or it is to have the answer to the offer that came.
     Answering {
         cseq: u32,
+        offered: bool,
     },
     /// The peer's INVITE has no final response yet.
     Incoming {
@@ -148,6 +149,11 @@ impl Unacked {
         Unacked { invite, cseq, ok, resend: now + T1, interval: T1, until: now + UNACKED, then_bye: None }
     }
 
+    /// It went out now, and not before.
+    fn sent(&mut self, now: Time) {
+        (self.resend, self.until) = (now + self.interval, now + UNACKED);
+    }
+
     /// Repeats the 2xx if it is time; `false` when it has been repeated for long enough.
     fn tick(&mut self, txn: &mut Transactions, now: Time) -> bool {
         if now >= self.until {
@@ -174,7 +180,15 @@ struct SentAck {
     flow: Flow,
 }
 
-/// One leg.
+/// A final response that nobody may see yet.
+struct Held {
+    key: ServerKey,
+    code: u16,
+    bytes: Bytes,
+}
+
+/// One leg. Its last words (an answer and the ACK to one, a refusal, the 200 to a BYE) are held until [`Leg::release`], because
+/// what they tell is to be on disk first.
 pub struct Leg {
     owner: Owner,
     dialog: Dialog,
@@ -184,6 +198,8 @@ pub struct Leg {
     acks: Vec<SentAck>,
     /// INVITEs to addresses of the peer that were silent, given up for the next one but not yet over.
     given_up: Vec<ClientKey>,
+    /// Final responses that wait for [`Leg::release`].
+    held: Vec<Held>,
     events: VecDeque<LegEvent>,
 }
 
@@ -197,6 +213,7 @@ impl Leg {
             digest: None,
             acks: Vec::new(),
             given_up: Vec::new(),
+            held: Vec::new(),
             events: VecDeque::new(),
         }
     }
@@ -363,7 +380,7 @@ impl Leg {
 
     /// Gives the answer to an offer that came in a 2xx, in the ACK.
     pub fn acknowledge(&mut self, answer: Option<Bytes>, sip: &mut Sip) {
-        if let State::Answering { cseq } = self.state {
+        if let State::Answering { cseq, .. } = self.state {
             self.state = State::Confirmed;
             self.ack(cseq, answer, sip);
         } else if let Some(cseq) = self.change.take_unacknowledged() {
@@ -371,14 +388,35 @@ impl Leg {
         }
     }
 
+    /// Lets go what was held: what it says may be known now.
+    pub fn release(&mut self, sip: &mut Sip) {
+        for Held { key, code, bytes } in self.held.drain(..) {
+            sip.txn.respond(key, code, bytes, sip.now);
+            if let State::Accepted(unacked) = &mut self.state
+                && unacked.invite == key
+            {
+                unacked.sent(sip.now);
+            }
+        }
+        if let State::Answering { cseq, offered: true } = self.state {
+            self.state = State::Confirmed;
+            self.ack(cseq, None, sip);
+        }
+    }
+
     /// Answers a request of the peer without a body.
     fn reply(&self, key: ServerKey, message: &Message, code: u16, phrase: &str, sip: &mut Sip) {
+        let bytes = self.reply_to(key, message, code, phrase, sip);
+        sip.txn.respond(key, code, bytes, sip.now);
+    }
+
+    fn reply_to(&self, key: ServerKey, message: &Message, code: u16, phrase: &str, sip: &Sip) -> Bytes {
         let source = sip.txn.request_of(key).map_or(self.dialog.flow.remote, |(_, flow)| flow.remote);
         let mut w = Writer::reply(message, source, code, phrase, Some(&self.dialog.local_tag));
         if matches!(code, 200 | 405) {
             w.header(Header::Allow, ALLOW);
         }
-        sip.txn.respond(key, code, w.finish(), sip.now);
+        w.finish()
     }
 }
 

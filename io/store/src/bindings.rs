@@ -80,7 +80,7 @@ fn key(owner: BindingOwner) -> String {
     }
 }
 
-pub(crate) fn json<T: Serialize>(value: &T) -> Result<String, StoreError> {
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value)
         .map_err(|e| StoreError::Unreadable { what: "a value to be written".to_owned(), why: e.to_string() })
 }

@@ -9,26 +9,26 @@ use tandem_model::{CallId, CallRecord, ExtensionId, Outcome, Party, RecordPage, 
 impl Store {
     /// Notes calls that were answered, with what their record is if nothing more is heard of them, and writes the records of
     /// calls that are over: all in one transaction. A call that has a record already keeps that one, and is open no more.
-    pub async fn write_calls(&self, open: Vec<CallRecord>, over: Vec<CallRecord>) -> Result<(), StoreError> {
+    pub async fn write_calls(&self, open: &[CallRecord], over: &[CallRecord]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
         if !open.is_empty() {
             sqlx::query(
                 "INSERT INTO open_calls (id, record) SELECT value ->> 'id', value FROM json_each($1) WHERE true
                  ON CONFLICT (id) DO NOTHING",
             )
-            .bind(json(&open)?)
+            .bind(json(open)?)
             .execute(&mut *transaction)
             .await?;
         }
         if !over.is_empty() {
-            close(&over, &mut transaction).await?;
+            close(over, &mut transaction).await?;
         }
         Ok(transaction.commit().await?)
     }
 
     /// Writes the records of calls that are over.
-    pub async fn write_records(&self, records: Vec<CallRecord>) -> Result<(), StoreError> {
-        self.write_calls(Vec::new(), records).await
+    pub async fn write_records(&self, records: &[CallRecord]) -> Result<(), StoreError> {
+        self.write_calls(&[], records).await
     }
 
     /// Makes records of the calls that were up when the server last ended without a word. Returns how many there were.
@@ -38,7 +38,7 @@ impl Store {
         let records = rows.iter().map(|(record,)| read(record)).collect::<Result<Vec<CallRecord>, _>>()?;
         let count = records.len();
         if count > 0 {
-            self.write_records(records).await?;
+            self.write_records(&records).await?;
         }
         Ok(count)
     }

@@ -1,5 +1,6 @@
 //! How a world moves on: what is due next, what the engine puts out, and how it dies.
 
+use super::services::Word;
 use super::{SERVER, World};
 use crate::network;
 use crate::streams::{Arrival, LISTENER, Reach};
@@ -208,11 +209,8 @@ impl World {
             Output::Resolve(query) => self.look_up(query),
             Output::Persist { id, changes } => self.write(id, changes),
             Output::Media(command) => self.board.handle(command, self.now),
-            Output::Open(record) => drop(self.open.insert(record.id, *record)),
-            Output::Record(record) => {
-                self.open.remove(&record.id);
-                self.records.push(*record);
-            }
+            Output::Open { id, record } => self.write_call(id, Word::Note(record)),
+            Output::Record { id, record } => self.write_call(id, Word::Record(record)),
             Output::Event(event) => self.events.push(event),
         }
     }

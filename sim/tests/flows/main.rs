@@ -3,6 +3,7 @@
 mod calling_in;
 mod calling_out;
 mod changing;
+mod durability;
 mod failover;
 mod first_call;
 mod limits;

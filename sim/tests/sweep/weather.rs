@@ -45,6 +45,7 @@ impl Weather {
         }
         let services = match rng.random_bool(0.3) {
             true => Services {
+                every_write: Duration::ZERO,
                 write: Duration::from_millis(rng.random_range(0..6_000)),
                 write_fails: rng.random_range(0.0..0.5),
                 lookup: Duration::from_millis(rng.random_range(0..8_000)),

@@ -1,7 +1,7 @@
 //! Ending a leg from either side, at any moment of its life (RFC 3261 §15).
 
 use super::change::Change;
-use super::{Leg, LegEvent, State, reasons_of};
+use super::{Held, Leg, LegEvent, State, reasons_of};
 use crate::Sip;
 use tandem_sip_msg::{Header, Message, Method, standard_reason};
 use tandem_sip_txn::ServerKey;
@@ -58,7 +58,13 @@ impl Leg {
     }
 
     pub(super) fn on_bye(&mut self, key: ServerKey, message: &Message, sip: &mut Sip) {
-        self.reply(key, message, 200, "OK", sip);
+        let bytes = self.reply_to(key, message, 200, "OK", sip);
+        // It crossed ours, which goes on to its end: the call is over already, and nobody needs to be told.
+        if matches!(self.state, State::Closing { .. }) {
+            sip.txn.respond(key, 200, bytes, sip.now);
+            return;
+        }
+        self.held.push(Held { key, code: 200, bytes });
         match std::mem::replace(&mut self.state, State::Gone) {
             // Before the answer it means what CANCEL means.
             State::Incoming { invite } => {
@@ -66,8 +72,6 @@ impl Leg {
                 self.refuse(487, standard_reason(487), &[], sip);
                 self.events.push_back(LegEvent::Cancelled { reasons: reasons_of(message) });
             }
-            // It crossed ours: ours goes on to its end, nobody needs to be told.
-            State::Closing { bye } => self.state = State::Closing { bye },
             State::Accepted(unacked) if unacked.then_bye.is_some() => {}
             _ => {
                 self.drop_change(sip);

@@ -1,6 +1,6 @@
 //! The called side: ringing, the answer repeated until it is acknowledged, refusal, cancellation (RFC 3261 §13.3, §9.2).
 
-use super::{ALLOW, Leg, LegEvent, PRODUCT, State, Unacked, finish, new_tag, reasons_of, sdp_of};
+use super::{ALLOW, Held, Leg, LegEvent, PRODUCT, State, Unacked, finish, new_tag, reasons_of, sdp_of};
 use crate::{Dialog, Sip};
 use bytes::Bytes;
 use tandem_sip_msg::{Flow, Header, Message, Writer, standard_reason};
@@ -34,20 +34,22 @@ impl Leg {
         }
     }
 
-    /// Answers with 200 and this SDP. `Acked` follows, or `Ended` if no ACK comes.
+    /// Answers with 200 and this SDP, once released. `Acked` follows, or `Ended` if no ACK comes.
     pub fn answer(&mut self, body: &[u8], sip: &mut Sip) {
         if let State::Incoming { invite } = self.state
-            && let Some(ok) = self.respond(invite, 200, "OK", Some(body), &[], sip)
+            && let Some(ok) = self.response(invite, 200, "OK", Some(body), &[], sip)
         {
             let cseq = self.dialog.remote_cseq.unwrap_or(0);
+            self.held.push(Held { key: invite, code: 200, bytes: ok.clone() });
             self.state = State::Accepted(Unacked::new(invite, cseq, ok, sip.now));
         }
     }
 
-    /// Refuses the call with a final failure.
+    /// Refuses the call with a final failure, once released.
     pub(super) fn refuse(&mut self, code: u16, phrase: &str, reasons: &[String], sip: &mut Sip) {
         if let State::Incoming { invite } = self.state {
-            self.respond(invite, code, phrase, None, reasons, sip);
+            let refusal = self.response(invite, code, phrase, None, reasons, sip);
+            self.held.extend(refusal.map(|bytes| Held { key: invite, code, bytes }));
             self.state = State::Gone;
         }
     }
@@ -73,6 +75,19 @@ impl Leg {
         reasons: &[String],
         sip: &mut Sip,
     ) -> Option<Bytes> {
+        let bytes = self.response(key, code, phrase, body, reasons, sip)?;
+        sip.txn.respond(key, code, bytes.clone(), sip.now).then_some(bytes)
+    }
+
+    fn response(
+        &self,
+        key: ServerKey,
+        code: u16,
+        phrase: &str,
+        body: Option<&[u8]>,
+        reasons: &[String],
+        sip: &Sip,
+    ) -> Option<Bytes> {
         let (request, flow) = sip.txn.request_of(key)?;
         let mut w = Writer::reply(request, flow.remote, code, phrase, Some(&self.dialog.local_tag));
         if code < 300 {
@@ -85,7 +100,6 @@ impl Leg {
         for reason in reasons {
             w.header(Header::Reason, reason);
         }
-        let bytes = finish(w, body);
-        sip.txn.respond(key, code, bytes.clone(), sip.now).then_some(bytes)
+        Some(finish(w, body))
     }
 }

@@ -131,12 +131,7 @@ impl Leg {
             };
             return self.events.push_back(LegEvent::Failed(failure));
         }
-        if offered {
-            self.state = State::Confirmed;
-            self.ack(ok.cseq(), None, sip);
-        } else {
-            self.state = State::Answering { cseq: ok.cseq() };
-        }
+        self.state = State::Answering { cseq: ok.cseq(), offered };
         self.events.push_back(LegEvent::Answered { body: sdp_of(ok) });
     }
 

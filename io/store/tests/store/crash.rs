@@ -27,7 +27,7 @@ async fn the_victim_writes_until_it_is_killed() {
     for n in 0.. {
         store.apply(&[Change::Put(trunk(n, &format!("trunk{n}")))]).await.unwrap();
         say("trunk", n);
-        store.write_records(vec![record(n, 100, 200, Outcome::Busy)]).await.unwrap();
+        store.write_records(&[record(n, 100, 200, Outcome::Busy)]).await.unwrap();
         say("record", n);
     }
 }

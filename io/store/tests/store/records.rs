@@ -19,7 +19,7 @@ async fn a_record_reads_as_it_was_written() {
     let (store, _folder) = store().await;
     let media = MediaRecord { packets: u64::MAX, bytes: 172_000, lost: 3, jitter_ms: 0.1 + 0.2, dropped: 0 };
     let written = CallRecord { media_from_caller: Some(media), ..record(1, 100, 200, Outcome::Answered) };
-    store.write_records(vec![written.clone()]).await.unwrap();
+    store.write_records(std::slice::from_ref(&written)).await.unwrap();
     assert_eq!(store.record(written.id).await.unwrap(), Some(written.clone()));
     assert_eq!(store.records(&all()).await.unwrap().records, [written]);
     assert_eq!(store.record(CallId(id(2))).await.unwrap(), None);
@@ -29,9 +29,9 @@ async fn a_record_reads_as_it_was_written() {
 async fn a_call_has_one_record_however_often_it_is_written() {
     let (store, _folder) = store().await;
     let first = record(1, 100, 200, Outcome::Busy);
-    store.write_records(vec![first.clone(), record(1, 101, 201, Outcome::Failed)]).await.unwrap();
+    store.write_records(&[first.clone(), record(1, 101, 201, Outcome::Failed)]).await.unwrap();
     store
-        .write_records(vec![record(1, 102, 202, Outcome::Answered), record(2, 102, 202, Outcome::Answered)])
+        .write_records(&[record(1, 102, 202, Outcome::Answered), record(2, 102, 202, Outcome::Answered)])
         .await
         .unwrap();
     assert_eq!(found(&store, all()).await, calls(&[2, 1]));
@@ -48,7 +48,7 @@ async fn records_come_newest_first_in_pages_that_neither_repeat_nor_miss_one() {
     records.extend(
         [6, 7].map(|n| CallRecord { started_at: 1_700_000_000_005, ..record(n, 100, 200, Outcome::Busy) }),
     );
-    store.write_records(records).await.unwrap();
+    store.write_records(&records).await.unwrap();
     for filter in
         [RecordQuery::default(), RecordQuery { trunk_id: Some(TrunkId(id(100))), ..RecordQuery::default() }]
     {
@@ -61,7 +61,7 @@ async fn records_come_newest_first_in_pages_that_neither_repeat_nor_miss_one() {
                 break;
             }
             // A call that ends meanwhile does not shift what is left.
-            store.write_records(vec![record(90 + seen.len() as u64, 100, 200, Outcome::Busy)]).await.unwrap();
+            store.write_records(&[record(90 + seen.len() as u64, 100, 200, Outcome::Busy)]).await.unwrap();
         }
         seen.retain(|call| *call < CallId(id(90)));
         assert_eq!(seen, calls(&[7, 6, 5, 4, 3, 2, 1]));
@@ -77,7 +77,7 @@ async fn records_are_found_by_who_had_a_part_how_they_ended_and_when() {
         record(3, 100, 201, Outcome::NoAnswer),
         record(4, 101, 201, Outcome::Answered),
     ];
-    store.write_records(records).await.unwrap();
+    store.write_records(&records).await.unwrap();
     let trunk_id = Some(TrunkId(id(100)));
     let extension_id = Some(ExtensionId(id(200)));
     let moment = |n: u64| Some(1_700_000_000_000 + n);
@@ -111,7 +111,7 @@ async fn a_cursor_that_is_no_record_is_an_error_and_not_an_empty_page() {
 #[tokio::test]
 async fn no_records_are_written_without_complaint() {
     let (store, _folder) = store().await;
-    store.write_records(Vec::new()).await.unwrap();
+    store.write_records(&[]).await.unwrap();
 }
 
 /// Prints figures (`--nocapture`).
@@ -122,7 +122,7 @@ async fn a_page_costs_the_same_however_many_records_there_are() {
     for batch in 0..20 {
         let records =
             (0..1_000).map(|n| record(batch * 1_000 + n, 100_000 + n % 10, 200_000 + n % 100, Outcome::Busy));
-        store.write_records(records.collect()).await.unwrap();
+        store.write_records(&records.collect::<Vec<_>>()).await.unwrap();
     }
     println!("20000 records in batches of 1000: {:.0} a second", 20_000.0 / begun.elapsed().as_secs_f64());
     let queries = [
@@ -142,9 +142,9 @@ async fn a_page_costs_the_same_however_many_records_there_are() {
 async fn a_call_that_was_up_when_the_server_died_has_its_record_once() {
     let (store, _folder) = store().await;
     let open = |n| record(n, 100, 200, Outcome::Answered);
-    store.write_calls(vec![open(1), open(2)], Vec::new()).await.unwrap();
+    store.write_calls(&[open(1), open(2)], &[]).await.unwrap();
     let ended = CallRecord { duration_ms: 5_000, ..open(1) };
-    store.write_records(vec![ended.clone()]).await.unwrap();
+    store.write_records(std::slice::from_ref(&ended)).await.unwrap();
     assert_eq!(store.close_open_calls().await.unwrap(), 1);
     assert_eq!(store.close_open_calls().await.unwrap(), 0);
     assert_eq!(found(&store, all()).await, calls(&[2, 1]));
