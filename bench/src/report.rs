@@ -113,7 +113,7 @@ pub fn page(table: &str, how: &str, kinds: &[Kind]) -> String {
          {table}\n{meaning}\n\
          ## Where and with what\n\n\
          {machine}\n\n{programs}\n\
-         Each program ran in an empty directory of its own; `tandem.toml` has `[limits] media_timeout = 0`, \
+         Each program ran in an empty directory of its own; `tandem.toml` has `media_timeout = 0` and `source_rate = 0` under `[limits]`, \
          `kamailio.cfg` is `bench/kamailio/bench.cfg`, `scenario.xml` one of `bench/scenarios/`. \
          `RATE`, `COUNT` and `HOLD` are those of the table.\n\n{commands}",
         date = output("date", &["-u", "+%F"]),

@@ -67,7 +67,7 @@ impl Kind {
 const TOKEN: &str = "a-token-for-the-benchmark";
 
 /// With no RTP sent, Tandem would end calls for their silence.
-const TANDEM_TOML: &str = "[limits]\nmedia_timeout = 0\n";
+const TANDEM_TOML: &str = "[limits]\nmedia_timeout = 0\nsource_rate = 0\n";
 
 const KAMAILIO_CFG: &str = include_str!("../kamailio/bench.cfg");
 

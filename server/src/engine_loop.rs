@@ -167,6 +167,7 @@ impl Loop {
                     () = sleep => {}
                 }
             }
+            self.parts.engine.set_lag(self.net.lag());
             self.take_in(&mut events);
             while let Ok(command) = self.commands.try_recv() {
                 self.obey(command);

@@ -28,7 +28,24 @@ pub fn text(
         "Calls refused: unknown, unauthorised, ambiguous or unmatched",
         c.refused,
     );
-    counter(&mut out, "tandem_sip_overloaded_total", "Calls turned away for load or shutdown", c.overloaded);
+    counter(
+        &mut out,
+        "tandem_sip_overloaded_total",
+        "Calls and registrations turned away for load or shutdown",
+        c.overloaded,
+    );
+    counter(
+        &mut out,
+        "tandem_sip_limited_total",
+        "Requests turned away because their source sends too many",
+        c.limited,
+    );
+    counter(
+        &mut out,
+        "tandem_sip_blocked_total",
+        "Requests refused because their source gave too many wrong passwords",
+        c.blocked,
+    );
     counter(&mut out, "tandem_sip_retransmissions_sent_total", "Messages sent again", t.retransmits_sent);
     counter(
         &mut out,

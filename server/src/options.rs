@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
-use tandem_engine::{Algorithm, Limits};
+use tandem_engine::{Algorithm, DoorLimits, GuardLimits, Limits};
 use tandem_media::QUARANTINE;
 use tandem_net::Listen;
 use tandem_sip_msg::Transport;
@@ -68,7 +68,7 @@ struct File {
     limits: FileLimits,
 }
 
-/// `[limits]` of `tandem.toml`, in seconds; 0 means none.
+/// `[limits]` of `tandem.toml`; 0 means none.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct FileLimits {
@@ -78,6 +78,12 @@ struct FileLimits {
     hold_timeout: Option<u64>,
     silence: Option<u64>,
     media_quarantine: Option<u64>,
+    source_rate: Option<u32>,
+    source_burst: Option<u32>,
+    lag_ms: Option<u64>,
+    auth_failures: Option<u32>,
+    auth_window: Option<u64>,
+    auth_block: Option<u64>,
 }
 
 /// Everything decided.
@@ -109,6 +115,10 @@ pub struct Options {
     pub limits: Limits,
     /// How long a media port rests after a call.
     pub media_quarantine: Duration,
+    /// Who is let in, and how many.
+    pub door: DoorLimits,
+    /// How many wrong passwords are too many.
+    pub guard: GuardLimits,
 }
 
 /// What is wrong with the options: which one, why, and what to do.
@@ -130,6 +140,7 @@ impl Options {
         let mut limits = Limits::default();
         file.limits.apply(&mut limits);
         let media_quarantine = file.limits.media_quarantine.map_or(QUARANTINE, Duration::from_secs);
+        let (door, guard) = (file.limits.door(), file.limits.guard());
         Ok(Options {
             data: args.data.or(file.data).unwrap_or_else(|| "./data".into()),
             http: args.http.or(file.http).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8080).into()),
@@ -144,6 +155,8 @@ impl Options {
             sip,
             limits,
             media_quarantine,
+            door,
+            guard,
         })
     }
 }
@@ -160,6 +173,27 @@ impl FileLimits {
         limits.duration = self.duration.map_or(limits.duration, unless_zero);
         limits.media_timeout = self.media_timeout.map_or(limits.media_timeout, unless_zero);
         limits.hold_timeout = self.hold_timeout.map_or(limits.hold_timeout, unless_zero);
+    }
+
+    fn door(&self) -> DoorLimits {
+        let mut door = DoorLimits::default();
+        door.source.per_second = self.source_rate.unwrap_or(door.source.per_second);
+        door.source.burst = self.source_burst.unwrap_or(door.source.burst).max(1);
+        door.lag = match self.lag_ms {
+            Some(0) => None,
+            Some(millis) => Some(Duration::from_millis(millis)),
+            None => door.lag,
+        };
+        door
+    }
+
+    fn guard(&self) -> GuardLimits {
+        let default = GuardLimits::default();
+        GuardLimits {
+            failures: self.auth_failures.unwrap_or(default.failures),
+            window: self.auth_window.map_or(default.window, Duration::from_secs),
+            block: self.auth_block.map_or(default.block, Duration::from_secs),
+        }
     }
 }
 
@@ -357,6 +391,15 @@ mod tests {
         assert_eq!(rest(""), Duration::from_secs(30));
         assert_eq!(rest("[limits]\nmedia_quarantine = 2"), Duration::from_secs(2));
         assert_eq!(rest("[limits]\nmedia_quarantine = 0"), Duration::ZERO);
+    }
+
+    #[test]
+    fn what_a_source_may_do_is_set_in_the_file() {
+        let options = settle(ServeArgs::default(), "[limits]\nsource_rate = 7\nlag_ms = 0").unwrap();
+        assert_eq!((options.door.source.per_second, options.door.source.burst), (7, 1_000));
+        assert_eq!(options.door.lag, None);
+        let options = settle(ServeArgs::default(), "[limits]\nauth_failures = 3\nauth_block = 60").unwrap();
+        assert_eq!((options.guard.failures, options.guard.block), (3, Duration::from_secs(60)));
     }
 
     #[test]

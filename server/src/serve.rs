@@ -77,6 +77,9 @@ fn log(event: &Event) {
         Event::AuthFailed { source, username, method } => {
             tracing::warn!(%source, username, method, "wrong credentials")
         }
+        Event::SourceBlocked { source, seconds } => {
+            tracing::warn!(%source, seconds, "too many wrong passwords; nothing new is taken from this source");
+        }
         Event::Failover { call_id, trunk_id, cause } => {
             tracing::info!(call = %call_id, trunk = ?trunk_id, code = cause.code, phrase = cause.phrase, "next trunk");
         }

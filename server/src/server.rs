@@ -152,9 +152,11 @@ fn settings(options: &Options, secret: [u8; 32]) -> Result<Settings, Box<dyn Err
         media_quarantine: options.media_quarantine,
         limits: options.limits,
         max_calls: options.max_calls,
+        door: options.door,
         registrar: RegistrarConfig {
             realm: options.realm.clone(),
             algorithms: options.auth_algorithms.clone(),
+            guard: options.guard,
             ..RegistrarConfig::default()
         },
         secret,

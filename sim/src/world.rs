@@ -15,7 +15,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use step::Death;
-use tandem_engine::{Engine, Limits, Local, RegistrarConfig, Settings};
+use tandem_engine::{DoorLimits, Engine, Limits, Local, RegistrarConfig, Settings};
 use tandem_media::Switchboard;
 use tandem_model::{Binding, CallId, CallRecord, Change, Config, Event, Rejection};
 use tandem_sip_msg::{ConnectionId, Transport};
@@ -102,6 +102,7 @@ impl World {
             media_quarantine: Duration::from_secs(30),
             limits: Limits::default(),
             max_calls: 1_000,
+            door: DoorLimits::default(),
             registrar: RegistrarConfig::default(),
             secret: [7; 32],
             seed: bytes,

@@ -15,8 +15,12 @@ pub struct Counters {
     pub challenged: u64,
     /// Requests refused: unknown sources, wrong credentials, ambiguous or unmatched calls.
     pub refused: u64,
-    /// Calls turned away because the server is full or going down.
+    /// Calls and registrations turned away because the server is full, late, or going down.
     pub overloaded: u64,
+    /// Requests turned away because their source sends too many.
+    pub limited: u64,
+    /// Requests refused because their source has given too many wrong passwords.
+    pub blocked: u64,
     /// Calls begun.
     pub calls_started: u64,
     /// Calls answered.

@@ -1,8 +1,9 @@
 //! The engine: owns every layer of core, hands each input to the layer it concerns, and drains what the layers put out.
 
+use crate::door::Door;
 use crate::surroundings::Surroundings;
 use crate::writes::{Writes, Written};
-use crate::{BindingChange, Counters, Local, Query, RegistrarConfig, Resolved};
+use crate::{BindingChange, Counters, DoorLimits, Local, Query, RegistrarConfig, Resolved};
 use bytes::Bytes;
 use hashbrown::HashMap;
 use rand::rngs::StdRng;
@@ -36,6 +37,8 @@ pub struct Settings {
     pub limits: Limits,
     /// Calls held at once; more are turned away with 503.
     pub max_calls: usize,
+    /// Who is let in, and how many.
+    pub door: DoorLimits,
     /// The registrar's realm and limits.
     pub registrar: RegistrarConfig,
     /// Kept over restarts, and with it our Contacts at providers.
@@ -102,6 +105,7 @@ pub struct Engine {
     pub(crate) next_call: u64,
     timers: Timers<u64>,
     pub(crate) writes: Writes,
+    pub(crate) door: Door,
     pub(crate) draining: bool,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) counters: Counters,
@@ -132,6 +136,7 @@ impl Engine {
             next_call: 1,
             timers: Timers::default(),
             writes: Writes::default(),
+            door: Door::new(settings.door, &mut rng),
             draining: false,
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -159,9 +164,9 @@ impl Engine {
     pub fn receive(&mut self, flow: Flow, bytes: Bytes, now: Time) {
         self.counters.messages_in += 1;
         match Message::parse(bytes) {
-            Ok(message) => self.txn.receive(message, flow, now),
+            Ok(message) => self.let_in(message, flow, now),
             Err(ParseError::Refuse { message, status, why }) => {
-                self.refuse_unparsed(&message, flow, status, why)
+                self.refuse_unparsed(&message, flow, status, why, now)
             }
             Err(ParseError::Junk(_)) => self.counters.junk += 1,
         }
@@ -175,10 +180,10 @@ impl Engine {
             // RFC 2543 let a stream leave the length out. What follows cannot be told apart any more, so the request is taken
             // without a body, and the stream is closed after its answer.
             Some(Ok(message)) if message.header(Header::ContentLength).is_none() => {
-                self.txn.receive(message, flow, now)
+                self.let_in(message, flow, now)
             }
             Some(Ok(message) | Err(ParseError::Refuse { message, .. })) => {
-                self.refuse_unparsed(&message, flow, 400, why)
+                self.refuse_unparsed(&message, flow, 400, why, now)
             }
             _ => {}
         }
@@ -366,6 +371,12 @@ impl Engine {
             } else if let Some(output) = self.registrar.poll_output() {
                 let output = match output {
                     RegistrarOutput::Persist { id, changes } => Output::Persist { id, changes },
+                    // Trunks are spared.
+                    RegistrarOutput::Event(Event::SourceBlocked { source, .. })
+                        if self.trunks.is_source(source) =>
+                    {
+                        continue;
+                    }
                     RegistrarOutput::Event(event) => {
                         self.note_binding(&event, now);
                         Output::Event(event)

@@ -15,11 +15,6 @@ use tandem_time::Time;
 
 impl Engine {
     pub(crate) fn on_invite(&mut self, key: ServerKey, message: Message, flow: Flow, now: Time) {
-        if self.draining || self.calls.len() >= self.settings.max_calls {
-            self.counters.overloaded += 1;
-            let refusal = Refusal::new(503, "Service Unavailable").with(Header::RetryAfter, "5");
-            return self.answer(key, &message, flow, &refusal);
-        }
         let source = match self.identify(&message, flow, now) {
             Identity::Known(source) => source,
             Identity::Challenge(values) => {

@@ -4,17 +4,21 @@
 //! [`Engine::poll_output`]; [`Engine::poll_timeout`] says when to come back. Nothing in here waits.
 
 mod counters;
+mod door;
 mod engine;
 mod identify;
 mod invite;
 mod refuse;
 mod requests;
+mod sources;
 mod surroundings;
 mod view;
 mod writes;
 
 pub use counters::Counters;
+pub use door::DoorLimits;
 pub use engine::{Engine, Output, Settings};
+pub use sources::Rate;
 pub use tandem_call::Limits;
 pub use tandem_sip_dialog::digest::Algorithm;
-pub use tandem_trunk::{BindingChange, Local, Query, RegistrarConfig, Resolved};
+pub use tandem_trunk::{BindingChange, GuardLimits, Local, Query, RegistrarConfig, Resolved};

@@ -5,6 +5,7 @@ use tandem_model::Event;
 use tandem_sip_dialog::{ALLOW, PRODUCT};
 use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
 use tandem_sip_txn::{ServerKey, Transactions};
+use tandem_time::Time;
 
 /// A response without a body that ends a request, with headers beside the usual ones.
 pub(crate) struct Refusal {
@@ -31,9 +32,13 @@ impl Refusal {
 
 impl Engine {
     /// Answers a request that could not be parsed as a whole, if it is one that may be answered.
-    pub(crate) fn refuse_unparsed(&mut self, message: &Message, flow: Flow, code: u16, why: &str) {
+    pub(crate) fn refuse_unparsed(&mut self, message: &Message, flow: Flow, code: u16, why: &str, now: Time) {
         self.counters.malformed += 1;
-        if message.is_request() && message.method() != Method::Ack {
+        if !message.is_request() || message.method() == Method::Ack {
+            return;
+        }
+        let (door, _, house) = self.at_door(now);
+        if door.may_answer(flow.remote, &house) {
             let bytes = Writer::reply(message, flow.remote, code, why, Some("malformed")).finish();
             self.txn.send_raw(bytes, Transactions::reply_flow(message, flow));
         }

@@ -44,6 +44,13 @@ pub enum Event {
         /// The method.
         method: &'static str,
     },
+    /// A source has given so many wrong passwords that nothing new is taken from it for a while.
+    SourceBlocked {
+        /// The source, with the port of the last try.
+        source: SocketAddr,
+        /// For how long.
+        seconds: u64,
+    },
     /// A request from nobody we know, or a call that no number takes, was refused.
     Refused {
         /// From where.

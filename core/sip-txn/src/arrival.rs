@@ -1,9 +1,9 @@
 //! How requests arrive: a retransmission, an ACK, a CANCEL, a merged copy, or the beginning of a server transaction.
 
-use crate::layer::{Slot, Transactions};
+use crate::layer::{Judge, Slot, Transactions};
 use crate::servers::{Action, Identity, Input, Server};
 use crate::timer::Cx;
-use crate::{Output, ServerKey, Transmit, build, matching};
+use crate::{Output, ServerKey, Transmit, Verdict, build, matching};
 use tandem_sip_msg::{Flow, Message, Method};
 use tandem_time::Time;
 
@@ -19,7 +19,7 @@ struct Arrival {
 }
 
 impl Transactions {
-    pub(crate) fn receive_request(&mut self, request: Message, flow: Flow, now: Time) {
+    pub(crate) fn receive_request(&mut self, request: Message, flow: Flow, now: Time, judge: &mut Judge<'_>) {
         if !matching::is_unicast(flow.remote) {
             self.counters.unanswerable += 1;
             return;
@@ -39,7 +39,7 @@ impl Transactions {
                     self.counters.retransmits_received += 1;
                     self.feed_server(key, Input::Retransmission, now);
                 }
-                None => self.receive_new(arrival, &mut identity),
+                None => self.receive_new(arrival, &mut identity, judge),
             },
         }
         self.scratch = identity;
@@ -55,16 +55,27 @@ impl Transactions {
         })
     }
 
-    fn receive_new(&mut self, arrival: Arrival, identity: &mut Vec<u8>) {
+    fn receive_new(&mut self, arrival: Arrival, identity: &mut Vec<u8>, judge: &mut Judge<'_>) {
         let split = identity.len();
         let may_merge = matching::merge_identity(&arrival.request, identity);
         let merge_hash = may_merge.then(|| self.hasher.hash_one(&identity[split..]));
         if merge_hash.is_some_and(|hash| self.is_merged(hash, &identity[split..])) {
             self.counters.merged += 1;
-            self.refuse(&arrival, 482);
+            self.refuse(&arrival, 482, None);
             return;
         }
-        if self.servers.len() >= self.config.max_server {
+        match judge(&arrival.request, arrival.flow, self.turned_away.knows(arrival.hash)) {
+            Verdict::Take => {}
+            Verdict::Refuse { code, retry_after } => {
+                if arrival.request.method() == Method::Invite {
+                    self.turned_away.note(arrival.hash);
+                }
+                return self.refuse(&arrival, code, retry_after);
+            }
+            Verdict::Drop => return,
+        }
+        let room = self.config.max_server * if arrival.request.to_tag().is_some() { 2 } else { 1 };
+        if self.servers.len() >= room {
             self.counters.overload_dropped += 1;
             return;
         }
@@ -115,13 +126,13 @@ impl Transactions {
     /// answer is always the same, and afterwards the client no longer asks.
     fn receive_cancel(&mut self, cancel: Arrival, identity: &[u8]) {
         let Some(key) = self.find_server(cancel.hash, identity, |_| true) else {
-            self.refuse(&cancel, 481);
+            self.refuse(&cancel, 481, None);
             return;
         };
         let action = self.step_server(key, Input::Cancel, cancel.now);
         let Some(server) = self.servers.get(key) else { return };
         let (owner, tag) = (server.owner, server.to_tag());
-        self.reply(&cancel, 200, tag);
+        self.reply(&cancel, 200, tag, None);
         match action {
             Action::Cancelled => {
                 self.outputs.push_back(Output::Cancelled { key, owner, message: cancel.request });
@@ -131,20 +142,20 @@ impl Transactions {
     }
 
     /// Answers without remembering.
-    fn refuse(&mut self, arrival: &Arrival, code: u16) {
+    fn refuse(&mut self, arrival: &Arrival, code: u16, retry_after: Option<u32>) {
         if arrival.request.method() == Method::Invite {
             self.forgotten.note(arrival.hash);
         }
-        self.reply(arrival, code, None);
+        self.reply(arrival, code, None, retry_after);
     }
 
     /// Without another, the To tag follows from the request, so that it is the same each time (RFC 3261 §8.2.7).
-    fn reply(&mut self, arrival: &Arrival, code: u16, tag: Option<String>) {
+    fn reply(&mut self, arrival: &Arrival, code: u16, tag: Option<String>, retry_after: Option<u32>) {
         let tag = tag.unwrap_or_else(|| {
             let masked = self.mask.hash_one(arrival.hash);
             matching::hex(masked, &mut [0; 16]).to_owned()
         });
-        let bytes = build::reply(&arrival.request, arrival.flow.remote, code, Some(&tag));
+        let bytes = build::refusal(&arrival.request, arrival.flow.remote, code, &tag, retry_after);
         self.transmit(Transmit { flow: arrival.reply, bytes, client: None });
     }
 }

@@ -48,3 +48,18 @@ fn hop_by_hop(method: &str, invite: &Bytes, to: Option<&str>) -> Option<Writer> 
 pub(crate) fn reply(request: &Message, source: SocketAddr, code: u16, to_tag: Option<&str>) -> Bytes {
     Writer::reply(request, source, code, standard_reason(code), to_tag).finish()
 }
+
+/// The same, with Retry-After in seconds where one is given.
+pub(crate) fn refusal(
+    request: &Message,
+    source: SocketAddr,
+    code: u16,
+    to_tag: &str,
+    retry_after: Option<u32>,
+) -> Bytes {
+    let mut writer = Writer::reply(request, source, code, standard_reason(code), Some(to_tag));
+    if let Some(seconds) = retry_after {
+        writer.header(Header::RetryAfter, seconds);
+    }
+    writer.finish()
+}

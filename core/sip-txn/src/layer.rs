@@ -5,7 +5,7 @@ use crate::large::Streams;
 use crate::matching::{self, Forgotten, Index, SentBy};
 use crate::servers::{self, Server};
 use crate::waiting::Waiting;
-use crate::{ClientKey, Config, Counters, Output, Owner, ServerKey, Transmit};
+use crate::{ClientKey, Config, Counters, Output, Owner, ServerKey, Transmit, Verdict};
 use bytes::Bytes;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -15,6 +15,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tandem_sip_msg::{Flow, Message};
 use tandem_time::{Time, Timers};
+
+/// Decides about a request that would begin a transaction, by the way it came and whether it was turned away before.
+pub type Judge<'a> = dyn FnMut(&Message, Flow, bool) -> Verdict + 'a;
 
 /// All transactions of one engine.
 pub struct Transactions {
@@ -33,6 +36,8 @@ pub struct Transactions {
     pub(crate) index: Index,
     pub(crate) merge_index: Index,
     pub(crate) forgotten: Forgotten,
+    /// INVITEs that were turned away: a copy that is still under way must not become a call that nobody waits for.
+    pub(crate) turned_away: Forgotten,
     pub(crate) timers: Timers<Slot>,
     pub(crate) outputs: VecDeque<Output>,
     pub(crate) counters: Counters,
@@ -79,7 +84,8 @@ impl Transactions {
             servers: SlotMap::with_key(),
             index: Index::default(),
             merge_index: Index::default(),
-            forgotten: Forgotten::default(),
+            forgotten: Forgotten::with_slots(1024),
+            turned_away: Forgotten::with_slots(8192),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -91,9 +97,15 @@ impl Transactions {
     /// Feeds one parsed message. Retransmissions are absorbed (and answered with what was answered before).
     /// A merged request (RFC 3261 §8.2.2.2) is answered with 482 here.
     pub fn receive(&mut self, message: Message, flow: Flow, now: Time) {
+        self.receive_judged(message, flow, now, &mut |_, _, _| Verdict::Take);
+    }
+
+    /// The same, asking `judge` about each request that would begin a transaction, before anything is kept of it. It is told as
+    /// well whether this very request has been turned away before. Retransmissions, ACK and CANCEL are not asked about.
+    pub fn receive_judged(&mut self, message: Message, flow: Flow, now: Time, judge: &mut Judge<'_>) {
         self.hear(now);
         if message.is_request() {
-            self.receive_request(message, flow, now);
+            self.receive_request(message, flow, now, judge);
         } else {
             self.receive_response(message, flow, now);
         }

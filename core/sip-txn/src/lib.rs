@@ -21,7 +21,7 @@ mod waiting;
 #[cfg(test)]
 mod tests;
 
-pub use layer::Transactions;
+pub use layer::{Judge, Transactions};
 
 use bytes::Bytes;
 use std::time::Duration;
@@ -50,7 +50,7 @@ pub struct Config {
     pub sent_by: Vec<String>,
     /// By listener: of a UDP one the TCP listener at the same address, over which large requests may go.
     pub streams: Vec<Option<ListenerId>>,
-    /// Server transactions held at most; a request beyond is dropped and counted.
+    /// Server transactions held at most; a request beyond is dropped and counted. Requests within dialogs find as much room again.
     pub max_server: usize,
 }
 
@@ -62,7 +62,7 @@ impl Default for Config {
             t4: Duration::from_secs(5),
             sent_by: Vec::new(),
             streams: Vec::new(),
-            max_server: 65_536,
+            max_server: 262_144,
         }
     }
 }
@@ -85,6 +85,22 @@ pub enum Failure {
     Timeout,
     /// The transport reported an error: to be treated as 503.
     Transport,
+}
+
+/// What becomes of a request that would begin a transaction; see [`Transactions::receive_judged`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Verdict {
+    /// It begins one.
+    Take,
+    /// It is answered with this status and nothing is kept of it.
+    Refuse {
+        /// The status, a final one.
+        code: u16,
+        /// Retry-After, in seconds.
+        retry_after: Option<u32>,
+    },
+    /// It is not even answered.
+    Drop,
 }
 
 /// What the layer tells.

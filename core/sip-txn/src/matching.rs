@@ -212,22 +212,20 @@ impl Index {
 /// The responses to strangers, of which nothing is kept but one number in a table of fixed size: enough to know their
 /// ACKs, most of the time.
 pub(crate) struct Forgotten {
-    slots: Box<[u64; 1024]>,
-}
-
-impl Default for Forgotten {
-    fn default() -> Self {
-        Forgotten { slots: Box::new([0; 1024]) }
-    }
+    slots: Box<[u64]>,
 }
 
 impl Forgotten {
+    pub(crate) fn with_slots(slots: usize) -> Forgotten {
+        Forgotten { slots: vec![0; slots].into() }
+    }
+
     pub(crate) fn note(&mut self, hash: u64) {
-        self.slots[hash as usize % 1024] = hash;
+        self.slots[hash as usize % self.slots.len()] = hash;
     }
 
     pub(crate) fn knows(&self, hash: u64) -> bool {
-        self.slots[hash as usize % 1024] == hash
+        self.slots[hash as usize % self.slots.len()] == hash
     }
 }
 

@@ -4,6 +4,7 @@ mod addresses;
 mod cancel;
 mod client_invite;
 mod client_plain;
+mod judged;
 mod large;
 mod matching;
 mod merged;

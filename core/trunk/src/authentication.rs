@@ -40,6 +40,8 @@ pub(crate) struct Authenticator {
 
 /// A failed check, for the event.
 pub(crate) struct Wrong {
+    /// It is the one too many: the source is shut out from now on.
+    pub(crate) shuts_out: bool,
     pub(crate) username: String,
     pub(crate) method: &'static str,
 }
@@ -51,7 +53,7 @@ impl Authenticator {
             algorithms: config.algorithms.clone(),
             nonces: Nonces::new(secret, config.nonce_lifetime),
             shy: Shy::default(),
-            guard: Guard::default(),
+            guard: Guard::new(config.guard),
         }
     }
 
@@ -83,9 +85,6 @@ impl Authenticator {
         sip: &mut Sip<'_>,
     ) -> (Authentication, Option<Wrong>) {
         let ip = source.ip();
-        if self.is_banned(ip, sip.now) {
-            return (Authentication::Refused, None);
-        }
         let values =
             message.headers(Header::Authorization).chain(message.headers(Header::ProxyAuthorization));
         // Nobody may choose a weaker algorithm than was offered.
@@ -105,10 +104,10 @@ impl Authenticator {
         let password = account.as_ref().map_or(DECOY, |(_, password)| password.expose());
         let right = verify(&credentials, message.method_name(), password);
         let Some((owner, _)) = account.filter(|_| right) else {
-            self.guard.wrong(ip, sip.now);
+            let shuts_out = self.guard.wrong(ip, sip.now);
             let username = credentials.username.chars().filter(|c| !c.is_control()).take(64).collect();
             let method = message.method().name().unwrap_or("OTHER");
-            return (Authentication::Refused, Some(Wrong { username, method }));
+            return (Authentication::Refused, Some(Wrong { shuts_out, username, method }));
         };
         self.guard.right(ip);
         if Algorithm::parse(credentials.algorithm.as_deref()) != Some(Algorithm::MD5) {

@@ -6,17 +6,31 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 use tandem_time::Time;
 
-/// Wrong answers within [`WINDOW`] that shut a source out.
-const LIMIT: u32 = 20;
-const WINDOW: Duration = Duration::from_secs(60);
-/// For how long.
-const BAN: Duration = Duration::from_secs(120);
+/// How many wrong passwords are too many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GuardLimits {
+    /// Wrong answers within `window` that shut a source out; 0: nobody ever is.
+    pub failures: u32,
+    /// How long a wrong answer counts.
+    pub window: Duration,
+    /// For how long a source is shut out.
+    pub block: Duration,
+}
+
+impl Default for GuardLimits {
+    /// 50 in 5 minutes, 10 minutes.
+    fn default() -> GuardLimits {
+        GuardLimits { failures: 50, window: Duration::from_secs(300), block: Duration::from_secs(600) }
+    }
+}
+
 /// Sources remembered; beyond, the one that came first is forgotten.
 const MAX_SOURCES: usize = 8_192;
 
 /// Sources with wrong passwords.
 #[derive(Debug, Default)]
 pub(crate) struct Guard {
+    limits: GuardLimits,
     sources: BTreeMap<IpAddr, Tally>,
     /// In the order they came; one that was forgiven may still stand here.
     order: VecDeque<(IpAddr, u64)>,
@@ -32,15 +46,20 @@ struct Tally {
 }
 
 impl Guard {
+    pub(crate) fn new(limits: GuardLimits) -> Guard {
+        Guard { limits, ..Guard::default() }
+    }
+
     /// Whether nothing of this source is looked at now.
     pub(crate) fn is_banned(&self, source: IpAddr, now: Time) -> bool {
         let tally = self.sources.get(&network(source));
         tally.and_then(|tally| tally.banned_until).is_some_and(|until| now < until)
     }
 
-    /// Counts a wrong password.
-    pub(crate) fn wrong(&mut self, source: IpAddr, now: Time) {
+    /// Counts a wrong password; whether it is the one that shuts the source out.
+    pub(crate) fn wrong(&mut self, source: IpAddr, now: Time) -> bool {
         let source = network(source);
+        let limits = self.limits;
         let next = &mut self.next;
         let order = &mut self.order;
         let tally = self.sources.entry(source).or_insert_with(|| {
@@ -48,15 +67,18 @@ impl Guard {
             order.push_back((source, *next));
             Tally { number: *next, since: now, wrong: 0, banned_until: None }
         });
-        if now.since(tally.since) >= WINDOW {
+        if now.since(tally.since) >= limits.window {
             tally.since = now;
             tally.wrong = 0;
         }
         tally.wrong += 1;
-        if tally.wrong >= LIMIT {
-            tally.banned_until = Some(now + BAN);
+        let shut_out = limits.failures != 0 && tally.wrong >= limits.failures;
+        if shut_out {
+            tally.banned_until = Some(now + limits.block);
+            tally.wrong = 0;
         }
         self.bound();
+        shut_out
     }
 
     /// A right password: what was before is forgiven.
@@ -75,7 +97,7 @@ impl Guard {
 }
 
 /// Who has one address of a /64 has them all.
-fn network(source: IpAddr) -> IpAddr {
+pub fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & !u128::from(u64::MAX))),
         ip => ip,
@@ -91,31 +113,40 @@ mod tests {
     }
 
     #[test]
-    fn twenty_wrong_passwords_in_a_minute_shut_a_source_out_for_two() {
+    fn fifty_wrong_passwords_in_five_minutes_shut_a_source_out_for_ten() {
         let mut guard = Guard::default();
-        for second in 0..20 {
+        for second in 0..50 {
             assert!(!guard.is_banned(ip(1), Time::from_secs(second)));
-            guard.wrong(ip(1), Time::from_secs(second));
+            assert_eq!(guard.wrong(ip(1), Time::from_secs(second)), second == 49);
         }
-        assert!(guard.is_banned(ip(1), Time::from_secs(20)));
-        assert!(!guard.is_banned(ip(2), Time::from_secs(20)));
-        assert!(guard.is_banned(ip(1), Time::from_secs(138)));
-        assert!(!guard.is_banned(ip(1), Time::from_secs(140)));
+        assert!(guard.is_banned(ip(1), Time::from_secs(50)));
+        assert!(!guard.is_banned(ip(2), Time::from_secs(50)));
+        assert!(guard.is_banned(ip(1), Time::from_secs(648)));
+        assert!(!guard.is_banned(ip(1), Time::from_secs(650)));
+    }
+
+    #[test]
+    fn without_a_limit_nobody_is_shut_out() {
+        let mut guard = Guard::new(GuardLimits { failures: 0, ..GuardLimits::default() });
+        for _ in 0..1000 {
+            assert!(!guard.wrong(ip(1), Time::from_secs(1)));
+        }
+        assert!(!guard.is_banned(ip(1), Time::from_secs(1)));
     }
 
     #[test]
     fn wrong_passwords_now_and_then_shut_nobody_out() {
         let mut guard = Guard::default();
         for n in 0..200 {
-            guard.wrong(ip(1), Time::from_secs(n * 4));
-            assert!(!guard.is_banned(ip(1), Time::from_secs(n * 4)));
+            guard.wrong(ip(1), Time::from_secs(n * 7));
+            assert!(!guard.is_banned(ip(1), Time::from_secs(n * 7)));
         }
     }
 
     #[test]
     fn a_success_forgives() {
         let mut guard = Guard::default();
-        for _ in 0..19 {
+        for _ in 0..49 {
             guard.wrong(ip(1), Time::from_secs(1));
         }
         guard.right(ip(1));
@@ -138,7 +169,7 @@ mod tests {
     #[test]
     fn a_network_of_ipv6_counts_as_one_source() {
         let mut guard = Guard::default();
-        for n in 0..20_u16 {
+        for n in 0..50_u16 {
             guard.wrong(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, n]), Time::from_secs(1));
         }
         assert!(guard.is_banned("2001:db8::ffff".parse().unwrap(), Time::from_secs(2)));

@@ -66,6 +66,16 @@ impl Index {
         }
     }
 
+    /// Whether any slot is known by this address.
+    pub(crate) fn knows(&self, source: SocketAddr) -> bool {
+        let ip = source.ip().to_canonical();
+        let six = ip.is_ipv6();
+        let mut lengths = self.lengths.range((six, 0)..=(six, 128)).rev();
+        lengths.any(|(_, length)| {
+            net_of(ip, *length).is_some_and(|net| self.nets.get(&net).is_some_and(|slots| !slots.is_empty()))
+        })
+    }
+
     /// Slots with exactly this address and port; if there are none, those with a target or a network of this address, the
     /// longest prefix first.
     pub(crate) fn at(&self, source: SocketAddr) -> Vec<u32> {
@@ -141,7 +151,9 @@ mod tests {
         index.put(1, entries(&["192.0.2.9:5060"], &[]));
         assert_eq!(at(&index, "192.0.2.1:5060"), NOBODY);
         assert_eq!(at(&index, "10.1.1.1:5060"), NOBODY);
+        assert!(!index.knows("10.1.1.1:5060".parse().unwrap()));
         assert_eq!(at(&index, "192.0.2.9:5060"), [1]);
+        assert!(index.knows("192.0.2.9:1".parse().unwrap()));
         index.take(1);
         assert_eq!(at(&index, "192.0.2.9:5060"), NOBODY);
         assert!(index.exact.is_empty() && index.nets.is_empty() && index.by_slot.is_empty());

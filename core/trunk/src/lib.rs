@@ -25,6 +25,7 @@ mod words;
 
 pub use authentication::Authentication;
 pub use bindings::Contact;
+pub use guard::{GuardLimits, network};
 pub use local::Local;
 pub use registrar::{Registrar, RegistrarConfig, RegistrarOutput};
 pub use tandem_model::BindingChange;

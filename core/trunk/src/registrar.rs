@@ -2,6 +2,7 @@
 
 use crate::authentication::{Authentication, Authenticator};
 use crate::bindings::{Bindings, Contact, second};
+use crate::guard::GuardLimits;
 use crate::local::Local;
 use crate::register_request::{self as request, Asked, Plan, Refusal};
 use rand::Rng;
@@ -44,10 +45,12 @@ pub struct RegistrarConfig {
     pub default_expires: u32,
     /// How long a nonce serves.
     pub nonce_lifetime: Duration,
+    /// How many wrong passwords are too many.
+    pub guard: GuardLimits,
 }
 
 impl Default for RegistrarConfig {
-    /// realm `tandem`, SHA-256 and MD5, 60 s, 7,200 s, 3,600 s, 5 minutes.
+    /// realm `tandem`, SHA-256 and MD5, 60 s, 7,200 s, 3,600 s, 5 minutes, 50 wrong passwords.
     fn default() -> Self {
         RegistrarConfig {
             realm: "tandem".to_owned(),
@@ -56,6 +59,7 @@ impl Default for RegistrarConfig {
             max_expires: 7_200,
             default_expires: 3_600,
             nonce_lifetime: Duration::from_secs(300),
+            guard: GuardLimits::default(),
         }
     }
 }
@@ -171,9 +175,6 @@ impl Registrar {
 
     /// A REGISTER: challenged, refused, or stored and then answered.
     pub fn on_register(&mut self, key: ServerKey, message: &Message, flow: Flow, sip: &mut Sip) {
-        if self.is_banned(flow.remote, sip.now) {
-            return refuse(key, message, flow, &Refusal::new(403, "Forbidden"), sip);
-        }
         let owner = match self.authenticate(message, flow.remote, sip) {
             Authentication::Ok(owner) => owner,
             Authentication::Challenge(values) => return challenge(key, message, flow, &values, sip),
@@ -232,6 +233,10 @@ impl Registrar {
         if let Some(wrong) = wrong {
             let event = Event::AuthFailed { source, username: wrong.username, method: wrong.method };
             self.outputs.push_back(RegistrarOutput::Event(event));
+            if wrong.shuts_out {
+                let seconds = self.config.guard.block.as_secs();
+                self.outputs.push_back(RegistrarOutput::Event(Event::SourceBlocked { source, seconds }));
+            }
         }
         result
     }
@@ -241,7 +246,8 @@ impl Registrar {
         self.authenticator.challenge(source.ip(), false, sip)
     }
 
-    /// Whether this source has sent so many wrong passwords that everything from it is to be answered with 403 for a while.
+    /// Whether this source has sent so many wrong passwords that everything new from it is to be answered with 403 for a while.
+    /// Whoever lets requests in asks; nothing here does, since some sources are spared.
     pub fn is_banned(&self, source: SocketAddr, now: Time) -> bool {
         self.authenticator.is_banned(source.ip(), now)
     }

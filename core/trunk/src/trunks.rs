@@ -219,6 +219,11 @@ impl Trunks {
         self.index.at(source).into_iter().filter_map(live).map(|live| live.config.id).collect()
     }
 
+    /// Whether a source may be any trunk, as [`Trunks::at`] would say.
+    pub fn is_source(&self, source: SocketAddr) -> bool {
+        self.index.knows(source)
+    }
+
     /// The trunk whose registered Contact carries this token (an unguessable URI parameter, [`CONTACT_TOKEN`](crate::CONTACT_TOKEN)).
     pub fn by_contact_token(&self, token: &str) -> Option<TrunkId> {
         let slot = self.tokens.get(token)?;

@@ -5,7 +5,7 @@ mod world;
 
 use house::*;
 use std::net::SocketAddr;
-use tandem_model::{BindingOwner, TrunkId};
+use tandem_model::{BindingOwner, Event, TrunkId};
 use tandem_sip_dialog::Sip;
 use tandem_sip_dialog::digest::{DigestClient, Login};
 use tandem_sip_msg::{Challenge, Header, Message, Writer};
@@ -43,21 +43,23 @@ fn known_unknown_and_disabled_users_get_the_same_answers() {
 }
 
 #[test]
-fn after_twenty_wrong_passwords_a_source_gets_403_and_others_notice_nothing() {
+fn after_fifty_wrong_passwords_a_source_is_shut_out_and_others_notice_nothing() {
     let mut house = House::new();
     let mut thief = Phone::named("phone-1", "guess", "203.0.113.66:1");
     let contact = [(Header::Contact, "<sip:a@10.0.0.1>")];
-    for _ in 0..20 {
+    for _ in 0..50 {
         thief.digest =
             DigestClient::new(Login { username: "phone-1".into(), password: "guess".into(), realm: None });
         assert_eq!(house.register(&mut thief, &contact).code(), Some(401));
     }
-    assert_eq!(house.bare(&mut thief, &contact).code(), Some(403));
-    assert_eq!(house.failures(), 20);
+    assert_eq!(house.failures(), 50);
+    let blocked = |event: &&Event| matches!(event, Event::SourceBlocked { seconds: 600, .. });
+    assert_eq!(house.events.iter().filter(blocked).count(), 1);
     assert!(house.registrar.is_banned(address("203.0.113.66:999"), house.now));
     house.sign_in(&mut Phone::new(1, "203.0.113.5:40001"));
-    house.pass(secs(121));
-    assert_eq!(house.bare(&mut thief, &contact).code(), Some(401));
+    assert!(!house.registrar.is_banned(address("203.0.113.5:40001"), house.now));
+    house.pass(secs(601));
+    assert!(!house.registrar.is_banned(address("203.0.113.66:999"), house.now));
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn plain_challenges_never_count_and_a_success_forgives() {
     }
     for round in 0..5 {
         let mut wrong = Phone::named("phone-1", "guess", "203.0.113.5:40001");
-        for _ in 0..15 {
+        for _ in 0..40 {
             wrong.digest = DigestClient::new(Login {
                 username: "phone-1".into(),
                 password: "guess".into(),

@@ -113,6 +113,11 @@ impl Net {
         self.hot = !waited;
     }
 
+    /// How long datagrams have been waiting when [`Net::next`] took them; zero while a socket is emptied now and then.
+    pub fn lag(&self) -> Duration {
+        self.ports.iter().map(UdpPort::lag).max().unwrap_or_default()
+    }
+
     /// Queues a message for [`Net::flush`], or hands it to its connection, making one where there is none. Never waits. What
     /// cannot go out is told by [`NetEvent::SendFailed`] if it has a tag.
     pub fn send(&mut self, flow: Flow, bytes: Bytes, tag: Option<u64>) {

@@ -210,3 +210,27 @@ async fn a_net_can_move_between_threads() {
     fn is_send<T: Send>(_: &T) {}
     is_send(&net(&[]).await);
 }
+
+#[tokio::test]
+async fn datagrams_that_wait_are_noticed_and_so_is_that_they_no_longer_do() {
+    let mut server = net(&[UDP]).await;
+    let to = server.addresses()[0];
+    let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut events = Vec::new();
+    let mut lags = Vec::new();
+    for _ in 0..400 {
+        peer.send_to(b"hello", to).unwrap();
+    }
+    assert_eq!(server.lag(), Duration::ZERO);
+    // So slow are we that the socket is not emptied for long.
+    while events.len() < 400 {
+        server.next(&mut events).await;
+        lags.push(server.lag());
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    assert!(lags.iter().max().unwrap() >= &Duration::from_millis(30), "{lags:?}");
+    peer.send_to(b"hello", to).unwrap();
+    server.next(&mut events).await;
+    assert_eq!(server.lag(), Duration::ZERO);
+    assert_eq!(events.len(), 401, "none was lost to the measuring");
+}

@@ -7,6 +7,7 @@ mod durability;
 mod failover;
 mod first_call;
 mod limits;
+mod overload;
 mod records;
 mod registering;
 mod talking;

@@ -3,7 +3,7 @@
 //! A line of the log is the second and what happened: `0.5 sent INVITE`, `0.5 sent 200 OPTIONS`, `0.5 got 180`,
 //! `32.0 failed Timeout`, `0.0 request INVITE`, `1.0 ack`, `1.0 cancelled`, `32.0 no ack`.
 
-use crate::{ClientKey, Config, Output, Owner, ServerKey, Transactions};
+use crate::{ClientKey, Config, Output, Owner, ServerKey, Transactions, Verdict};
 use bytes::Bytes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -122,6 +122,19 @@ impl Rig {
     /// The peer sends a request with this branch.
     pub(super) fn peer(&mut self, method: &str, branch: &str) {
         self.arrive(self.peer_request(method, branch));
+    }
+
+    /// The same, judged so; what the judge was told each time it was asked.
+    pub(super) fn judged(&mut self, method: &str, branch: &str, verdict: Verdict) -> Vec<bool> {
+        let mut told = Vec::new();
+        let message =
+            Message::parse(self.peer_request(method, branch)).expect("the test writes sound messages");
+        self.txn.receive_judged(message, self.flow, self.now, &mut |_, _, again| {
+            told.push(again);
+            verdict
+        });
+        self.drain();
+        told
     }
 
     pub(super) fn peer_request(&self, method: &str, branch: &str) -> Bytes {

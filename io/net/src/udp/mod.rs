@@ -1,6 +1,7 @@
 //! One UDP socket: received and sent in batches.
 
 mod batch;
+mod lag;
 mod unreachable;
 
 use std::collections::VecDeque;
@@ -8,6 +9,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use nix::errno::Errno;
@@ -20,6 +22,7 @@ use tokio::net::UdpSocket;
 use crate::NetEvent;
 
 pub(crate) use batch::BATCH;
+use lag::Lag;
 pub(crate) use unreachable::watch;
 
 /// The largest payload of a UDP datagram over IPv4.
@@ -41,6 +44,7 @@ pub(crate) struct UdpPort {
     local: SocketAddr,
     queue: VecDeque<Datagram>,
     capacity: usize,
+    lag: Lag,
 }
 
 /// Why datagrams are left in the queue.
@@ -66,12 +70,13 @@ impl UdpPort {
             SocketAddr::V4(_) => setsockopt(&socket, sockopt::Ipv4RecvErr, &true)?,
             SocketAddr::V6(_) => setsockopt(&socket, sockopt::Ipv6RecvErr, &true)?,
         }
+        setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
         socket.bind(&bind.into())?;
         let socket = UdpSocket::from_std(socket.into())?;
         let local = socket.local_addr()?;
         socket.writable().await?; // so that the first flush finds it known to be writable
         let socket = Arc::new(socket);
-        Ok(UdpPort { socket, listener, local, queue: VecDeque::new(), capacity })
+        Ok(UdpPort { socket, listener, local, queue: VecDeque::new(), capacity, lag: Lag::default() })
     }
 
     pub(crate) fn local(&self) -> SocketAddr {
@@ -82,9 +87,14 @@ impl UdpPort {
         self.socket.clone()
     }
 
+    /// How long datagrams wait here before they are taken.
+    pub(crate) fn lag(&self) -> Duration {
+        self.lag.get()
+    }
+
     /// Takes up to `most` datagrams that have arrived; ready once there is one.
     pub(crate) fn poll_receive(
-        &self,
+        &mut self,
         cx: &mut Context<'_>,
         most: usize,
         events: &mut Vec<NetEvent>,
@@ -95,10 +105,14 @@ impl UdpPort {
                 return Poll::Pending;
             }
             // `WouldBlock` makes the next poll wait for readiness.
-            let _ = self.socket.try_io(Interest::READABLE, || {
-                let received = batch::receive(&self.socket, self.local, most, |remote, bytes| {
-                    events.extend(self.message(remote, bytes));
-                });
+            let (socket, lag, flow) = (&self.socket, &mut self.lag, self.flow());
+            let _ = socket.try_io(Interest::READABLE, || {
+                let mut each = |remote, bytes: &[u8]| events.extend(message(Flow { remote, ..flow }, bytes));
+                if lag.is_suspect() {
+                    let _ = lag.measure(socket, &mut each);
+                }
+                let received = batch::receive(socket, self.local, most, each);
+                lag.note(!matches!(received, Ok(count) if count == most));
                 match received {
                     Ok(count) if count == most => Ok(()),
                     // Fewer than asked for: the socket was emptied, and what comes later raises readiness anew.
@@ -113,10 +127,9 @@ impl UdpPort {
         }
     }
 
-    fn message(&self, remote: SocketAddr, bytes: &[u8]) -> Option<NetEvent> {
-        let flow = Flow { transport: Transport::Udp, listener: self.listener, remote, connection: None };
-        let bytes = (!is_keep_alive(bytes)).then(|| Bytes::copy_from_slice(bytes))?;
-        Some(NetEvent::Message { flow, bytes })
+    /// The way that datagrams come here, from ourselves for want of another.
+    fn flow(&self) -> Flow {
+        Flow { transport: Transport::Udp, listener: self.listener, remote: self.local, connection: None }
     }
 
     /// Queues a datagram; gives it back as failed when it can never go out or there is no room.
@@ -182,6 +195,11 @@ impl UdpPort {
         tracing::debug!(remote = %datagram.remote, error = errno.desc(), "datagram not sent");
         events.extend(datagram.tag.map(|tag| NetEvent::SendFailed { tag }));
     }
+}
+
+fn message(flow: Flow, bytes: &[u8]) -> Option<NetEvent> {
+    let bytes = (!is_keep_alive(bytes)).then(|| Bytes::copy_from_slice(bytes))?;
+    Some(NetEvent::Message { flow, bytes })
 }
 
 /// As large as allowed; the forced way needs a capability, the other is cut at `net.core.rmem_max`.
