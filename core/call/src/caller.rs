@@ -1,5 +1,6 @@
 //! The calling side of a call: its leg, its media and who it is.
 
+use crate::Identity;
 use crate::media_end::MediaEnd;
 use crate::{Seat, Target};
 use std::sync::Arc;
@@ -45,8 +46,10 @@ impl Source {
 pub struct Caller {
     /// Who.
     pub source: Source,
-    /// Number and name as they go into the record and on to the called side.
+    /// Number and name as they go into the record.
     pub party: Party,
+    /// What the called side may be told of it.
+    pub identity: Identity,
     /// The seat on the calling trunk.
     pub seat: Option<Seat>,
 }

@@ -2,7 +2,7 @@
 
 use crate::attempt::{Outgoing, Stage, blank_record};
 use crate::call::{Call, Ctx, Phase, Setup};
-use crate::callee::{dial, shown_caller};
+use crate::callee::dial;
 use crate::caller::CallerSide;
 use crate::media_end::MediaEnd;
 use crate::{Round, Target, Way};
@@ -155,9 +155,8 @@ impl Call {
                 );
             }
         };
-        let shown = shown_caller(&self.caller.who.source, &self.caller.who.party, round);
-        let dial =
-            tandem_sip_dialog::Dial { body, ..dial(round, way, &shown, self.max_forwards, ctx.exchange) };
+        let dial = dial(round, way, &self.caller.who, self.max_forwards, ctx.exchange);
+        let dial = tandem_sip_dialog::Dial { body, ..dial };
         let leg = Leg::dial(self.owner(self.outs.len() + 1), dial, &mut ctx.sip);
         let patience = match round {
             Round::Extension(extension) => Duration::from_secs(extension.ring_timeout.into()),

@@ -11,7 +11,7 @@ use tandem_time::Time;
 use tandem_trunk::{Authentication, CONTACT_TOKEN};
 
 /// What became of the question.
-pub(crate) enum Identity {
+pub(crate) enum Who {
     /// It is this one.
     Known(Source),
     /// It has to prove itself: Proxy-Authenticate values.
@@ -23,13 +23,13 @@ pub(crate) enum Identity {
 }
 
 impl Engine {
-    pub(crate) fn identify(&mut self, message: &Message, flow: Flow, now: Time) -> Identity {
+    pub(crate) fn identify(&mut self, message: &Message, flow: Flow, now: Time) -> Who {
         let uri = message.request_uri();
         let token = uri.and_then(|uri| uri.params().get(CONTACT_TOKEN));
         if let Some(trunk) =
             token.and_then(|token| self.trunks.by_contact_token(token)).and_then(|id| self.enabled_trunk(id))
         {
-            return Identity::Known(Source::Trunk(trunk));
+            return Who::Known(Source::Trunk(trunk));
         }
         let shown =
             message.header(Header::ProxyAuthorization).or(message.header(Header::Authorization)).is_some();
@@ -41,22 +41,22 @@ impl Engine {
             self.trunks.at(flow.remote).into_iter().filter_map(|id| self.enabled_trunk(id)).collect();
         match trunks.as_slice() {
             [] => self.by_credentials(message, flow, now),
-            [trunk] => Identity::Known(Source::Trunk(trunk.clone())),
+            [trunk] => Who::Known(Source::Trunk(trunk.clone())),
             several => match self.tell_apart(several, message) {
-                Some(trunk) => Identity::Known(Source::Trunk(trunk)),
-                None => Identity::Ambiguous(several.iter().map(|trunk| trunk.id).collect()),
+                Some(trunk) => Who::Known(Source::Trunk(trunk)),
+                None => Who::Ambiguous(several.iter().map(|trunk| trunk.id).collect()),
             },
         }
     }
 
-    fn by_credentials(&mut self, message: &Message, flow: Flow, now: Time) -> Identity {
+    fn by_credentials(&mut self, message: &Message, flow: Flow, now: Time) -> Who {
         let mut sip = sip(&mut self.txn, &mut self.rng, now);
         match self.registrar.authenticate(message, flow.remote, &mut sip) {
-            Authentication::Challenge(values) => Identity::Challenge(values),
-            Authentication::Refused => Identity::WrongCredentials,
+            Authentication::Challenge(values) => Who::Challenge(values),
+            Authentication::Refused => Who::WrongCredentials,
             Authentication::Ok(owner) => match self.source_of(owner) {
-                Some(source) => Identity::Known(source),
-                None => Identity::WrongCredentials,
+                Some(source) => Who::Known(source),
+                None => Who::WrongCredentials,
             },
         }
     }

@@ -2,28 +2,28 @@
 
 use crate::Engine;
 use crate::engine::sip;
-use crate::identify::Identity;
+use crate::identify::Who;
 use crate::refuse::Refusal;
 use crate::surroundings::{Health, Surroundings};
 use rand::Rng;
-use tandem_call::{Call, Caller, Ctx, Seat, Setup, Source, rounds_of};
-use tandem_model::{CallId, Direction, Party};
+use tandem_call::{Call, Caller, Ctx, Identity, Seat, Setup, Source, rounds_of};
+use tandem_model::{CallId, Direction};
 use tandem_routing::{Destination, NoDestination, from_extension, from_trunk};
-use tandem_sip_msg::{Flow, Header, Message, NameAddr};
+use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
 use tandem_time::Time;
 
 impl Engine {
     pub(crate) fn on_invite(&mut self, key: ServerKey, message: Message, flow: Flow, now: Time) {
         let source = match self.identify(&message, flow, now) {
-            Identity::Known(source) => source,
-            Identity::Challenge(values) => {
+            Who::Known(source) => source,
+            Who::Challenge(values) => {
                 self.counters.challenged += 1;
                 let mut refusal = Refusal::new(407, "Proxy Authentication Required");
                 refusal.headers.extend(values.into_iter().map(|value| (Header::ProxyAuthenticate, value)));
                 return self.answer(key, &message, flow, &refusal);
             }
-            Identity::WrongCredentials => {
+            Who::WrongCredentials => {
                 let why = "the credentials are wrong; check user name and password of the extension or trunk"
                     .to_owned();
                 return self.turn_away(
@@ -35,7 +35,7 @@ impl Engine {
                     why,
                 );
             }
-            Identity::Ambiguous(trunks) => {
+            Who::Ambiguous(trunks) => {
                 let why = format!(
                     "trunks {trunks:?} all come from this address; give them usernames that the provider puts into the Request-URI"
                 );
@@ -95,7 +95,8 @@ impl Engine {
                 );
             }
         };
-        let caller = Caller { party: party_of(&source, &message), source, seat };
+        let identity = Identity::read(&source, &message);
+        let caller = Caller { party: identity.party(&source), identity, source, seat };
         self.begin(key, message, flow, caller, dialled, destination, now);
     }
 
@@ -190,31 +191,5 @@ fn direction_of(source: &Source, destination: &Destination) -> Direction {
         (Source::Extension(_), Destination::Trunks(_)) => Direction::Outbound,
         (Source::Trunk(_), Destination::Extension(_)) => Direction::Inbound,
         (Source::Trunk(_), Destination::Trunks(_)) => Direction::Transit,
-    }
-}
-
-/// Who calls, as shown. An extension is itself whatever its From says; a trunk's caller is in From, or asserted where From only
-/// names the account.
-fn party_of(source: &Source, message: &Message) -> Party {
-    let display = |addr: NameAddr<'_>| addr.display().map(|name| name.into_owned());
-    match source {
-        Source::Extension(extension) => Party {
-            extension_id: Some(extension.id),
-            trunk_id: None,
-            number: extension.number.clone(),
-            name: display(message.from())
-                .or_else(|| Some(extension.name.clone()))
-                .filter(|name| !name.is_empty()),
-        },
-        Source::Trunk(trunk) => {
-            let user = |addr: NameAddr<'_>| {
-                addr.uri().user_unescaped().map(|user| user.into_owned()).unwrap_or_default()
-            };
-            let from = message.from();
-            let asserted = message.header(Header::PAssertedIdentity).and_then(NameAddr::parse);
-            let is_account = trunk.username.as_deref() == Some(user(from).as_str());
-            let shown = asserted.filter(|_| is_account).unwrap_or(from);
-            Party { extension_id: None, trunk_id: Some(trunk.id), number: user(shown), name: display(shown) }
-        }
     }
 }

@@ -184,14 +184,15 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
 }
 
 /// Defaults that depend on other fields.
-fn fill(kind: Kind, body: &mut Object) {
+pub(crate) fn fill(kind: Kind, body: &mut Object) {
     let given = |body: &Object, name: &str| body.get(name).filter(|value| !value.is_null()).cloned();
     match kind {
         Kind::Trunk => {
             let by_username = if given(body, "username").is_some() { "register_out" } else { "ip_auth" };
             let mode = body.entry("mode").or_insert_with(|| by_username.into());
-            let by_mode = mode == "ip_auth";
-            body.entry("caller_id_in_from").or_insert_with(|| by_mode.into());
+            let (in_from, trusted) = (mode == "ip_auth", mode != "register_in");
+            body.entry("caller_id_in_from").or_insert_with(|| in_from.into());
+            body.entry("trust_identity").or_insert_with(|| trusted.into());
         }
         Kind::Extension => {
             let (number, username) = (given(body, "number"), given(body, "username"));

@@ -106,8 +106,12 @@ impl Entity {
     }
 
     /// Reads what `to_stored` wrote; an error names what does not fit.
-    pub fn from_stored(kind: Kind, stored: Value) -> Result<Entity, String> {
+    pub fn from_stored(kind: Kind, mut stored: Value) -> Result<Entity, String> {
         let id = stored.get("id").and_then(Value::as_str).unwrap_or("without an id").to_owned();
+        // What was stored before a field was thought of has its default.
+        if let Value::Object(object) = &mut stored {
+            body::fill(kind, object);
+        }
         body::read(kind, stored).map_err(|fault| format!("stored {} {id}: {fault}", kind.name()))
     }
 

@@ -41,4 +41,6 @@ pub use record::{Attempt, CallRecord, Direction, MediaRecord, Outcome, Party, Si
 pub use route::{OnExhausted, Route, RouteMatch, Step};
 pub use secret::Secret;
 pub use status::{LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus};
-pub use trunk::{Codec, SignallingTransport, Technology, Trunk, TrunkMode};
+pub use trunk::{
+    Codec, DiversionMode, IdentityHeader, PrivacyDefault, SignallingTransport, Technology, Trunk, TrunkMode,
+};

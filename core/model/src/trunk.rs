@@ -101,6 +101,45 @@ impl Codec {
     }
 }
 
+/// The header that tells a trunk who calls, beside From.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum IdentityHeader {
+    /// None.
+    None,
+    /// P-Asserted-Identity (RFC 3325 §9.1).
+    #[default]
+    Pai,
+    /// P-Preferred-Identity (RFC 3325 §9.2), for providers that make the asserted one themselves.
+    Ppi,
+    /// Remote-Party-ID, for equipment older than RFC 3325.
+    Rpid,
+}
+
+/// Whether callers who say nothing of it want to stay unknown.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PrivacyDefault {
+    /// They are shown.
+    #[default]
+    None,
+    /// They are not (`Privacy: id`, RFC 3325 §9.3).
+    Id,
+}
+
+/// What a trunk is told of how a call was diverted (Diversion, RFC 5806; History-Info, RFC 7044).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DiversionMode {
+    /// Nothing.
+    None,
+    /// The numbers, in URIs of our own: it learns nothing of the network that they come from.
+    #[default]
+    Make,
+    /// The headers as they came.
+    Pass,
+}
+
 /// A trunk as configured. Every field but `name` has a default; which others a mode needs is checked by [`crate::Config::apply`].
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -155,6 +194,18 @@ pub struct Trunk {
     pub from_domain: Option<String>,
     /// Put the caller's number into From instead of the account. When absent on creation: true for `ip_auth`, else false.
     pub caller_id_in_from: bool,
+    /// The header that tells the trunk who calls: `none`, `pai`, `ppi` or `rpid`.
+    #[serde(default)]
+    pub identity_header: IdentityHeader,
+    /// `id`: callers who say nothing of it stay unknown towards this trunk; `none`: they are shown.
+    #[serde(default)]
+    pub privacy_default: PrivacyDefault,
+    /// The trunk is trusted with identities: what it asserts of its callers and of diversions is believed, and it is told the
+    /// number of callers who want to stay unknown. When absent on creation: false for `register_in`, else true.
+    pub trust_identity: bool,
+    /// What the trunk, if it is trusted, is told of how a call was diverted: `none`, `make` (in our own name) or `pass`.
+    #[serde(default)]
+    pub diversion: DiversionMode,
     /// Extra parameters of the Contact URI in REGISTER, as `name=value;flag`.
     #[serde(default)]
     pub contact_params: Option<String>,
@@ -248,7 +299,7 @@ mod tests {
     use super::*;
 
     fn trunk(body: serde_json::Value) -> Trunk {
-        let mut whole = serde_json::json!({ "id": TrunkId::NIL, "name": "t", "mode": "ip_auth", "caller_id_in_from": true });
+        let mut whole = serde_json::json!({ "id": TrunkId::NIL, "name": "t", "mode": "ip_auth", "caller_id_in_from": true, "trust_identity": true });
         whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
         serde_json::from_value(whole).unwrap()
     }

@@ -6,6 +6,7 @@ mod changing;
 mod durability;
 mod failover;
 mod first_call;
+mod identity;
 mod limits;
 mod overload;
 mod records;

@@ -159,7 +159,7 @@ fn a_registered_phone_is_not_stalled_by_who_shares_its_address() {
 
 #[test]
 fn trunks_call_as_fast_as_they_like() {
-    let (mut w, phone, carrier) = people(limited_to(1, 1));
+    let (mut w, phone, carrier) = people(limited_to(1, 2));
     for n in 0..50 {
         w.inject(w.address(carrier), SERVER, request("OPTIONS", w.address(carrier), n));
     }
@@ -177,7 +177,7 @@ fn junk_is_refused_no_faster_than_anything_else() {
     let (mut w, _, _) = people(limited_to(1, 5));
     let from = stranger(2);
     for n in 0..100 {
-        let broken = request("OPTIONS", from, n).replace("CSeq: 1 OPTIONS", "CSeq: one OPTIONS");
+        let broken = request("OPTIONS", from, n).replace("Max-Forwards: 70", "Max-Forwards: many");
         w.inject(from, SERVER, broken);
     }
     w.run_for(millis(100));
@@ -232,6 +232,7 @@ fn wrong_passwords_from_the_address_of_a_trunk_shut_nobody_out() {
 #[test]
 fn unknown_sources_in_masses_leave_nothing_behind() {
     let (mut w, phone, _) = people(World::new());
+    w.run_for(secs(40));
     let mut n = 0;
     for _ in 0..3 {
         for source in 0..10_000 {
@@ -275,7 +276,8 @@ fn strays_of_strangers_count_as_well_and_those_of_calls_never_do() {
         w.with_ua(phone, |ua, now| ua.change(call, tandem_sdp::Direction::SendRecv, false, now));
         w.run_for(millis(50));
     }
-    let accepted = w.sent_to(phone).iter().filter(|m| m.code() == Some(200) && m.method() == Method::Invite);
+    let sent = w.sent_to(phone);
+    let accepted = sent.iter().filter(|m| m.code() == Some(200) && m.method() == Method::Invite);
     assert_eq!(accepted.count(), 11);
     w.hang_up(carrier);
     w.assert_quiet();

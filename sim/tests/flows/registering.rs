@@ -297,13 +297,13 @@ fn who_guesses_too_often_is_shut_out_for_a_while() {
     let mut w = World::new();
     extension(&mut w, "1001");
     let guesser = stranger(&mut w, "guesser", "1001", "guess");
-    for _ in 0..20 {
+    for _ in 0..50 {
         w.register(guesser);
     }
     w.ua(guesser).set_password("1001-password");
     w.register(guesser);
     assert_eq!(code(&mut w, guesser), Some(403));
-    w.run_for(secs(125));
+    w.run_for(secs(605));
     w.register(guesser);
     assert_eq!(code(&mut w, guesser), Some(200));
 }

@@ -31,6 +31,7 @@ pub const ALL: &[(&str, Flow)] = &[
     ("the longest duration", the_longest_duration),
     ("a silent address is passed over", a_silent_address_is_passed_over),
     ("registrations come and go", registrations_come_and_go),
+    ("a call is turned away and made again", a_call_is_turned_away_and_made_again),
     ("anything goes", anything_goes),
     ("anything goes", anything_goes),
     ("anything goes", anything_goes),
@@ -316,6 +317,19 @@ pub fn a_silent_address_is_passed_over(s: &mut Stage) {
     s.settle();
     s.w.delete(Kind::Route, &route);
     s.w.delete(Kind::Trunk, &trunk);
+}
+
+pub fn a_call_is_turned_away_and_made_again(s: &mut Stage) {
+    let (phone, carrier) = s.pair(500);
+    s.begin();
+    s.w.engine.set_lag(Duration::from_secs(1));
+    s.w.dial(phone, "5551234");
+    s.settle();
+    s.w.engine.set_lag(Duration::ZERO);
+    s.w.dial(phone, "5551234");
+    s.settle();
+    s.end(carrier);
+    s.settle();
 }
 
 pub fn registrations_come_and_go(s: &mut Stage) {

@@ -151,5 +151,6 @@ sweeps!(
     a_call_in_transit,
     the_longest_duration,
     a_silent_address_is_passed_over,
-    registrations_come_and_go
+    registrations_come_and_go,
+    a_call_is_turned_away_and_made_again
 );

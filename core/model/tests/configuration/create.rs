@@ -40,6 +40,7 @@ fn a_trunk_with_a_username_registers_and_one_without_is_known_by_its_address() {
     assert_eq!((registering.mode, registering.caller_id_in_from), (TrunkMode::RegisterOut, false));
     let known = created_trunk(json!({ "name": "a", "host": "h" }));
     assert_eq!((known.mode, known.caller_id_in_from), (TrunkMode::IpAuth, true));
+    assert!(registering.trust_identity && known.trust_identity);
     let said = created_trunk(
         json!({ "name": "a", "host": "h", "username": "u", "mode": "ip_auth", "caller_id_in_from": false }),
     );

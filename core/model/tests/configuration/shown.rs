@@ -72,10 +72,24 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
     let expected = json!({
         "id": id(9), "name": "t", "technology": "sip", "mode": "ip_auth", "enabled": true, "host": "h", "port": null,
         "transport": "udp", "realm": null, "username": null, "auth_username": null, "registrar": null, "outbound_proxy": null,
-        "from_user": null, "from_domain": null, "caller_id_in_from": true, "contact_params": null, "expires": 3600,
+        "from_user": null, "from_domain": null, "caller_id_in_from": true, "identity_header": "pai",
+        "privacy_default": "none", "trust_identity": true, "diversion": "make", "contact_params": null, "expires": 3600,
         "retry_base": 30, "retry_max": 1800, "register_timeout": 32, "ping_interval": 30, "ping_timeout": 5, "ping_fail": 3,
         "ping_ok": 2, "codecs": ["PCMA", "PCMU", "G722", "telephone-event"], "max_calls": 0, "associated_ips": [],
         "direct_media": false,
     });
     assert_eq!(shown, expected);
+}
+
+#[test]
+fn a_trunk_stored_before_a_field_was_thought_of_has_its_default() {
+    for (mode, trusted) in [("ip_auth", true), ("register_in", false)] {
+        let body = json!({ "name": "t", "host": "h", "mode": mode, "username": "u", "password": "p" });
+        let mut stored = Entity::create(Trunk, id(9), body).unwrap().to_stored();
+        for field in ["identity_header", "privacy_default", "trust_identity", "diversion"] {
+            stored.as_object_mut().unwrap().remove(field).expect(field);
+        }
+        let read = Entity::from_stored(Trunk, stored).unwrap().to_json();
+        assert_eq!((&read["identity_header"], &read["trust_identity"]), (&json!("pai"), &json!(trusted)));
+    }
 }

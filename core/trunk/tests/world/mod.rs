@@ -51,7 +51,7 @@ pub fn local() -> Local {
 pub fn trunk(n: u64, fields: Value) -> Arc<Trunk> {
     let mut body = json!({
         "id": id(n).to_string(), "name": format!("trunk {n}"), "mode": "register_out", "host": "192.0.2.1",
-        "username": format!("100{n}"), "password": PASSWORD, "caller_id_in_from": false, "ping_interval": 0,
+        "username": format!("100{n}"), "password": PASSWORD, "caller_id_in_from": false, "trust_identity": true, "ping_interval": 0,
     });
     for (key, value) in fields.as_object().unwrap() {
         body[key] = value.clone();

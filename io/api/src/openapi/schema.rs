@@ -229,8 +229,17 @@ fn alias_of(field: &str, property: &Value) -> Value {
 
 /// What the model fills in, whatever else a body says.
 fn defaults(kind: Kind) -> Vec<(String, Value)> {
-    const DEPENDING: [&str; 8] =
-        ["id", "name", "mode", "caller_id_in_from", "on_exhausted", "number", "username", "steps"];
+    const DEPENDING: [&str; 9] = [
+        "id",
+        "name",
+        "mode",
+        "caller_id_in_from",
+        "trust_identity",
+        "on_exhausted",
+        "number",
+        "username",
+        "steps",
+    ];
     let least = match kind {
         Kind::Trunk => json!({ "name": "-" }),
         Kind::Route => json!({ "name": "-", "steps": [] }),

@@ -105,7 +105,8 @@ impl UdpPort {
                 return Poll::Pending;
             }
             // `WouldBlock` makes the next poll wait for readiness.
-            let (socket, lag, flow) = (&self.socket, &mut self.lag, self.flow());
+            let flow = self.flow();
+            let (socket, lag) = (&self.socket, &mut self.lag);
             let _ = socket.try_io(Interest::READABLE, || {
                 let mut each = |remote, bytes: &[u8]| events.extend(message(Flow { remote, ..flow }, bytes));
                 if lag.is_suspect() {

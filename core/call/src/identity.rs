@@ -1,0 +1,194 @@
+//! What a call knows of its caller and of how it came here, as far as who sent it is trusted (RFC 3323, 3325, 5806, 7044, 8224).
+//!
+//! Everything is read here and written in `presentation`; nothing of it goes through a call in any other way.
+
+use crate::Source;
+use crate::privacy::Privacy;
+use tandem_model::{Extension, Party, Trunk};
+use tandem_sip_msg::{Header, Message, NameAddr, Scheme};
+
+/// Diversion and History-Info values kept of a call.
+const MAX_ENTRIES: usize = 20;
+/// The longest of them.
+const LONGEST_ENTRY: usize = 512;
+/// Bytes of Identity values kept of a call; those that do not fit any more are left out whole.
+const MAX_SIGNED: usize = 8 * 1024;
+const LONGEST_DATE: usize = 64;
+/// A number or a name beyond so many characters is cut.
+const LONGEST_NAME: usize = 128;
+
+/// A number with the name that belongs to it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Named {
+    /// Empty where the caller is not known.
+    pub number: String,
+    /// The display name.
+    pub name: Option<String>,
+}
+
+/// Who calls, and how the call came here.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Identity {
+    /// Who calls, as it is to be shown.
+    pub shown: Named,
+    /// Who calls, on the word of somebody trusted.
+    pub asserted: Option<Named>,
+    /// The asserted number came as `tel:` as well (RFC 3325 §9.1).
+    pub tel: Option<String>,
+    /// What the caller wants kept back.
+    pub privacy: Privacy,
+    /// Diversion values, the latest first (RFC 5806 §5.1).
+    pub diversions: Vec<String>,
+    /// History-Info values, the earliest first (RFC 7044 §5).
+    pub history: Vec<String>,
+    /// Identity values, to the byte as they came (RFC 8224 §4).
+    pub signed: Vec<String>,
+    /// The Date that they were signed with.
+    pub date: Option<String>,
+}
+
+impl Identity {
+    /// What an INVITE tells. An extension is itself whatever it claims, and only its wish for privacy counts.
+    pub fn read(source: &Source, invite: &Message) -> Identity {
+        match source {
+            Source::Extension(extension) => of_extension(extension, invite),
+            Source::Trunk(trunk) => of_trunk(trunk, invite),
+        }
+    }
+
+    /// The caller as the record has it: the true number, where it is known.
+    pub fn party(&self, source: &Source) -> Party {
+        let named = self.asserted.as_ref().filter(|named| !named.number.is_empty()).unwrap_or(&self.shown);
+        let number = if named.number.is_empty() { "anonymous" } else { &named.number };
+        let (extension_id, trunk_id) = match source {
+            Source::Extension(extension) => (Some(extension.id), None),
+            Source::Trunk(trunk) => (None, Some(trunk.id)),
+        };
+        Party { extension_id, trunk_id, number: number.to_owned(), name: named.name.clone() }
+    }
+}
+
+fn of_extension(extension: &Extension, invite: &Message) -> Identity {
+    let name = Some(extension.name.clone()).filter(|name| !name.is_empty() && *name != extension.number);
+    let own = Named { number: extension.number.clone(), name };
+    let mut privacy = Privacy::read(invite);
+    if is_anonymous(invite.from()) {
+        privacy.add(Privacy::ID);
+    }
+    Identity { shown: own.clone(), asserted: Some(own), privacy, ..Identity::default() }
+}
+
+/// A trunk's caller is in From, or asserted where From only names the account.
+fn of_trunk(trunk: &Trunk, invite: &Message) -> Identity {
+    let from = invite.from();
+    let mut privacy = Privacy::read(invite);
+    let mut shown = named(from);
+    if is_anonymous(from) {
+        shown = Named::default();
+        privacy.add(Privacy::ID);
+    }
+    let mut identity = Identity { shown, privacy, ..Identity::default() };
+    identity.read_signed(invite);
+    if trunk.trust_identity {
+        identity.read_asserted(invite);
+        identity.diversions = entries(invite, Header::Diversion, |_| true);
+        identity.history = entries(invite, Header::HistoryInfo, |entry| index_of(entry).is_some());
+        let is_account = trunk.username.as_deref() == Some(identity.shown.number.as_str());
+        if let Some(asserted) = identity.asserted.clone().filter(|_| is_account) {
+            identity.shown = asserted;
+        }
+    }
+    identity
+}
+
+impl Identity {
+    /// P-Asserted-Identity, else what was in use before it, else what the sender would have asserted.
+    fn read_asserted(&mut self, invite: &Message) {
+        for addr in invite.headers(Header::PAssertedIdentity).take(2).filter_map(NameAddr::parse) {
+            if addr.uri().scheme() == Scheme::Tel {
+                self.tel = self.tel.take().or(global_number(addr));
+            }
+            self.assert(named(addr));
+        }
+        let calling = |addr: &NameAddr<'_>| {
+            addr.params().get("party").is_none_or(|party| party.eq_ignore_ascii_case("calling"))
+        };
+        let remote = invite.headers(Header::RemotePartyId).filter_map(NameAddr::parse).find(calling);
+        if let Some(addr) = remote {
+            let hides =
+                addr.params().get("privacy").is_some_and(|privacy| !privacy.eq_ignore_ascii_case("off"));
+            if hides {
+                self.privacy.add(Privacy::ID);
+            }
+            if self.asserted.is_none() {
+                self.assert(named(addr));
+            }
+        }
+        if self.asserted.is_none()
+            && let Some(addr) = invite.header(Header::PPreferredIdentity).and_then(NameAddr::parse)
+        {
+            self.assert(named(addr));
+        }
+    }
+
+    fn assert(&mut self, named: Named) {
+        match &mut self.asserted {
+            Some(first) => first.name = first.name.take().or(named.name),
+            None if !named.number.is_empty() => self.asserted = Some(named),
+            None => {}
+        }
+    }
+
+    fn read_signed(&mut self, invite: &Message) {
+        let mut room = MAX_SIGNED;
+        for value in invite.headers(Header::Identity) {
+            if let Some(rest) = room.checked_sub(value.len()) {
+                room = rest;
+                self.signed.push(value.to_owned());
+            }
+        }
+        let date = invite.header(Header::Date).filter(|date| date.len() <= LONGEST_DATE);
+        self.date = date.filter(|_| !self.signed.is_empty()).map(str::to_owned);
+    }
+}
+
+/// The index of a History-Info value: numbers with dots between (RFC 7044 §5.1).
+pub(crate) fn index_of<'a>(entry: &NameAddr<'a>) -> Option<&'a str> {
+    let index = entry.params().get("index")?;
+    let sound = index.len() <= 64
+        && index.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()));
+    sound.then_some(index)
+}
+
+fn entries(invite: &Message, name: Header, sound: impl Fn(&NameAddr<'_>) -> bool) -> Vec<String> {
+    invite
+        .headers(name)
+        .filter(|value| {
+            value.len() <= LONGEST_ENTRY && NameAddr::parse(value).is_some_and(|addr| sound(&addr))
+        })
+        .take(MAX_ENTRIES)
+        .map(str::to_owned)
+        .collect()
+}
+
+fn named(addr: NameAddr<'_>) -> Named {
+    let number = addr.uri().user_unescaped().unwrap_or_default();
+    let name = addr.display().map(|name| name.chars().take(LONGEST_NAME).collect());
+    Named { number: number.chars().take(LONGEST_NAME).collect(), name }
+}
+
+/// RFC 3323 §4.1.1.3, and what is written where that is not known.
+fn is_anonymous(from: NameAddr<'_>) -> bool {
+    let uri = from.uri();
+    uri.host().to_string().to_ascii_lowercase().ends_with("anonymous.invalid")
+        || uri.user().is_some_and(|user| user.eq_ignore_ascii_case("anonymous"))
+}
+
+/// A number that means the same everywhere, without what only makes it readable (RFC 3966 §5.1.4).
+fn global_number(addr: NameAddr<'_>) -> Option<String> {
+    let digits: String = addr.uri().user()?.chars().filter(|c| !"-.()".contains(*c)).take(32).collect();
+    let sound = digits
+        .strip_prefix('+')
+        .is_some_and(|rest| !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_digit()));
+    sound.then_some(digits)
+}
