@@ -84,6 +84,7 @@ struct FileLimits {
     auth_failures: Option<u32>,
     auth_window: Option<u64>,
     auth_block: Option<u64>,
+    session_timer: Option<u32>,
 }
 
 /// Everything decided.
@@ -138,7 +139,7 @@ impl Options {
         let sip: Vec<Listen> = sip.into_iter().map(|SipAddress(listen)| listen).collect();
         let bind = sip[0].bind.ip();
         let mut limits = Limits::default();
-        file.limits.apply(&mut limits);
+        file.limits.apply(&mut limits)?;
         let media_quarantine = file.limits.media_quarantine.map_or(QUARANTINE, Duration::from_secs);
         let (door, guard) = (file.limits.door(), file.limits.guard());
         Ok(Options {
@@ -162,7 +163,7 @@ impl Options {
 }
 
 impl FileLimits {
-    fn apply(&self, limits: &mut Limits) {
+    fn apply(&self, limits: &mut Limits) -> Result<(), OptionsError> {
         let unless_zero = |seconds: u64| (seconds != 0).then(|| Duration::from_secs(seconds));
         if let Some(setup) = self.setup {
             limits.setup = Duration::from_secs(setup.max(1));
@@ -173,6 +174,15 @@ impl FileLimits {
         limits.duration = self.duration.map_or(limits.duration, unless_zero);
         limits.media_timeout = self.media_timeout.map_or(limits.media_timeout, unless_zero);
         limits.hold_timeout = self.hold_timeout.map_or(limits.hold_timeout, unless_zero);
+        limits.session_timer = self.session_timer.unwrap_or(limits.session_timer);
+        if !matches!(limits.session_timer, 0 | 90..=86_400) {
+            return Err(OptionsError {
+                option: "limits.session_timer".to_owned(),
+                why: format!("{} is neither 0 nor between 90 and 86400", limits.session_timer),
+                fix: "Give 0 to ask for no refresh, else 90 to 86400 seconds (RFC 4028)".to_owned(),
+            });
+        }
+        Ok(())
     }
 
     fn door(&self) -> DoorLimits {
@@ -400,6 +410,17 @@ mod tests {
         assert_eq!(options.door.lag, None);
         let options = settle(ServeArgs::default(), "[limits]\nauth_failures = 3\nauth_block = 60").unwrap();
         assert_eq!((options.guard.failures, options.guard.block), (3, Duration::from_secs(60)));
+    }
+
+    #[test]
+    fn a_session_timer_is_off_or_as_long_as_the_rfc_asks() {
+        for seconds in [0, 90, 1800, 86_400] {
+            let options =
+                settle(ServeArgs::default(), &format!("[limits]\nsession_timer = {seconds}")).unwrap();
+            assert_eq!(options.limits.session_timer, seconds);
+        }
+        let error = settle(ServeArgs::default(), "[limits]\nsession_timer = 60").unwrap_err().to_string();
+        assert!(error.contains("session_timer") && error.contains("90"), "{error}");
     }
 
     #[test]

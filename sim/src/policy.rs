@@ -34,6 +34,8 @@ pub enum Behaviour {
     Silent,
     /// Says 100 and nothing more.
     Stuck,
+    /// Several branches, each with its own tag, as behind a proxy that forks. None of them may refuse.
+    Fork(Vec<Behaviour>),
     /// Rings until it is taken back; after three minutes it is tired of it.
     RingForever,
 }

@@ -9,12 +9,17 @@ mod changing;
 mod client;
 mod media;
 mod registering;
+mod reliable;
 mod ringing;
 mod server;
+mod session;
+mod updating;
 
 pub use auth::Registered;
 pub use call::{Stage, UaCall};
 pub use calling::Line;
+pub use reliable::Rel;
+pub use session::SessionWish;
 
 use crate::policy::{Behaviour, Policy};
 use bytes::Bytes;
@@ -26,7 +31,7 @@ use server::Answered;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use tandem_sip_dialog::digest::DigestClient;
-use tandem_sip_msg::{Message, Transport, escape_user};
+use tandem_sip_msg::{Header, Message, Transport, escape_user};
 use tandem_time::Time;
 
 /// A datagram on its way.
@@ -94,6 +99,15 @@ pub struct Ua {
     pub refuses_changes: Option<u16>,
     /// It acknowledges no answer.
     pub never_acks: bool,
+    /// Reliable provisional responses.
+    pub rel: Rel,
+    /// It takes UPDATE.
+    pub knows_update: bool,
+    /// Session timers; `None`: it knows nothing of them.
+    pub session: Option<SessionWish>,
+    /// When an INVITE is forked here, more than one branch may answer.
+    pub forks_answer_twice: bool,
+    breaches: Vec<String>,
     digest: Option<DigestClient>,
     registration: Option<u16>,
     registering: Option<Registering>,
@@ -138,6 +152,11 @@ impl Ua {
             min_expires: 0,
             refuses_changes: None,
             never_acks: false,
+            rel: Rel::Unknown,
+            knows_update: false,
+            session: None,
+            forks_answer_twice: false,
+            breaches: Vec::new(),
             digest: None,
             registration: None,
             registering: None,
@@ -231,11 +250,16 @@ impl Ua {
 
     /// Where it wants requests.
     fn contact(&self) -> String {
+        self.contact_with("")
+    }
+
+    /// The same with further parameters of the URI.
+    fn contact_with(&self, params: &str) -> String {
         let transport = match self.transport {
             Transport::Udp => String::new(),
             other => format!(";transport={}", other.param_name()),
         };
-        format!("<sip:{}@{}{transport}>", escape_user(&self.user), self.shown)
+        format!("<sip:{}@{}{transport}{params}>", escape_user(&self.user), self.shown)
     }
 
     /// A connection to the server is gone. Who is registered over it registers anew (RFC 5626 §4.2).
@@ -243,6 +267,15 @@ impl Ua {
         if self.transport.is_reliable() && !self.is_off {
             self.register_again(now);
         }
+    }
+
+    /// What the other side did against the rules.
+    pub fn breaches(&self) -> &[String] {
+        &self.breaches
+    }
+
+    fn complain(&mut self, of: &str) {
+        self.breaches.push(format!("{}: {of}", self.name));
     }
 
     /// What it calls itself.
@@ -264,4 +297,9 @@ impl Ua {
             call.call_id == message.call_id() && own_tag.is_none_or(|tag| tag == call.local_tag)
         })
     }
+}
+
+/// Whether a list header has this token.
+fn names(message: &Message, header: Header, token: &str) -> bool {
+    message.headers(header).any(|value| value.trim().eq_ignore_ascii_case(token))
 }

@@ -36,10 +36,13 @@ pub struct Limits {
     pub hold_timeout: Option<Duration>,
     /// How long a trunk may leave our INVITE without any response.
     pub silence: Duration,
+    /// How long the session with a device of an extension may go on without a refresh, seconds; 0: as long as it likes (RFC 4028).
+    /// Trunks have their own.
+    pub session_timer: u32,
 }
 
 impl Default for Limits {
-    /// 3 minutes, 4 hours, 60 s, 300 s, 8 s.
+    /// 3 minutes, 4 hours, 60 s, 300 s, 8 s, 30 minutes.
     fn default() -> Limits {
         Limits {
             setup: Duration::from_secs(180),
@@ -47,6 +50,7 @@ impl Default for Limits {
             media_timeout: Some(Duration::from_secs(60)),
             hold_timeout: Some(Duration::from_secs(300)),
             silence: Duration::from_secs(8),
+            session_timer: 1800,
         }
     }
 }

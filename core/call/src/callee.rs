@@ -1,7 +1,7 @@
 //! The called side as planned: rounds of attempts, and how each is addressed.
 
 use crate::presentation;
-use crate::{Caller, Exchange, Target, Way};
+use crate::{Caller, Exchange, Limits, Target, Way};
 use std::borrow::Cow;
 use std::sync::Arc;
 use tandem_model::{Extension, Trunk};
@@ -50,6 +50,7 @@ pub(crate) fn dial(
     way: &Way,
     caller: &Caller,
     max_forwards: u8,
+    limits: &Limits,
     exchange: &dyn Exchange,
 ) -> Dial {
     let flow = way.flows[0];
@@ -68,6 +69,10 @@ pub(crate) fn dial(
         Round::Extension(_) => (way.routes.clone(), None, true),
         Round::Trunk(step) => (route_set(&step.trunk, way), login_of(&step.trunk), way.contact.is_some()),
     };
+    let session_timer = match round {
+        Round::Extension(_) => limits.session_timer,
+        Round::Trunk(step) => step.trunk.session_timer,
+    };
     Dial {
         from: presentation.from,
         to: format!("<{uri}>"),
@@ -79,6 +84,7 @@ pub(crate) fn dial(
         login,
         flows: way.flows.clone(),
         symmetric,
+        session_timer,
         uri,
     }
 }

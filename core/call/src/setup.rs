@@ -155,7 +155,7 @@ impl Call {
                 );
             }
         };
-        let dial = dial(round, way, &self.caller.who, self.max_forwards, ctx.exchange);
+        let dial = dial(round, way, &self.caller.who, self.max_forwards, &self.limits, ctx.exchange);
         let dial = tandem_sip_dialog::Dial { body, ..dial };
         let leg = Leg::dial(self.owner(self.outs.len() + 1), dial, &mut ctx.sip);
         let patience = match round {

@@ -106,7 +106,7 @@ impl Call {
                 };
                 self.finish(by, cause, &reasons, ctx);
             }
-            LegEvent::ChangeAsked { body } => self.change_asked(who, body, ctx),
+            LegEvent::ChangeAsked { body, .. } => self.change_asked(who, body, ctx),
             LegEvent::Changed { body } => self.changed(who, body, ctx),
             LegEvent::ChangeRefused { code, phrase } => self.change_refused(who, code, &phrase, ctx),
             LegEvent::ChangeAcked { body } => self.change_acked(who, body, ctx),

@@ -3,7 +3,7 @@
 use crate::Engine;
 use crate::engine::{sip, split};
 use crate::refuse::Refusal;
-use tandem_sip_dialog::{ALLOW, Leg};
+use tandem_sip_dialog::{ALLOW, Leg, MIN_SE, SUPPORTED, is_session_too_brief, unsupported};
 use tandem_sip_msg::{Flow, Header, Message, Method, Scheme};
 use tandem_sip_txn::ServerKey;
 use tandem_time::Time;
@@ -46,7 +46,9 @@ impl Engine {
             true => Refusal::new(503, "Going down").with(Header::RetryAfter, "60"),
             false => Refusal::new(200, "OK").with(Header::Accept, SDP),
         };
-        self.answer(key, message, flow, &answer.with(Header::Allow, format!("{ALLOW}, REGISTER")));
+        let answer =
+            answer.with(Header::Allow, format!("{ALLOW}, REGISTER")).with(Header::Supported, SUPPORTED);
+        self.answer(key, message, flow, &answer);
     }
 }
 
@@ -59,10 +61,12 @@ fn acceptable(message: &Message) -> Result<(), Refusal> {
     if !matches!(scheme, Some(Scheme::Sip | Scheme::Sips | Scheme::Tel)) {
         return Err(Refusal::new(416, "Unsupported URI Scheme"));
     }
-    let required: Vec<&str> =
-        message.headers(Header::Require).chain(message.headers(Header::ProxyRequire)).collect();
-    if !required.is_empty() {
-        return Err(Refusal::new(420, "Bad Extension").with(Header::Unsupported, required.join(", ")));
+    // We stand in for no proxy that somebody else could demand something of.
+    let of_proxies: Vec<&str> = message.headers(Header::ProxyRequire).collect();
+    if let Some(unknown) =
+        unsupported(message).or_else(|| (!of_proxies.is_empty()).then(|| of_proxies.join(", ")))
+    {
+        return Err(Refusal::new(420, "Bad Extension").with(Header::Unsupported, unknown));
     }
     match message.method() {
         Method::Invite => acceptable_invite(message),
@@ -76,6 +80,10 @@ fn acceptable(message: &Message) -> Result<(), Refusal> {
 fn acceptable_invite(message: &Message) -> Result<(), Refusal> {
     if message.max_forwards() == Some(0) {
         return Err(Refusal::new(483, "Too Many Hops"));
+    }
+    if is_session_too_brief(message) {
+        let refusal = Refusal::new(422, "Session Interval Too Small");
+        return Err(refusal.with(Header::MinSe, MIN_SE.to_string()));
     }
     let encoded = message
         .header(Header::ContentEncoding)

@@ -233,6 +233,10 @@ pub struct Trunk {
     /// So many answers in a row make it reachable again.
     #[serde(default = "ping_ok")]
     pub ping_ok: u32,
+    /// A call ends unless its session is refreshed within so many seconds, 90 to 86,400 (RFC 4028); 0: we ask for no refresh, and
+    /// serve a trunk that does.
+    #[serde(default = "session_timer")]
+    pub session_timer: u32,
     /// Codecs offered to and accepted from this trunk, best first.
     #[serde(default = "Codec::defaults")]
     pub codecs: Vec<Codec>,
@@ -274,6 +278,9 @@ fn ping_fail() -> u32 {
 }
 fn ping_ok() -> u32 {
     2
+}
+fn session_timer() -> u32 {
+    1800
 }
 
 impl Trunk {

@@ -4,26 +4,36 @@
 //! what the peer did as [`LegEvent`]s.
 
 mod change;
+mod early;
 mod ending;
+mod features;
 mod incoming;
 mod outgoing;
+mod reliable;
+mod session_timer;
+mod unacked;
+mod update;
 
+pub use features::{ALLOW, SUPPORTED, unsupported};
 pub use outgoing::Dial;
+pub use session_timer::{MIN_SE, is_session_too_brief};
 
 use crate::digest::DigestClient;
 use crate::{Dialog, Sip};
 use bytes::Bytes;
 use change::Change;
+use early::{Early, Prack};
+use features::Peer;
 use outgoing::Calling;
 use rand::Rng;
+use reliable::Reliable;
+use session_timer::SessionTimer;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
-use tandem_sip_txn::{ClientKey, Failure, Owner, ServerKey, Transactions};
+use tandem_sip_txn::{ClientKey, Failure, Owner, ServerKey};
 use tandem_time::Time;
-
-/// Methods that a leg takes, for Allow.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS";
+use unacked::{SentAck, Unacked};
 
 /// What we call ourselves in User-Agent and Server.
 pub const PRODUCT: &str = "Tandem";
@@ -33,7 +43,7 @@ const T1: Duration = Duration::from_millis(500);
 const T2: Duration = Duration::from_secs(4);
 /// 64*T1: how long a 2xx is repeated while no ACK comes (RFC 3261 §13.3.1.4).
 const UNACKED: Duration = Duration::from_secs(32);
-/// Forked answers remembered, each with the ACK that it is to get again.
+/// Branches of an INVITE of ours that are told apart: early dialogs, and answers with the ACK that each is to get again.
 const MAX_FORKS: usize = 8;
 
 /// How an attempt failed, or why a leg was refused.
@@ -81,6 +91,8 @@ pub enum LegEvent {
     ChangeAsked {
         /// Its offer; `None` asks for ours.
         body: Option<Bytes>,
+        /// What it came in: INVITE, UPDATE, or PRACK. Only an INVITE may wait for somebody to decide.
+        by: Method,
     },
     /// The peer took its change back; it has been answered.
     ChangeCancelled,
@@ -100,6 +112,13 @@ pub enum LegEvent {
         code: u16,
         /// Reason phrase.
         phrase: String,
+    },
+    /// The session has to be refreshed by saying once more what we said last: [`Leg::refresh`] is due.
+    RefreshDue,
+    /// Our refresh was answered.
+    Refreshed {
+        /// The peer's SDP, which it may have changed.
+        body: Option<Bytes>,
     },
     /// The peer hung up, or the dialog broke. The leg is over.
     Ended {
@@ -121,6 +140,8 @@ enum State {
     /// The peer's INVITE has no final response yet.
     Incoming {
         invite: ServerKey,
+        /// The call has answered it; the 2xx waits for a PRACK.
+        answer: Option<Bytes>,
     },
     /// Our 2xx is repeated until the ACK comes.
     Accepted(Unacked),
@@ -132,52 +153,11 @@ enum State {
     Gone,
 }
 
-/// A 2xx to an INVITE that is repeated until it is acknowledged.
-struct Unacked {
-    invite: ServerKey,
-    cseq: u32,
-    ok: Bytes,
-    resend: Time,
-    interval: Duration,
-    until: Time,
-    /// Hang up as soon as it is acknowledged (RFC 3261 §15).
-    then_bye: Option<Vec<String>>,
-}
-
-impl Unacked {
-    fn new(invite: ServerKey, cseq: u32, ok: Bytes, now: Time) -> Unacked {
-        Unacked { invite, cseq, ok, resend: now + T1, interval: T1, until: now + UNACKED, then_bye: None }
-    }
-
-    /// It went out now, and not before.
-    fn sent(&mut self, now: Time) {
-        (self.resend, self.until) = (now + self.interval, now + UNACKED);
-    }
-
-    /// Repeats the 2xx if it is time; `false` when it has been repeated for long enough.
-    fn tick(&mut self, txn: &mut Transactions, now: Time) -> bool {
-        if now >= self.until {
-            return false;
-        }
-        if now >= self.resend {
-            txn.respond(self.invite, 200, self.ok.clone(), now);
-            self.interval = (self.interval * 2).min(T2);
-            self.resend = now + self.interval;
-        }
-        true
-    }
-
-    fn due(&self) -> Time {
-        self.resend.min(self.until)
-    }
-}
-
-/// An ACK that is sent again for each repeated 2xx.
-struct SentAck {
-    to_tag: String,
-    cseq: u32,
-    bytes: Bytes,
-    flow: Flow,
+/// The dialog that a request of the peer is within: the leg's own, or a branch of our INVITE that is not answered yet.
+#[derive(Clone, Copy)]
+enum Place {
+    Own,
+    Early(usize),
 }
 
 /// A final response that nobody may see yet.
@@ -194,6 +174,17 @@ pub struct Leg {
     dialog: Dialog,
     state: State,
     change: Change,
+    /// What the peer can do.
+    peer: Peer,
+    /// We chose the Call-ID.
+    owns_call_id: bool,
+    /// CSeq number of the peer's INVITE.
+    invite_cseq: u32,
+    /// Branches of our INVITE, but for the one that answered.
+    early: Vec<Early>,
+    pracks: Vec<Prack>,
+    reliable: Reliable,
+    session: SessionTimer,
     digest: Option<DigestClient>,
     acks: Vec<SentAck>,
     /// INVITEs to addresses of the peer that were silent, given up for the next one but not yet over.
@@ -210,6 +201,13 @@ impl Leg {
             dialog,
             state,
             change: Change::None,
+            peer: Peer::default(),
+            owns_call_id: false,
+            invite_cseq: 0,
+            early: Vec::new(),
+            pracks: Vec::new(),
+            reliable: Reliable::never(),
+            session: SessionTimer::new(0),
             digest: None,
             acks: Vec::new(),
             given_up: Vec::new(),
@@ -227,30 +225,18 @@ impl Leg {
     pub fn poll_timeout(&self) -> Option<Time> {
         let first = match &self.state {
             State::Accepted(unacked) => Some(unacked.due()),
-            _ => None,
+            State::Incoming { .. } => self.reliable.due(),
+            _ => self.session_due(),
         };
-        match (first, self.change.due()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, b) => a.or(b),
-        }
+        first.into_iter().chain(self.change.due()).min()
     }
 
-    /// Repeats a 2xx, or gives up waiting for its ACK.
+    /// Repeats what was not acknowledged or gives up waiting for it; refreshes the session or ends it.
     pub fn handle_timeout(&mut self, sip: &mut Sip) {
-        if let State::Accepted(unacked) = &mut self.state
-            && !unacked.tick(sip.txn, sip.now)
-        {
-            let asked = unacked.then_bye.take();
-            self.state = State::Confirmed;
-            self.send_bye(&asked.clone().unwrap_or_default(), sip);
-            if asked.is_none() {
-                self.events.push_back(LegEvent::Ended {
-                    reasons: Vec::new(),
-                    broken: Some("our answer was never acknowledged"),
-                });
-            }
-        }
+        self.unacked_timeout(sip);
+        self.reliable_timeout(sip);
         self.change_timeout(sip);
+        self.session_timeout(sip);
     }
 
     /// Nothing of this leg is left on the wire: it may be dropped.
@@ -275,39 +261,36 @@ impl Leg {
 
     /// A request within a dialog whose tag names this leg. The leg answers it, or asks the call through an event.
     pub fn on_request(&mut self, key: ServerKey, message: &Message, flow: Flow, sip: &mut Sip) {
-        if !self.dialog.owns(message) || matches!(self.state, State::Gone) {
+        let place = self.place_of(message).filter(|_| !matches!(self.state, State::Gone));
+        let Some(place) = place else {
             return self.reply(key, message, 481, "Call/Transaction Does Not Exist", sip);
-        }
+        };
         // A CSeq below the last one is out of order (RFC 3261 §12.2.2).
-        if self.dialog.remote_cseq.is_some_and(|last| message.cseq() <= last) {
+        let remote_cseq = &mut self.dialog_at(place).remote_cseq;
+        if remote_cseq.is_some_and(|last| message.cseq() <= last) {
             return self.reply(key, message, 500, "CSeq Out Of Order", sip);
         }
-        self.dialog.remote_cseq = Some(message.cseq());
-        self.dialog.came_by(flow);
-        match message.method() {
-            Method::Bye => self.on_bye(key, message, sip),
-            Method::Invite => self.on_reinvite(key, message, flow, sip),
-            Method::Options => self.reply(key, message, 200, "OK", sip),
-            _ => self.reply(key, message, 405, "Method Not Allowed", sip),
-        }
-    }
-
-    /// An ACK within the dialog: it acknowledges the 2xx to the INVITE with its CSeq number.
-    pub fn on_ack(&mut self, message: &Message, sip: &mut Sip) {
-        if !self.dialog.owns(message) {
+        *remote_cseq = Some(message.cseq());
+        self.dialog_at(place).came_by(flow);
+        if let Some(unknown) = unsupported(message) {
+            let mut w = self.begin_reply(key, message, 420, "Bad Extension", sip);
+            w.header(Header::Unsupported, unknown);
+            sip.txn.respond(key, 420, w.finish(), sip.now);
             return;
         }
-        let body = sdp_of(message);
-        match &mut self.state {
-            State::Accepted(unacked) if unacked.cseq == message.cseq() => {
-                let bye = unacked.then_bye.take();
-                self.state = State::Confirmed;
-                match bye {
-                    Some(reasons) => self.send_bye(&reasons, sip),
-                    None => self.events.push_back(LegEvent::Acked { body }),
-                }
+        match (message.method(), place) {
+            (Method::Update, _) => self.on_update(place, key, message, flow, sip),
+            (Method::Options, _) => self.reply(key, message, 200, "OK", sip),
+            (Method::Bye, Place::Own) => self.on_bye(key, message, sip),
+            (Method::Invite, Place::Own) => self.on_reinvite(key, message, flow, sip),
+            (Method::Prack, Place::Own) => self.on_prack(key, message, sip),
+            // A branch that has not answered cannot hang up (RFC 3261 §15), and has nothing to change yet.
+            (Method::Bye, Place::Early(_)) => self.reply(key, message, 481, "Not Answered Yet", sip),
+            (Method::Invite, Place::Early(_)) => self.reply(key, message, 491, "Request Pending", sip),
+            (Method::Prack, Place::Early(_)) => {
+                self.reply(key, message, 481, "No Such Provisional Response", sip)
             }
-            _ => self.change_acked(message.cseq(), body),
+            _ => self.reply(key, message, 405, "Method Not Allowed", sip),
         }
     }
 
@@ -331,7 +314,12 @@ impl Leg {
             State::Calling(calling) if calling.invite == key => self.calling_response(message, flow, sip),
             State::Closing { bye } if *bye == key => self.bye_response(message, sip),
             _ if self.change.is_asked(key) => self.change_response(message, flow, sip),
-            _ => {}
+            _ if self.session.is_refreshed_by(key) => self.refresh_response(message, flow, sip),
+            _ => {
+                if let Some(n) = self.pracks.iter().position(|prack| prack.key == key) {
+                    self.prack_response(n, message, sip);
+                }
+            }
         }
     }
 
@@ -342,65 +330,8 @@ impl Leg {
             State::Calling(calling) if calling.invite == key => self.calling_failed(failure, sip),
             State::Closing { bye } if *bye == key => self.state = State::Gone,
             _ if self.change.is_asked(key) => self.change_failed(sip),
-            _ => {}
-        }
-    }
-
-    /// A 2xx that was acknowledged before gets the same ACK again; one from another branch of a fork is acknowledged and ended
-    /// (RFC 3261 §13.2.2.4). `false` for the first.
-    fn is_answered(&mut self, ok: &Message, flow: Flow, sip: &mut Sip) -> bool {
-        let tag = ok.to_tag().unwrap_or_default();
-        if let Some(ack) = self.acks.iter().find(|ack| ack.to_tag == tag && ack.cseq == ok.cseq()) {
-            sip.txn.send_raw(ack.bytes.clone(), ack.flow);
-            return true;
-        }
-        let another = self.dialog.remote_tag.as_deref().is_some_and(|known| known != tag);
-        if another && self.acks.len() < MAX_FORKS {
-            self.end_fork(ok, flow, sip);
-        }
-        another
-    }
-
-    fn end_fork(&mut self, ok: &Message, flow: Flow, sip: &mut Sip) {
-        let mut fork = self.dialog.clone();
-        fork.establish(ok, flow);
-        self.acks.push(send_ack(&fork, ok.cseq(), None, sip));
-        let bye = fork.request(Method::Bye).finish();
-        let key = sip.txn.request(bye, fork.flow, self.owner, sip.rng, sip.now);
-        sip.txn.disown(key);
-    }
-
-    /// Sends and remembers the ACK of our INVITE with this CSeq number.
-    fn ack(&mut self, cseq: u32, body: Option<Bytes>, sip: &mut Sip) {
-        let ack = send_ack(&self.dialog, cseq, body, sip);
-        let tag = self.dialog.remote_tag.clone();
-        self.acks.retain(|old| Some(&old.to_tag) != tag.as_ref());
-        self.acks.push(ack);
-    }
-
-    /// Gives the answer to an offer that came in a 2xx, in the ACK.
-    pub fn acknowledge(&mut self, answer: Option<Bytes>, sip: &mut Sip) {
-        if let State::Answering { cseq, .. } = self.state {
-            self.state = State::Confirmed;
-            self.ack(cseq, answer, sip);
-        } else if let Some(cseq) = self.change.take_unacknowledged() {
-            self.ack(cseq, answer, sip);
-        }
-    }
-
-    /// Lets go what was held: what it says may be known now.
-    pub fn release(&mut self, sip: &mut Sip) {
-        for Held { key, code, bytes } in self.held.drain(..) {
-            sip.txn.respond(key, code, bytes, sip.now);
-            if let State::Accepted(unacked) = &mut self.state
-                && unacked.invite == key
-            {
-                unacked.sent(sip.now);
-            }
-        }
-        if let State::Answering { cseq, offered: true } = self.state {
-            self.state = State::Confirmed;
-            self.ack(cseq, None, sip);
+            _ if self.session.is_refreshed_by(key) => self.refresh_failed(sip),
+            _ => self.pracks.retain(|prack| prack.key != key),
         }
     }
 
@@ -411,19 +342,20 @@ impl Leg {
     }
 
     fn reply_to(&self, key: ServerKey, message: &Message, code: u16, phrase: &str, sip: &Sip) -> Bytes {
-        let source = sip.txn.request_of(key).map_or(self.dialog.flow.remote, |(_, flow)| flow.remote);
-        let mut w = Writer::reply(message, source, code, phrase, Some(&self.dialog.local_tag));
+        let mut w = self.begin_reply(key, message, code, phrase, sip);
         if matches!(code, 200 | 405) {
             w.header(Header::Allow, ALLOW);
         }
+        if code == 200 {
+            w.header(Header::Supported, SUPPORTED);
+        }
         w.finish()
     }
-}
 
-fn send_ack(dialog: &Dialog, cseq: u32, body: Option<Bytes>, sip: &mut Sip) -> SentAck {
-    let bytes = finish(dialog.ack(cseq), body.as_deref());
-    let (bytes, flow) = sip.txn.send_ack(bytes, dialog.flow, sip.rng);
-    SentAck { to_tag: dialog.remote_tag.clone().unwrap_or_default(), cseq, bytes, flow }
+    fn begin_reply(&self, key: ServerKey, message: &Message, code: u16, phrase: &str, sip: &Sip) -> Writer {
+        let source = sip.txn.request_of(key).map_or(self.dialog.flow.remote, |(_, flow)| flow.remote);
+        Writer::reply(message, source, code, phrase, Some(&self.dialog.local_tag))
+    }
 }
 
 fn finish(w: Writer, sdp: Option<&[u8]>) -> Bytes {

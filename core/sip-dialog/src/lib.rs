@@ -5,7 +5,9 @@ pub mod digest;
 mod leg;
 
 pub use dialog::Dialog;
-pub use leg::{ALLOW, Dial, Leg, LegEvent, LegFailure, PRODUCT};
+pub use leg::{
+    ALLOW, Dial, Leg, LegEvent, LegFailure, MIN_SE, PRODUCT, SUPPORTED, is_session_too_brief, unsupported,
+};
 
 use rand::rngs::StdRng;
 use tandem_sip_txn::Transactions;

@@ -21,7 +21,7 @@ impl Ua {
     ) {
         let Some(n) = self.find_call(message) else { return };
         match code {
-            100..=199 if is_awaited => self.on_provisional(n, message, code, now),
+            100..=199 if is_awaited => self.on_provisional(n, message, from, code, now),
             100..=199 => {}
             200..=299 => self.on_ok(n, message, from, now),
             _ => {
@@ -35,8 +35,17 @@ impl Ua {
 
     fn on_failure(&mut self, n: usize, message: &Message, code: u16, now: Time) {
         if self.calls[n].code.is_some() {
+            if self.calls[n].refreshing {
+                return match code {
+                    422 => self.session_refused(n, message, now),
+                    _ => self.refresh_later(n, now),
+                };
+            }
             self.calls[n].change_code = Some(code);
             return;
+        }
+        if code == 422 && !self.calls[n].cancelled && self.raise_session(n, message) {
+            return self.send_invite(n, None, now);
         }
         if matches!(code, 401 | 407) && !self.calls[n].cancelled {
             let uri = self.calls[n].remote_target.clone();
@@ -55,12 +64,13 @@ impl Ua {
         call.media.stop();
     }
 
-    fn on_provisional(&mut self, n: usize, message: &Message, code: u16, now: Time) {
-        let (tone, ssrc) = (self.tone, self.rng.next_u32());
-        let call = &mut self.calls[n];
-        if call.code.is_some() {
+    fn on_provisional(&mut self, n: usize, message: &Message, from: SocketAddr, code: u16, now: Time) {
+        if self.calls[n].code.is_some() || !self.take_reliable(n, message, from, now) {
             return;
         }
+        self.hear_allow(n, message);
+        let (tone, ssrc) = (self.tone, self.rng.next_u32());
+        let call = &mut self.calls[n];
         if call.stage == Stage::Calling && code > 100 {
             call.stage = Stage::Ringing;
         }
@@ -103,16 +113,21 @@ impl Ua {
             call.code = Some(200);
             call.stage = Stage::Talking;
             call.answered_at = Some(now);
-        } else {
+        } else if !call.refreshing {
             call.change_code = Some(200);
         }
+        // What was answered reliably before stays as it is.
+        let is_news = !first || !call.reliable.answered;
         if let Ok(sdp) = Sdp::parse(message.body())
             && call.stage == Stage::Talking
+            && is_news
         {
             call.remote_sdp = Some(message.body_bytes());
             call.media.connect(&sdp, tone, ssrc, now);
         }
         // An INVITE without an offer gets one in its 2xx; the answer goes into the ACK.
+        self.hear_allow(n, message);
+        self.session_granted(n, message, now);
         let offered = if first { self.offers_late } else { self.calls[n].late_change };
         let direction = if first { Direction::SendRecv } else { self.calls[n].direction };
         let answer = offered.then(|| self.sdp(n, direction));

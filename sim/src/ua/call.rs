@@ -3,6 +3,8 @@
 use super::Ua;
 use super::calling::Line;
 use super::media::Media;
+use super::reliable::Reliable;
+use super::session::Session;
 use bytes::Bytes;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -51,6 +53,18 @@ pub struct UaCall {
     pub changes: u32,
     /// The final status of our last re-INVITE.
     pub change_code: Option<u16>,
+    /// PRACKs sent or received that acknowledged something.
+    pub pracks: u32,
+    /// The final status of our last PRACK.
+    pub prack_code: Option<u16>,
+    /// UPDATEs received and accepted.
+    pub updates: u32,
+    /// The final status of our last UPDATE.
+    pub update_code: Option<u16>,
+    /// Refreshes of the session that the peer sent.
+    pub refreshed: u32,
+    /// It hung up because nobody refreshed the session.
+    pub expired: bool,
     /// What the peer last said of its media.
     pub remote_sdp: Option<Bytes>,
     /// When it was answered.
@@ -82,6 +96,17 @@ pub struct UaCall {
     pub(super) acks: Vec<(u32, Bytes)>,
     /// Our last re-INVITE had no offer.
     pub(super) late_change: bool,
+    /// Our last re-INVITE only refreshes.
+    pub(super) refreshing: bool,
+    pub(super) reliable: Reliable,
+    pub(super) session: Option<Session>,
+    /// The least session interval that the peer was heard to bear.
+    pub(super) min_se: u32,
+    pub(super) peer_takes_update: bool,
+    /// Our UPDATE with an offer that has no answer yet.
+    pub(super) update_branch: Option<String>,
+    /// One of several branches that an INVITE was forked to.
+    pub(super) is_branch: bool,
 }
 
 /// What is due on an incoming call.
@@ -119,6 +144,12 @@ impl UaCall {
             never_acked: false,
             changes: 0,
             change_code: None,
+            pracks: 0,
+            prack_code: None,
+            updates: 0,
+            update_code: None,
+            refreshed: 0,
+            expired: false,
             remote_sdp: None,
             answered_at: None,
             call_id: String::new(),
@@ -141,6 +172,13 @@ impl UaCall {
             unacked: None,
             acks: Vec::new(),
             late_change: false,
+            refreshing: false,
+            reliable: Reliable::default(),
+            session: None,
+            min_se: 90,
+            peer_takes_update: false,
+            update_branch: None,
+            is_branch: false,
         }
     }
 
@@ -183,6 +221,7 @@ impl UaCall {
     pub(super) fn due(&self) -> Option<Time> {
         let act = self.act_at.map(|(at, _)| at);
         let resend = self.unacked.as_ref().map(|unacked| unacked.due);
-        [act, resend, self.media.next].into_iter().flatten().min()
+        let session = self.session.filter(|_| self.stage == Stage::Talking).map(|session| session.due());
+        [act, resend, session, self.reliable.due(), self.media.next].into_iter().flatten().min()
     }
 }

@@ -98,7 +98,11 @@ impl Ua {
     pub(super) fn send_invite(&mut self, n: usize, auth: Option<(Header, String)>, now: Time) {
         let body = (!self.offers_late).then(|| self.sdp(n, Direction::SendRecv));
         let (mut w, branch) = self.in_dialog(n, "INVITE", true);
-        w.header(Header::Allow, "INVITE, ACK, CANCEL, BYE, OPTIONS");
+        self.say_what_it_knows(&mut w);
+        if self.rel == super::Rel::Required {
+            w.header(Header::Require, "100rel");
+        }
+        self.ask_session(n, &mut w);
         if let Some((name, value)) = auth {
             w.header(name, value);
         }
@@ -190,11 +194,9 @@ impl Ua {
         self.calls[n].change_code = None;
         self.calls[n].late_change = late;
         self.calls[n].direction = direction;
+        self.calls[n].refreshing = false;
         let body = (!late).then(|| self.sdp(n, direction));
-        let (w, branch) = self.in_dialog(n, "INVITE", true);
-        self.calls[n].invite_branch = branch.clone();
-        let peer = self.calls[n].peer;
-        self.request(branch, "INVITE", peer, finish(w, body.as_deref()), now);
+        self.reinvite(n, body.as_deref(), now);
     }
 
     /// Sends a request without a body within a call's dialog, such as one with a method that nobody takes.

@@ -1,6 +1,7 @@
 //! Calls that it gets: ringing, answering, refusing, each as its policy says.
 
 use super::call::{Act, Stage, UaCall, Unacked};
+use super::server::Reply;
 use super::{CallRef, Ua};
 use crate::policy::Behaviour;
 use rand::Rng;
@@ -33,10 +34,33 @@ impl Ua {
             // Not even a retransmission is answered: it stays in `answered` with nothing.
             return;
         }
-        let n = self.take_call(&message, called, from);
+        if let Some(least) = self.too_brief(&message) {
+            let headers = [(Header::MinSe, least.to_string())];
+            return drop(self.reply_with(
+                &message,
+                from,
+                None,
+                Reply { headers: &headers, ..Reply::of(422) },
+            ));
+        }
         self.reply(&message, from, 100, "Trying", None, None);
+        let is_branch = matches!(behaviour, Behaviour::Fork(_));
+        let branches = match behaviour {
+            Behaviour::Fork(branches) => branches,
+            one => vec![one],
+        };
+        for behaviour in branches {
+            let n = self.take_call(&message, called.clone(), from);
+            self.calls[n].is_branch = is_branch;
+            self.treat(n, behaviour, from, now);
+        }
+    }
+
+    fn treat(&mut self, n: usize, behaviour: Behaviour, from: SocketAddr, now: Time) {
         let (tone, ssrc) = (self.tone, self.rng.next_u32());
-        if let Ok(offer) = Sdp::parse(message.body()) {
+        if let Some(message) = self.calls[n].invite.clone()
+            && let Ok(offer) = Sdp::parse(message.body())
+        {
             self.calls[n].remote_sdp = Some(message.body_bytes());
             self.calls[n].media.connect(&offer, tone, ssrc, now);
             self.calls[n].media.next = None;
@@ -56,7 +80,21 @@ impl Ua {
             }
             Behaviour::Refuse { code, phrase, reason } => self.refuse(n, code, phrase, reason, now),
             Behaviour::Stuck => self.calls[n].act_at = Some((now + TIRED, Act::Refuse(480))),
-            Behaviour::Silent => {}
+            Behaviour::Silent | Behaviour::Fork(_) => {}
+        }
+    }
+
+    /// One of several branches goes on: the others are taken back, as a proxy does it, and nobody hears of them.
+    pub(super) fn give_up_other_branches(&mut self, n: usize) {
+        let call_id = self.calls[n].call_id.clone();
+        for (m, call) in self.calls.iter_mut().enumerate() {
+            let rings = matches!(call.stage, Stage::Calling | Stage::Ringing);
+            if m != n && call.is_branch && rings && call.call_id == call_id {
+                call.stage = Stage::Over;
+                call.act_at = None;
+                call.reliable.unpracked = None;
+                call.media.stop();
+            }
         }
     }
 
@@ -77,19 +115,33 @@ impl Ua {
             ..UaCall::new(self, from)
         };
         self.calls.push(call);
-        self.calls.len() - 1
+        let n = self.calls.len() - 1;
+        self.hear_allow(n, message);
+        n
     }
 
     fn ring(&mut self, n: usize, from: SocketAddr, early: bool, now: Time) {
         self.calls[n].stage = Stage::Ringing;
         let Some(invite) = self.calls[n].invite.clone() else { return };
+        let reliably = self.rings_reliably(&invite);
         if early {
             let sdp = self.sdp(n, Direction::SendRecv);
             self.calls[n].media.next = (!self.is_mute).then_some(now);
+            if reliably {
+                return self.ring_reliably(n, 183, Some(&sdp), now);
+            }
             self.reply(&invite, from, 183, "Session Progress", Some(n), Some(&sdp));
+        } else if reliably {
+            self.ring_reliably(n, 180, None, now);
         } else {
             self.reply(&invite, from, 180, "Ringing", Some(n), None);
         }
+    }
+
+    /// A call that rings here rings on with early media.
+    pub fn play_early(&mut self, call: CallRef, now: Time) {
+        let from = self.calls[call.0].peer;
+        self.ring(call.0, from, true, now);
     }
 
     pub(super) fn refuse(&mut self, n: usize, code: u16, phrase: &str, reason: Option<&str>, now: Time) {
@@ -102,6 +154,7 @@ impl Ua {
         self.calls[n].stage = Stage::Over;
         self.calls[n].code = Some(code);
         self.calls[n].act_at = None;
+        self.calls[n].reliable.unpracked = None;
         self.calls[n].media.stop();
         let bytes = w.finish();
         // RFC 3261 §17.2.1: repeated until it is acknowledged.
@@ -115,12 +168,24 @@ impl Ua {
         self.answer(&invite, peer, bytes);
     }
 
-    fn pick_up(&mut self, n: usize, talks: bool, now: Time) {
+    pub(super) fn pick_up(&mut self, n: usize, talks: bool, now: Time) {
         let talks = talks && !self.is_mute;
+        // RFC 3262 §3.
+        if self.calls[n].reliable.holds() {
+            self.calls[n].reliable.pick_up = Some(talks);
+            return;
+        }
         let Some(invite) = self.calls[n].invite.clone() else { return };
-        let sdp = self.sdp(n, Direction::SendRecv);
+        if !self.forks_answer_twice {
+            self.give_up_other_branches(n);
+        }
+        let direction = self.calls[n].direction;
+        let sdp = (!self.calls[n].reliable.answered).then(|| self.sdp(n, direction));
         let peer = self.calls[n].peer;
-        let bytes = self.reply(&invite, peer, 200, "OK", Some(n), Some(&sdp));
+        let headers = self.grant_session(n, &invite, now);
+        let reply = Reply { sdp: sdp.as_deref(), headers: &headers, ..Reply::of(200) };
+        let bytes = self.reply_with(&invite, peer, Some(n), reply);
+        self.calls[n].reliable.unpracked = None;
         let call = &mut self.calls[n];
         call.stage = Stage::Talking;
         call.code = Some(200);
@@ -149,6 +214,8 @@ impl Ua {
                 Act::Refuse(code) => self.refuse(n, code, standard_reason(code), None, now),
             }
         }
+        self.reliable_timeout(n, now);
+        self.session_timeout(n, now);
         while let Some(packet) = self.calls[n].media.packet(now) {
             self.outputs.push_back(packet);
         }

@@ -1,7 +1,7 @@
 //! Requests that it gets.
 
 use super::Ua;
-use super::call::Stage;
+use super::call::{Stage, UaCall};
 use super::client::finish;
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -11,6 +11,20 @@ use tandem_time::Time;
 /// What a request was answered with, for its retransmissions.
 pub(super) struct Answered {
     bytes: Option<Bytes>,
+}
+
+/// A response to be.
+pub(super) struct Reply<'a> {
+    pub(super) code: u16,
+    pub(super) phrase: &'a str,
+    pub(super) sdp: Option<&'a [u8]>,
+    pub(super) headers: &'a [(Header, String)],
+}
+
+impl Reply<'_> {
+    pub(super) fn of(code: u16) -> Reply<'static> {
+        Reply { code, phrase: standard_reason(code), sdp: None, headers: &[] }
+    }
 }
 
 impl Ua {
@@ -33,6 +47,8 @@ impl Ua {
             Method::Ack => self.on_ack(&message, now),
             Method::Cancel => self.on_cancel(&message, from, now),
             Method::Bye => self.on_bye(&message, from),
+            Method::Prack => self.on_prack(&message, from, now),
+            Method::Update => self.on_update(&message, from, now),
             Method::Options => {
                 let code = self.options_code;
                 self.reply(&message, from, code, standard_reason(code), None, None);
@@ -43,16 +59,15 @@ impl Ua {
 
     fn on_cancel(&mut self, message: &Message, from: SocketAddr, now: Time) {
         self.reply(message, from, 200, "OK", None, None);
-        let Some(n) =
-            self.calls.iter().rposition(|call| call.call_id == message.call_id() && !call.is_outgoing)
-        else {
-            return;
+        let rings = |call: &UaCall| {
+            let alive = matches!(call.stage, Stage::Calling | Stage::Ringing);
+            call.call_id == message.call_id() && !call.is_outgoing && alive
         };
-        if matches!(self.calls[n].stage, Stage::Calling | Stage::Ringing) {
-            self.calls[n].cancelled = true;
-            self.calls[n].reasons = message.headers(Header::Reason).map(str::to_owned).collect();
-            self.refuse(n, 487, "Request Terminated", None, now);
-        }
+        let Some(n) = self.calls.iter().rposition(rings) else { return };
+        self.calls[n].cancelled = true;
+        self.calls[n].reasons = message.headers(Header::Reason).map(str::to_owned).collect();
+        self.give_up_other_branches(n);
+        self.refuse(n, 487, "Request Terminated", None, now);
     }
 
     fn on_bye(&mut self, message: &Message, from: SocketAddr) {
@@ -78,10 +93,29 @@ impl Ua {
         n: Option<usize>,
         sdp: Option<&[u8]>,
     ) -> Bytes {
+        self.reply_with(message, to, n, Reply { code, phrase, sdp, headers: &[] })
+    }
+
+    pub(super) fn reply_with(
+        &mut self,
+        message: &Message,
+        to: SocketAddr,
+        n: Option<usize>,
+        reply: Reply<'_>,
+    ) -> Bytes {
+        let Reply { code, phrase, sdp, headers } = reply;
         let tag = n.map_or("ua", |n| &self.calls[n].local_tag);
         let mut w = Writer::reply(message, to, code, phrase, (code > 100).then_some(tag));
-        if n.is_some() {
-            w.header(Header::Contact, self.contact());
+        if let Some(n) = n {
+            let call = &self.calls[n];
+            let line = if call.is_branch { format!(";line={}", call.local_tag) } else { String::new() };
+            w.header(Header::Contact, self.contact_with(&line));
+            if (101..300).contains(&code) {
+                self.say_what_it_knows(&mut w);
+            }
+        }
+        for (name, value) in headers {
+            w.header(*name, value);
         }
         w.header(Header::Server, self.product());
         let bytes = finish(w, sdp);

@@ -82,6 +82,15 @@ fn timers(trunk: &Trunk, findings: &mut Findings) {
             "give 0 to send no OPTIONS, else 5 to 3600 seconds",
         );
     }
+    if !matches!(trunk.session_timer, 0 | 90..=86_400) {
+        let message = format!("{} is neither 0 nor between 90 and 86400", trunk.session_timer);
+        findings.invalid(
+            "session_timer",
+            "OUT_OF_RANGE",
+            message,
+            "give 0 to ask for no refresh, else 90 to 86400 seconds (RFC 4028)",
+        );
+    }
 }
 
 fn networks(networks: &[IpNet], findings: &mut Findings) {

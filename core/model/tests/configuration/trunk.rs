@@ -189,6 +189,16 @@ fn timers_have_bounds() {
 }
 
 #[test]
+fn a_session_is_refreshed_within_90_seconds_to_a_day_or_never() {
+    for value in [0, 90, 1800, 86_400] {
+        accepts_with(json!({ "session_timer": value }));
+    }
+    for value in [1, 89, 86_401] {
+        refuses_with(json!({ "session_timer": value }), "session_timer", "OUT_OF_RANGE", "90 to 86400");
+    }
+}
+
+#[test]
 fn retries_start_at_5_seconds_and_only_grow() {
     refuses_with(json!({ "retry_base": 4 }), "retry_base", "OUT_OF_RANGE", "5 to 3600");
     refuses_with(json!({ "retry_base": 3601, "retry_max": 4000 }), "retry_base", "OUT_OF_RANGE", "5 to 3600");

@@ -24,6 +24,12 @@ impl Leg {
         }
     }
 
+    /// Hangs up because of what we concluded ourselves.
+    pub(super) fn break_off(&mut self, why: &'static str, sip: &mut Sip) {
+        self.send_bye(&[], sip);
+        self.events.push_back(LegEvent::Ended { reasons: Vec::new(), broken: Some(why) });
+    }
+
     pub(super) fn send_bye(&mut self, reasons: &[String], sip: &mut Sip) {
         self.drop_change(sip);
         self.bye(reasons, None, sip);
@@ -44,15 +50,10 @@ impl Leg {
     pub(super) fn bye_response(&mut self, message: &Message, sip: &mut Sip) {
         match message.code().unwrap_or(500) {
             100..=199 => {}
-            401 | 407 => {
-                let uri = self.dialog.remote_target.clone();
-                let answer =
-                    self.digest.as_mut().and_then(|digest| digest.answer(message, "BYE", &uri, sip.rng).ok());
-                match answer {
-                    Some(credentials) => self.bye(&[], Some(credentials), sip),
-                    None => self.state = State::Gone,
-                }
-            }
+            401 | 407 => match self.answer_to(message, Method::Bye, None, sip) {
+                Some(credentials) => self.bye(&[], Some(credentials), sip),
+                None => self.state = State::Gone,
+            },
             _ => self.state = State::Gone,
         }
     }
@@ -67,8 +68,8 @@ impl Leg {
         self.held.push(Held { key, code: 200, bytes });
         match std::mem::replace(&mut self.state, State::Gone) {
             // Before the answer it means what CANCEL means.
-            State::Incoming { invite } => {
-                self.state = State::Incoming { invite };
+            state @ State::Incoming { .. } => {
+                self.state = state;
                 self.refuse(487, standard_reason(487), &[], sip);
                 self.events.push_back(LegEvent::Cancelled { reasons: reasons_of(message) });
             }
@@ -80,8 +81,9 @@ impl Leg {
         }
     }
 
-    /// A change under way ends with the leg.
-    fn drop_change(&mut self, sip: &mut Sip) {
+    /// A change under way ends with the leg, and so does a refresh.
+    pub(super) fn drop_change(&mut self, sip: &mut Sip) {
+        self.drop_refresh(sip);
         match std::mem::replace(&mut self.change, Change::None) {
             Change::Asked { key, .. } => sip.txn.disown(key),
             Change::Asking { key, .. } => {

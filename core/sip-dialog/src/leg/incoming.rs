@@ -1,9 +1,14 @@
-//! The called side: ringing, the answer repeated until it is acknowledged, refusal, cancellation (RFC 3261 §13.3, §9.2).
+//! The called side: the answer repeated until it is acknowledged, refusal, cancellation (RFC 3261 §13.3, §9.2).
 
-use super::{ALLOW, Held, Leg, LegEvent, PRODUCT, State, Unacked, finish, new_tag, reasons_of, sdp_of};
+use super::reliable::Reliable;
+use super::session_timer::is_session_too_brief;
+use super::{
+    ALLOW, Held, Leg, LegEvent, PRODUCT, SUPPORTED, State, Unacked, finish, new_tag, reasons_of, sdp_of,
+};
 use crate::{Dialog, Sip};
 use bytes::Bytes;
-use tandem_sip_msg::{Flow, Header, Message, Writer, standard_reason};
+use std::net::SocketAddr;
+use tandem_sip_msg::{Flow, Header, Message, Method, Writer, standard_reason};
 use tandem_sip_txn::{Owner, ServerKey};
 
 impl Leg {
@@ -24,31 +29,29 @@ impl Leg {
         let source = sip.txn.request_of(invite).map_or(flow.remote, |(_, came_by)| came_by.remote);
         let trying = Writer::reply(message, source, 100, "Trying", None).finish();
         sip.txn.respond(invite, 100, trying, sip.now);
-        (Leg::new(owner, dialog, State::Incoming { invite }), sdp_of(message))
+        let mut leg = Leg::new(owner, dialog, State::Incoming { invite, answer: None });
+        leg.invite_cseq = message.cseq();
+        leg.reliable = Reliable::of(message, sip.rng);
+        leg.peer.hear(message);
+        (leg, sdp_of(message))
     }
 
-    /// Tells the caller that something is happening: 180, or 183 with SDP.
-    pub fn ring(&mut self, code: u16, body: Option<&[u8]>, sip: &mut Sip) {
-        if let State::Incoming { invite } = self.state {
-            self.respond(invite, code, standard_reason(code), body, &[], sip);
-        }
-    }
-
-    /// Answers with 200 and this SDP, once released. `Acked` follows, or `Ended` if no ACK comes.
-    pub fn answer(&mut self, body: &[u8], sip: &mut Sip) {
-        if let State::Incoming { invite } = self.state
-            && let Some(ok) = self.response(invite, 200, "OK", Some(body), &[], sip)
+    /// The answer goes out once it is released.
+    pub(super) fn send_answer(&mut self, body: &[u8], sip: &mut Sip) {
+        if let State::Incoming { invite, .. } = self.state
+            && let Some(ok) = self.ok(invite, Some(body), sip)
         {
-            let cseq = self.dialog.remote_cseq.unwrap_or(0);
             self.held.push(Held { key: invite, code: 200, bytes: ok.clone() });
-            self.state = State::Accepted(Unacked::new(invite, cseq, ok, sip.now));
+            self.state = State::Accepted(Unacked::new(invite, self.invite_cseq, ok, sip.now));
         }
     }
 
     /// Refuses the call with a final failure, once released.
     pub(super) fn refuse(&mut self, code: u16, phrase: &str, reasons: &[String], sip: &mut Sip) {
-        if let State::Incoming { invite } = self.state {
-            let refusal = self.response(invite, code, phrase, None, reasons, sip);
+        if let State::Incoming { invite, .. } = self.state {
+            self.drop_change(sip);
+            let reasons: Vec<_> = reasons.iter().map(|reason| (Header::Reason, reason.clone())).collect();
+            let refusal = self.response(invite, code, phrase, None, &reasons, sip);
             self.held.extend(refusal.map(|bytes| Held { key: invite, code, bytes }));
             self.state = State::Gone;
         }
@@ -65,17 +68,45 @@ impl Leg {
         }
     }
 
-    /// Answers an INVITE or re-INVITE; the bytes sent, unless the transaction is gone.
+    /// 422 to a request that would have the session refreshed too often (RFC 4028 §9); `false` when it is none.
+    pub(super) fn refuse_brief_session(&self, key: ServerKey, message: &Message, sip: &mut Sip) -> bool {
+        let too_brief = is_session_too_brief(message);
+        if too_brief {
+            let mut w = self.begin_reply(key, message, 422, standard_reason(422), sip);
+            w.header(Header::MinSe, super::MIN_SE);
+            sip.txn.respond(key, 422, w.finish(), sip.now);
+        }
+        too_brief
+    }
+
+    /// Answers a re-INVITE, UPDATE or PRACK with 200 and this SDP; the bytes sent, unless the transaction is gone.
+    pub(super) fn accept(&mut self, key: ServerKey, body: Option<&[u8]>, sip: &mut Sip) -> Option<Bytes> {
+        let bytes = self.ok(key, body, sip)?;
+        sip.txn.respond(key, 200, bytes.clone(), sip.now).then_some(bytes)
+    }
+
+    fn ok(&mut self, key: ServerKey, body: Option<&[u8]>, sip: &Sip) -> Option<Bytes> {
+        let (request, flow) = sip.txn.request_of(key)?;
+        let mut w = self.begin_response(request, flow.remote, 200, "OK");
+        let is_invite = request.method() == Method::Invite;
+        let refreshes = request.method() == Method::Update && matches!(self.state, State::Confirmed);
+        if is_invite || refreshes {
+            self.session.grant(request, self.peer, sip.now, &mut w);
+        }
+        Some(finish(w, body))
+    }
+
+    /// Answers an INVITE, re-INVITE, UPDATE or PRACK otherwise; the bytes sent, unless the transaction is gone.
     pub(super) fn respond(
         &mut self,
         key: ServerKey,
         code: u16,
         phrase: &str,
         body: Option<&[u8]>,
-        reasons: &[String],
+        headers: &[(Header, String)],
         sip: &mut Sip,
     ) -> Option<Bytes> {
-        let bytes = self.response(key, code, phrase, body, reasons, sip)?;
+        let bytes = self.response(key, code, phrase, body, headers, sip)?;
         sip.txn.respond(key, code, bytes.clone(), sip.now).then_some(bytes)
     }
 
@@ -85,21 +116,25 @@ impl Leg {
         code: u16,
         phrase: &str,
         body: Option<&[u8]>,
-        reasons: &[String],
+        headers: &[(Header, String)],
         sip: &Sip,
     ) -> Option<Bytes> {
         let (request, flow) = sip.txn.request_of(key)?;
-        let mut w = Writer::reply(request, flow.remote, code, phrase, Some(&self.dialog.local_tag));
-        if code < 300 {
-            w.header(Header::Contact, &self.dialog.contact);
-        }
-        if matches!(code, 200 | 405) {
-            w.header(Header::Allow, ALLOW);
-        }
-        w.header(Header::Server, PRODUCT);
-        for reason in reasons {
-            w.header(Header::Reason, reason);
+        let mut w = self.begin_response(request, flow.remote, code, phrase);
+        for (name, value) in headers {
+            w.header(*name, value);
         }
         Some(finish(w, body))
+    }
+
+    fn begin_response(&self, request: &Message, source: SocketAddr, code: u16, phrase: &str) -> Writer {
+        let mut w = Writer::reply(request, source, code, phrase, Some(&self.dialog.local_tag));
+        if code < 300 {
+            w.header(Header::Contact, &self.dialog.contact);
+            w.header(Header::Allow, ALLOW);
+            w.header(Header::Supported, SUPPORTED);
+        }
+        w.header(Header::Server, PRODUCT);
+        w
     }
 }

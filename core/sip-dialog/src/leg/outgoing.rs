@@ -1,6 +1,10 @@
 //! The calling side: INVITE, its credentials, its targets, its answer and its cancellation (RFC 3261 §13.2, §9.1).
 
-use super::{ALLOW, Leg, LegEvent, LegFailure, PRODUCT, State, finish, new_tag, reasons_of, sdp_of};
+use super::features::SUPPORTED_PLAIN;
+use super::session_timer::SessionTimer;
+use super::{
+    ALLOW, Leg, LegEvent, LegFailure, PRODUCT, SUPPORTED, State, finish, new_tag, reasons_of, sdp_of,
+};
 use crate::digest::{DigestClient, Login};
 use crate::{Dialog, Sip};
 use bytes::Bytes;
@@ -34,6 +38,8 @@ pub struct Dial {
     pub flows: Vec<Flow>,
     /// The peer is behind NAT: see [`Dialog::symmetric`].
     pub symmetric: bool,
+    /// How long the session may last unless it is refreshed, in seconds: what we ask for. 0: nothing is asked (RFC 4028).
+    pub session_timer: u32,
 }
 
 /// An INVITE under way.
@@ -46,6 +52,16 @@ pub(super) struct Calling {
     heard: bool,
     /// We took it back.
     cancelled: bool,
+}
+
+impl Calling {
+    pub(super) fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    pub(super) fn has_offer(&self) -> bool {
+        self.dial.body.is_some()
+    }
 }
 
 impl Leg {
@@ -68,9 +84,15 @@ impl Leg {
             symmetric: dial.symmetric,
         };
         let digest = dial.login.clone().map(DigestClient::new);
-        let invite = send_invite(&mut dialog, &dial, owner, None, sip);
+        let session = SessionTimer::new(dial.session_timer);
+        let invite = send_invite(&mut dialog, &dial, &session, owner, None, sip);
         let calling = Calling { invite, dial, rest, heard: false, cancelled: false };
-        Leg { digest, ..Leg::new(owner, dialog, State::Calling(Box::new(calling))) }
+        Leg {
+            digest,
+            session,
+            owns_call_id: true,
+            ..Leg::new(owner, dialog, State::Calling(Box::new(calling)))
+        }
     }
 
     pub(super) fn calling_response(&mut self, message: &Message, flow: Flow, sip: &mut Sip) {
@@ -78,20 +100,15 @@ impl Leg {
         calling.heard = true;
         let cancelled = calling.cancelled;
         match message.code().unwrap_or(500) {
-            code @ 100..=199 => {
-                if !cancelled {
-                    self.events.push_back(LegEvent::Progress { code, body: sdp_of(message) });
-                }
-            }
+            code @ 100..=199 => self.provisional(message, code, flow, sip),
             200..=299 => self.answered(message, flow, sip),
             401 | 407 if !cancelled && self.answer_challenge(message, sip) => {}
+            422 if !cancelled && self.session.raise(message) => self.call_again(None, sip),
             503 if !cancelled && self.next_target(sip) => {}
-            code => self.fail(LegFailure {
-                code,
-                phrase: message.reason_phrase().to_owned(),
-                reasons: reasons_of(message),
-                upstream: true,
-            }),
+            code => {
+                let phrase = message.reason_phrase().to_owned();
+                self.fail(LegFailure { code, phrase, reasons: reasons_of(message), upstream: true }, sip);
+            }
         }
     }
 
@@ -108,13 +125,24 @@ impl Leg {
             Failure::Timeout => "No response from the peer",
             Failure::Transport => "The peer cannot be reached",
         };
-        self.fail(LegFailure { code, phrase: phrase.to_owned(), reasons: Vec::new(), upstream: false });
+        self.fail(LegFailure { code, phrase: phrase.to_owned(), reasons: Vec::new(), upstream: false }, sip);
     }
 
     fn answered(&mut self, ok: &Message, flow: Flow, sip: &mut Sip) {
         let State::Calling(calling) = &self.state else { return };
-        let (cancelled, offered) = (calling.cancelled, calling.dial.body.is_some());
+        let (cancelled, offered) = (calling.cancelled, calling.has_offer());
+        // Its branch goes on with the CSeq that its PRACKs have brought it to; the others may still be answered, and ended.
+        let tag = ok.to_tag();
+        let branch = self.early.iter().position(|early| early.dialog.remote_tag.as_deref() == tag);
+        let mut early_sdp = None;
+        if let Some(branch) = branch.map(|n| self.early.swap_remove(n)) {
+            self.dialog = branch.dialog;
+            self.peer = branch.peer;
+            early_sdp = branch.sdp;
+        }
         self.dialog.establish(ok, flow);
+        self.peer.hear(ok);
+        self.session.granted(ok, sip.now);
         if let Some(digest) = &mut self.digest {
             digest.accepted();
         }
@@ -132,7 +160,7 @@ impl Leg {
             return self.events.push_back(LegEvent::Failed(failure));
         }
         self.state = State::Answering { cseq: ok.cseq(), offered };
-        self.events.push_back(LegEvent::Answered { body: sdp_of(ok) });
+        self.events.push_back(LegEvent::Answered { body: sdp_of(ok).or(early_sdp) });
     }
 
     fn answer_challenge(&mut self, challenged: &Message, sip: &mut Sip) -> bool {
@@ -142,8 +170,16 @@ impl Leg {
         let Ok(credentials) = digest.answer(challenged, "INVITE", &calling.dial.uri, sip.rng) else {
             return false;
         };
-        calling.invite = send_invite(&mut self.dialog, &calling.dial, self.owner, Some(credentials), sip);
+        self.call_again(Some(credentials), sip);
         true
+    }
+
+    /// The same INVITE to the same address, with what was missing.
+    fn call_again(&mut self, credentials: Option<(Header, String)>, sip: &mut Sip) {
+        let State::Calling(calling) = &mut self.state else { return };
+        self.early.clear();
+        let (dialog, session) = (&mut self.dialog, &self.session);
+        calling.invite = send_invite(dialog, &calling.dial, session, self.owner, credentials, sip);
     }
 
     /// The peer says nothing at all: goes on to the next of its addresses, if there is one, and takes the INVITE to the former
@@ -165,11 +201,12 @@ impl Leg {
         let Some(flow) = calling.rest.pop_front() else { return false };
         self.dialog.flow = flow;
         calling.heard = false;
-        calling.invite = send_invite(&mut self.dialog, &calling.dial, self.owner, None, sip);
+        self.call_again(None, sip);
         true
     }
 
-    fn fail(&mut self, failure: LegFailure) {
+    fn fail(&mut self, failure: LegFailure, sip: &mut Sip) {
+        self.drop_change(sip);
         self.state = State::Gone;
         self.events.push_back(LegEvent::Failed(failure));
     }
@@ -187,6 +224,7 @@ impl Leg {
 fn send_invite(
     dialog: &mut Dialog,
     dial: &Dial,
+    session: &SessionTimer,
     owner: Owner,
     credentials: Option<(Header, String)>,
     sip: &mut Sip,
@@ -204,6 +242,8 @@ fn send_invite(
     w.header(Header::Contact, &dialog.contact);
     w.header(Header::UserAgent, PRODUCT);
     w.header(Header::Allow, ALLOW);
+    w.header(Header::Supported, if dial.body.is_some() { SUPPORTED } else { SUPPORTED_PLAIN });
+    session.ask(&mut w);
     if let Some((name, value)) = credentials {
         w.header(name, value);
     }

@@ -58,6 +58,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Trunk", "from_domain", json!({ "maxLength": 253 })),
         ("Trunk", "contact_params", text(URI_PARAMS, 255)),
         ("Trunk", "ping_interval", json!({ "anyOf": [{ "const": 0 }, { "minimum": 5, "maximum": 3600 }] })),
+        ("Trunk", "session_timer", json!({ "anyOf": [{ "const": 0 }, { "minimum": 90, "maximum": 86400 }] })),
         (
             "Trunk",
             "associated_ips",

@@ -1,0 +1,307 @@
+//! Session timers: how long the session may go on unless one side refreshes it, and which (RFC 4028).
+
+use super::change::Ask;
+use super::features::{Peer, names};
+use super::{Leg, LegEvent, State};
+use crate::Sip;
+use bytes::Bytes;
+use rand::RngExt;
+use std::time::Duration;
+use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
+use tandem_sip_txn::ClientKey;
+use tandem_time::Time;
+
+/// The shortest session interval that there is, in seconds (RFC 4028 §5).
+pub const MIN_SE: u32 = 90;
+
+/// The longest that is believed.
+const MAX_SE: u32 = 86_400;
+
+/// After a refresh that was refused for a reason of its own.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// A refresh is due while something else is under way that will be one itself.
+const BUSY: Duration = Duration::from_secs(1);
+
+/// Who refreshes, as `refresher` says it: the client or the server of the request at hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Role {
+    Uac,
+    Uas,
+}
+
+/// How the next refresh comes about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Refresh {
+    /// The peer is the refresher.
+    Theirs,
+    /// Ours is due then.
+    At(Time),
+    /// Our UPDATE is under way.
+    Update(ClientKey),
+    /// It is for the call to give the description for a re-INVITE, or that is under way.
+    Invite,
+}
+
+/// A session that ends unless it is refreshed.
+#[derive(Clone, Copy, Debug)]
+struct Running {
+    interval: u32,
+    refresh: Refresh,
+    /// The peer knows of it. Otherwise it is only we who ask from time to time whether the peer is there.
+    agreed: bool,
+    /// BYE then.
+    until: Time,
+}
+
+/// The session timer of a leg.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SessionTimer {
+    /// The interval that we ask for; 0: none, but a peer that asks is served.
+    asked: u32,
+    /// The least that anybody on the way has asked for.
+    min_se: u32,
+    running: Option<Running>,
+}
+
+impl SessionTimer {
+    pub(super) fn new(asked: u32) -> SessionTimer {
+        let asked = if asked == 0 { 0 } else { asked.clamp(MIN_SE, MAX_SE) };
+        SessionTimer { asked, min_se: MIN_SE, running: None }
+    }
+
+    /// When something is due.
+    fn due(&self) -> Option<Time> {
+        let Running { refresh, until, .. } = self.running?;
+        Some(match refresh {
+            Refresh::At(at) => at.min(until),
+            _ => until,
+        })
+    }
+
+    /// The headers of an INVITE, re-INVITE or UPDATE of ours (RFC 4028 §7.1, §7.4).
+    pub(super) fn ask(&self, w: &mut Writer) {
+        match self.running {
+            None if self.asked == 0 => return,
+            None => w.header(Header::SessionExpires, self.asked.max(self.min_se)),
+            Some(Running { interval, refresh, .. }) => {
+                let refresher = if refresh == Refresh::Theirs { "uas" } else { "uac" };
+                let interval = interval.max(self.min_se);
+                w.header(Header::SessionExpires, format_args!("{interval};refresher={refresher}"))
+            }
+        };
+        w.header(Header::MinSe, self.min_se);
+    }
+
+    /// The headers of our 2xx to a request of the peer, from which on the session counts anew (RFC 4028 §9).
+    pub(super) fn grant(&mut self, request: &Message, peer: Peer, now: Time, w: &mut Writer) {
+        let knows = peer.timer;
+        let least = min_se_of(request).unwrap_or(MIN_SE).clamp(MIN_SE, MAX_SE);
+        let (interval, said) = match session_expires(request) {
+            // Ours may be shorter than what was asked for, but not than the least that somebody bears.
+            Some((interval, said)) if self.asked > 0 => (interval.min(self.asked.max(least)), said),
+            Some((interval, said)) => (interval, said),
+            None if self.asked > 0 => (self.asked.max(least), Some(Role::Uas)),
+            None => {
+                self.running = None;
+                return;
+            }
+        };
+        let interval = interval.max(MIN_SE);
+        let role = if knows { said.unwrap_or(Role::Uac) } else { Role::Uas };
+        match role {
+            Role::Uac => {
+                w.header(Header::Require, "timer");
+                w.header(Header::SessionExpires, format_args!("{interval};refresher=uac"));
+            }
+            Role::Uas => {
+                w.header(Header::SessionExpires, format_args!("{interval};refresher=uas"));
+            }
+        }
+        self.start(interval, role == Role::Uas, knows, now);
+    }
+
+    /// A 2xx to our INVITE, re-INVITE or UPDATE came (RFC 4028 §7.2).
+    pub(super) fn granted(&mut self, ok: &Message, now: Time) {
+        match session_expires(ok) {
+            Some((interval, role)) => {
+                self.start(interval.max(MIN_SE), role != Some(Role::Uas), true, now);
+            }
+            // It knows nothing of session timers: then we ask alone.
+            None if self.asked > 0 => self.start(self.asked.max(self.min_se), true, false, now),
+            None => self.running = None,
+        }
+    }
+
+    fn start(&mut self, interval: u32, ours: bool, agreed: bool, now: Time) {
+        let whole = Duration::from_secs(interval.into());
+        let refresh = if ours { Refresh::At(now + whole / 2) } else { Refresh::Theirs };
+        // RFC 4028 §10.
+        let until = now + whole - (whole / 3).min(Duration::from_secs(32));
+        self.running = Some(Running { interval, refresh, agreed, until });
+    }
+
+    /// 422: somebody bears no interval so short; `true` when we can ask for a longer one (RFC 4028 §7.3).
+    pub(super) fn raise(&mut self, refusal: &Message) -> bool {
+        let least = min_se_of(refusal).unwrap_or(0);
+        let raised = (self.min_se + 1..=MAX_SE).contains(&least);
+        if raised {
+            self.min_se = least;
+        }
+        raised
+    }
+
+    /// Whether our UPDATE is under way with this key.
+    pub(super) fn is_refreshed_by(&self, key: ClientKey) -> bool {
+        self.running.is_some_and(|running| running.refresh == Refresh::Update(key))
+    }
+
+    fn set_refresh(&mut self, refresh: Refresh) {
+        if let Some(running) = &mut self.running {
+            running.refresh = refresh;
+        }
+    }
+
+    /// A refresh was refused. A peer that does not know of the timer has shown that it is there; another one is asked again.
+    fn refused(&mut self, wait: Option<Duration>, now: Time) {
+        match self.running {
+            Some(Running { interval, agreed: false, .. }) if wait.is_none() => {
+                self.start(interval, true, false, now)
+            }
+            _ => self.set_refresh(Refresh::At(now + wait.unwrap_or(RETRY))),
+        }
+    }
+}
+
+/// Whether a request asks for an interval shorter than any that we bear, and may be told so: 422 (RFC 4028 §9). One that does not
+/// know of session timers itself would not understand.
+pub fn is_session_too_brief(request: &Message) -> bool {
+    names(request, Header::Supported, "timer")
+        && session_expires(request).is_some_and(|(interval, _)| interval < MIN_SE)
+}
+
+/// Session-Expires (RFC 4028 §4).
+fn session_expires(message: &Message) -> Option<(u32, Option<Role>)> {
+    let value = message.header(Header::SessionExpires)?;
+    let (seconds, params) = value.split_once(';').unwrap_or((value, ""));
+    let seconds = seconds.trim().parse::<u64>().ok()?.min(MAX_SE.into()) as u32;
+    let refresher = params.split(';').filter_map(|param| param.split_once('='));
+    let refresher = refresher.filter(|(name, _)| name.trim().eq_ignore_ascii_case("refresher"));
+    let role = refresher.map(|(_, role)| role.trim()).find_map(|role| {
+        let known = [("uac", Role::Uac), ("uas", Role::Uas)];
+        known.into_iter().find(|(name, _)| role.eq_ignore_ascii_case(name)).map(|(_, role)| role)
+    });
+    Some((seconds, role))
+}
+
+fn min_se_of(message: &Message) -> Option<u32> {
+    let value = message.header(Header::MinSe)?;
+    value.split(';').next()?.trim().parse().ok()
+}
+
+impl Leg {
+    /// How long a session may last unless it is refreshed, in seconds: what we ask a peer that called us for. 0: nothing is asked.
+    pub fn limit_session(&mut self, seconds: u32) {
+        self.session = SessionTimer::new(seconds);
+    }
+
+    /// When the session timer has something to do; it runs only while the dialog stands.
+    pub(super) fn session_due(&self) -> Option<Time> {
+        matches!(self.state, State::Confirmed).then(|| self.session.due()).flatten()
+    }
+
+    pub(super) fn session_timeout(&mut self, sip: &mut Sip) {
+        let (State::Confirmed, Some(running)) = (&self.state, self.session.running) else { return };
+        if running.until <= sip.now {
+            return self.break_off("the session was not refreshed in time", sip);
+        }
+        if matches!(running.refresh, Refresh::At(at) if at <= sip.now) {
+            if !self.can_change() {
+                self.session.set_refresh(Refresh::At(sip.now + BUSY));
+            } else if self.peer.update {
+                self.send_refresh(None, sip);
+            } else {
+                self.session.set_refresh(Refresh::Invite);
+                self.events.push_back(LegEvent::RefreshDue);
+            }
+        }
+    }
+
+    /// Refreshes the session with a re-INVITE that says what we said last (RFC 4028 §7.4). `Refreshed` follows.
+    pub fn refresh(&mut self, said: Option<Bytes>, sip: &mut Sip) {
+        if self.can_change() {
+            let ask = Ask { method: Method::Invite, body: said, tag: None, is_refresh: true };
+            self.send_change(ask, None, sip);
+        } else {
+            self.session.set_refresh(Refresh::At(sip.now + BUSY));
+        }
+    }
+
+    /// UPDATE without a body: nothing but the session's time changes.
+    fn send_refresh(&mut self, credentials: Option<(Header, String)>, sip: &mut Sip) {
+        let w = self.dialog.request(Method::Update);
+        let bytes = self.say_who_we_are(w, credentials).finish();
+        let key = sip.txn.request(bytes, self.dialog.flow, self.owner, sip.rng, sip.now);
+        self.session.set_refresh(Refresh::Update(key));
+    }
+
+    /// Our UPDATE that refreshes was answered.
+    pub(super) fn refresh_response(&mut self, message: &Message, flow: Flow, sip: &mut Sip) {
+        match message.code().unwrap_or(500) {
+            100..=199 => {}
+            200..=299 => {
+                self.dialog.refresh_target(message, flow);
+                self.peer.hear(message);
+                self.session.granted(message, sip.now);
+                if let Some(digest) = &mut self.digest {
+                    digest.accepted();
+                }
+            }
+            401 | 407 => match self.answer_to(message, Method::Update, None, sip) {
+                Some(credentials) => self.send_refresh(Some(credentials), sip),
+                None => self.session.refused(None, sip.now),
+            },
+            422 if self.session.raise(message) => self.send_refresh(None, sip),
+            405 | 501 => {
+                self.peer.update = false;
+                self.session.set_refresh(Refresh::At(sip.now));
+            }
+            408 | 481 => self.break_off("the peer no longer knows the call", sip),
+            _ => self.refresh_refused(message, sip),
+        }
+    }
+
+    /// Our refresh got no answer: the peer is gone (RFC 4028 §10).
+    pub(super) fn refresh_failed(&mut self, sip: &mut Sip) {
+        self.break_off("the peer does not answer any more", sip);
+    }
+
+    /// Ours met one of theirs, or the peer has something against it just now.
+    pub(super) fn refresh_refused(&mut self, message: &Message, sip: &mut Sip) {
+        let wait = match message.code() {
+            Some(491) => Some(self.back_off(sip)),
+            _ => retry_after(message),
+        };
+        self.session.refused(wait, sip.now);
+    }
+
+    /// How long to wait after a 491: longer for the side that chose the Call-ID (RFC 3261 §14.1).
+    fn back_off(&self, sip: &mut Sip) -> Duration {
+        let tens =
+            if self.owns_call_id { sip.rng.random_range(210..=400) } else { sip.rng.random_range(0..=200) };
+        Duration::from_millis(10 * tens)
+    }
+
+    /// An UPDATE of ours is no longer waited for.
+    pub(super) fn drop_refresh(&mut self, sip: &mut Sip) {
+        if let Some(Running { refresh: Refresh::Update(key), .. }) = self.session.running.take() {
+            sip.txn.disown(key);
+        }
+    }
+}
+
+fn retry_after(message: &Message) -> Option<Duration> {
+    let value = message.header(Header::RetryAfter)?;
+    let digits = value.trim_start().split(|c: char| !c.is_ascii_digit()).next()?;
+    digits.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.clamp(1, 60).into()))
+}
