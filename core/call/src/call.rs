@@ -2,6 +2,7 @@
 
 use crate::attempt::Outgoing;
 use crate::caller::CallerSide;
+use crate::change::Change;
 use crate::ending::Ending;
 use crate::setup::Trying;
 use crate::talk::Talk;
@@ -123,6 +124,7 @@ pub struct Call {
     /// Attempts that never left, with their place among the others.
     pub(crate) unsent: Vec<(usize, Attempt)>,
     pub(crate) phase: Phase,
+    pub(crate) change: Option<Change>,
     pub(crate) limits: Limits,
     pub(crate) max_forwards: u8,
     pub(crate) started: Time,

@@ -2,7 +2,7 @@
 
 use crate::Identity;
 use crate::media_end::MediaEnd;
-use crate::{Seat, Target};
+use crate::{Limits, Seat, Target};
 use std::sync::Arc;
 use tandem_model::{Codec, Extension, Party, Trunk};
 use tandem_sip_dialog::Leg;
@@ -30,6 +30,14 @@ impl Source {
         match self {
             Source::Extension(extension) => extension.direct_media,
             Source::Trunk(trunk) => trunk.direct_media,
+        }
+    }
+
+    /// How long its session may go on without a refresh, seconds; 0: as long as it likes.
+    pub(crate) fn session_timer(&self, limits: &Limits) -> u32 {
+        match self {
+            Source::Extension(_) => limits.session_timer,
+            Source::Trunk(trunk) => trunk.session_timer,
         }
     }
 
@@ -61,4 +69,6 @@ pub(crate) struct CallerSide {
     pub(crate) media: MediaEnd,
     /// It was told of ringing or early media.
     pub(crate) told: bool,
+    /// It asked us for an offer instead of making one.
+    pub(crate) late: bool,
 }

@@ -28,7 +28,9 @@ impl Call {
         }
         let now = ctx.sip.now;
         let reasons = with_q850(reasons, &cause);
-        self.caller.leg.hang_up(cause.code.max(400), &cause.phrase, &reasons, &mut ctx.sip);
+        // A caller whose answer still waits for its PRACK has none.
+        let code = if cause.code < 400 { 480 } else { cause.code };
+        self.caller.leg.hang_up(code, &cause.phrase, &reasons, &mut ctx.sip);
         for out in &mut self.outs {
             if out.stage == Stage::Over {
                 continue;

@@ -7,6 +7,7 @@ mod attempt;
 mod call;
 mod callee;
 mod caller;
+mod change;
 mod ending;
 mod exchange;
 mod identity;

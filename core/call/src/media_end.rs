@@ -133,37 +133,42 @@ impl MediaEnd {
         self.local.offer_by(path, offer, allowed).map(Bytes::from)
     }
 
-    /// What the peer of `other` last said, as the answer to the offer of this one.
+    /// What the peer of `other` last said, as the answer to the offer of this one; or what it offers, while its own is not answered.
     pub(crate) fn tell_answer(
         &mut self,
         other: &MediaEnd,
         allowed: &[&str],
         ctx: &mut Ctx,
     ) -> Result<Bytes, SdpError> {
-        let answer = other.said.as_ref().ok_or(SdpError::NoAudio)?;
-        let offer = self.offered.take().ok_or(SdpError::NoAudio)?;
+        let answer = other.said.as_ref().or(other.offered.as_ref()).ok_or(SdpError::NoAudio)?;
+        // Without an offer that is open, it was answered in a reliable provisional response (RFC 3262 §5).
+        let is_settled = self.offered.is_none();
+        let offer = self.offered.take().or_else(|| self.said.clone()).ok_or(SdpError::NoAudio)?;
         let path = self.path_to(other);
         self.open_beside(path, &offer, ctx);
-        let told = match self.local.again().filter(|_| self.said.is_none()) {
-            Some(first) => self.tell_again(first, path, answer, &offer, allowed),
+        let told = match self.local.again().filter(|_| is_settled || self.said.is_none()) {
+            Some(first) => self.tell_again(first, is_settled, path, answer, &offer, allowed),
             None => self.local.answer_by(path, answer, &offer, allowed),
         };
-        self.offered = Some(offer);
+        if !is_settled {
+            self.offered = Some(offer);
+        }
         told.map(Bytes::from)
     }
 
-    /// The first answer to an INVITE is the answer, whatever comes later (RFC 3261 §13.2.1). Where media is anchored that is no
-    /// matter, because it stays here; else the peer gets the same again, and is told anew when it can be.
+    /// The first answer to an INVITE is the answer, whatever comes later (RFC 3261 §13.2.1). Where media is anchored and the first was
+    /// not acknowledged, that is no matter, because it stays here; else the peer gets the same again, and is told anew when it can be.
     fn tell_again(
         &mut self,
         first: Vec<u8>,
+        is_settled: bool,
         path: Path,
         answer: &Sdp,
         offer: &Sdp,
         allowed: &[&str],
     ) -> Result<Vec<u8>, SdpError> {
         let was_led = self.local.path();
-        let before = (path, was_led) != (Path::Anchored, Path::Anchored);
+        let before = is_settled || (path, was_led) != (Path::Anchored, Path::Anchored);
         let before = before.then(|| self.local.clone());
         let told = self.local.answer_by(path, answer, offer, allowed)?;
         self.owes = before.is_some() && told != first;
@@ -174,6 +179,27 @@ impl MediaEnd {
             }
             None => Ok(told),
         }
+    }
+
+    /// What we last said here, once more: for a refresh of the session (RFC 4028 §7.4).
+    pub(crate) fn again(&self) -> Option<Bytes> {
+        self.local.again().map(Bytes::from)
+    }
+
+    /// Whether the peer says what it said before: it only refreshes the session.
+    pub(crate) fn has_heard(&self, sdp: &Sdp) -> bool {
+        self.said.as_deref() == Some(sdp)
+    }
+
+    /// Whether its peer need not hear of an offer of the other side: nothing in it takes away a codec that was agreed on here, nor
+    /// gives it another number.
+    pub(crate) fn can_follow(&self, offer: &Sdp) -> bool {
+        let codecs = |sdp: &Sdp| sdp.audio().map(|audio| audio.codecs).unwrap_or_default();
+        let offered = codecs(offer);
+        let ours = self.local.again().and_then(|said| Sdp::parse(&said).ok()).map(|said| codecs(&said));
+        let theirs = self.said.as_deref().or(self.offered.as_deref()).map(codecs).unwrap_or_default();
+        let agreed = theirs.iter().filter(|codec| ours.iter().flatten().any(|own| own == *codec));
+        agreed.filter(|codec| codec.is_audio_codec()).all(|codec| offered.contains(codec))
     }
 
     /// Whether the peer made an offer that is not answered yet.

@@ -4,6 +4,7 @@ use crate::attempt::{Outgoing, Stage, blank_record};
 use crate::call::{Call, Ctx, Phase, Setup};
 use crate::callee::dial;
 use crate::caller::CallerSide;
+use crate::change::Who;
 use crate::media_end::MediaEnd;
 use crate::{Round, Target, Way};
 use bytes::Bytes;
@@ -41,12 +42,14 @@ impl Call {
         let contact =
             format!("<sip:{}@{}>", tandem_sip_msg::escape_user(&dialled), ctx.exchange.contact_host(&flow));
         let symmetric = matches!(caller.source, crate::Source::Extension(_));
-        let (leg, offer) =
+        let (mut leg, offer) =
             Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
         let media = MediaEnd::new(no, &flow, ctx);
         let trying =
             Trying { until: now + limits.setup, failures: Vec::new(), last_upstream: None, last: None };
-        let side = CallerSide { who: caller, leg, media, told: false };
+        leg.limit_session(caller.source.session_timer(&limits));
+        let late = offer.is_none();
+        let side = CallerSide { who: caller, leg, media, told: false, late };
         let mut call = Call {
             id,
             no,
@@ -57,6 +60,7 @@ impl Call {
             outs: Vec::new(),
             unsent: Vec::new(),
             phase: Phase::Trying(trying),
+            change: None,
             limits,
             max_forwards: message.max_forwards().unwrap_or(70).saturating_sub(1),
             started: now,
@@ -139,9 +143,9 @@ impl Call {
         if !has_ports {
             return self.not_sent(round, Some(&flow), own_failure(503, "No media port is free"), ctx);
         }
-        let offer = match self.caller.media.has_offer() {
-            true => media.tell_offer(&self.caller.media, &allowed, ctx).map(Some),
-            false => Ok(None),
+        let offer = match self.caller.late {
+            true => Ok(None),
+            false => media.tell_offer(&self.caller.media, &allowed, ctx).map(Some),
         };
         let body = match offer {
             Ok(body) => body,
@@ -213,9 +217,20 @@ impl Call {
     }
 
     pub(crate) fn caller_while_trying(&mut self, event: LegEvent, ctx: &mut Ctx) {
-        if let LegEvent::Cancelled { reasons } = event {
-            self.finish(Side::Caller, Cause { reasons: reasons.clone(), ..Cause::of(487) }, &reasons, ctx);
+        match event {
+            LegEvent::Cancelled { reasons } => self.cancelled(&reasons, ctx),
+            LegEvent::Ended { reasons, broken } => {
+                let why = broken.unwrap_or("the caller hung up before the answer");
+                self.finish(Side::System, Cause::with_phrase(504, why), &reasons, ctx);
+            }
+            event => self.caller_changes_early(event, ctx),
         }
+    }
+
+    /// The caller took its INVITE back.
+    pub(crate) fn cancelled(&mut self, reasons: &[String], ctx: &mut Ctx) {
+        let cause = Cause { reasons: reasons.to_vec(), ..Cause::of(487) };
+        self.finish(Side::Caller, cause, reasons, ctx);
     }
 
     pub(crate) fn callee_while_trying(&mut self, n: usize, event: LegEvent, ctx: &mut Ctx) {
@@ -226,7 +241,7 @@ impl Call {
             LegEvent::Progress { code, body } => self.progress(n, code, body, ctx),
             LegEvent::Answered { body } => self.answer(n, body, ctx),
             LegEvent::Failed(failure) => self.attempt_failed(n, failure, ctx),
-            _ => {}
+            event => self.on_change(Who::Callee, n, event, ctx),
         }
     }
 
@@ -247,7 +262,12 @@ impl Call {
         self.caller.told = true;
         let early = body.and_then(|body| Sdp::parse(&body).ok());
         match early.and_then(|early| self.early_media(n, early, ctx)) {
-            Some(answer) => self.caller.leg.ring(183, Some(&answer), &mut ctx.sip),
+            Some(answer) => {
+                self.caller.leg.ring(183, Some(&answer), &mut ctx.sip);
+                if self.caller.leg.is_answering_early() {
+                    self.caller.media.agree(ctx);
+                }
+            }
             // 181, 182 and a 183 without media are passed as 180: a phone knows what to do with that.
             None => self.caller.leg.ring(180, None, &mut ctx.sip),
         }
@@ -255,7 +275,7 @@ impl Call {
 
     /// Connects the caller to the early media of an attempt; its answer for the caller.
     fn early_media(&mut self, n: usize, early: Sdp, ctx: &mut Ctx) -> Option<Bytes> {
-        if !self.caller.media.has_offer() {
+        if self.caller.late {
             return None;
         }
         let allowed = self.codecs(&self.target_of(n));
@@ -288,7 +308,7 @@ impl Call {
         let allowed = self.codecs(&self.target_of(n));
         let theirs = body.map(|body| Sdp::parse(&body)).transpose()?;
         let (caller, out) = (&mut self.caller.media, &mut self.outs[n]);
-        let told = if caller.has_offer() {
+        let told = if !self.caller.late {
             // A 2xx without SDP confirms what a provisional response said.
             if let Some(answer) = theirs {
                 out.media.hear_answer(answer, ctx);
@@ -313,6 +333,7 @@ impl Call {
                 self.outs[n].leg.hang_up(487, "Answered elsewhere", &elsewhere, &mut ctx.sip);
                 self.outs[n].failed(&own_failure(487, "Answered elsewhere"), ctx.sip.now);
                 self.outs[n].media.close(ctx);
+                self.drop_change(n, ctx);
             }
         }
     }
@@ -321,6 +342,7 @@ impl Call {
         let rang = self.outs[n].stage == Stage::Ringing;
         self.outs[n].failed(&failure, ctx.sip.now);
         self.outs[n].media.close(ctx);
+        self.drop_change(n, ctx);
         let Phase::Trying(trying) = &mut self.phase else { return };
         trying.failures.push((failure, rang));
         if self.outs.iter().any(Outgoing::is_live) {

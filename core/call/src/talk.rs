@@ -1,13 +1,12 @@
 //! While both sides talk: changes of the session passed from one to the other, silence, limits, and who hangs up.
 
 use crate::call::{Call, CallOutput, Ctx, Phase};
-use crate::media_end::MediaEnd;
+use crate::change::{Who, answer_in};
 use bytes::Bytes;
 use std::time::Duration;
 use tandem_media::PortId;
 use tandem_model::{Cause, Event, Side};
-use tandem_sdp::Sdp;
-use tandem_sip_dialog::{Leg, LegEvent};
+use tandem_sip_dialog::LegEvent;
 use tandem_time::Time;
 
 /// An answered call.
@@ -16,52 +15,12 @@ pub(crate) struct Talk {
     pub(crate) callee: usize,
     /// The longest that it may last.
     pub(crate) until: Option<Time>,
-    change: Option<Change>,
-}
-
-/// A change of the session under way from one side to the other.
-struct Change {
-    /// Who asked for it.
-    from: Who,
-    /// It asked for an offer instead of making one.
-    late: bool,
-    /// Nobody asked: what the other side was told before the answer does not hold.
-    owed: bool,
-}
-
-/// One of the two who talk.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
-    Caller,
-    Callee,
-}
-
-impl Who {
-    fn other(self) -> Who {
-        match self {
-            Who::Caller => Who::Callee,
-            Who::Callee => Who::Caller,
-        }
-    }
-
-    fn side(self) -> Side {
-        match self {
-            Who::Caller => Side::Caller,
-            Who::Callee => Side::Callee,
-        }
-    }
-}
-
-/// One of the two as a change needs it.
-struct Talker<'a> {
-    leg: &'a mut Leg,
-    media: &'a mut MediaEnd,
 }
 
 impl Call {
     pub(crate) fn begin_talk(&mut self, callee: usize, ctx: &mut Ctx) {
         let until = self.limits.duration.map(|limit| ctx.sip.now + limit);
-        self.phase = Phase::Talking(Talk { callee, until, change: None });
+        self.phase = Phase::Talking(Talk { callee, until });
         self.rounds.clear();
         self.callee.extension_id = self.outs[callee].record.extension_id;
         self.callee.trunk_id = self.outs[callee].record.trunk_id;
@@ -106,12 +65,12 @@ impl Call {
                 };
                 self.finish(by, cause, &reasons, ctx);
             }
-            LegEvent::ChangeAsked { body, .. } => self.change_asked(who, body, ctx),
-            LegEvent::Changed { body } => self.changed(who, body, ctx),
-            LegEvent::ChangeRefused { code, phrase } => self.change_refused(who, code, &phrase, ctx),
-            LegEvent::ChangeAcked { body } => self.change_acked(who, body, ctx),
-            LegEvent::ChangeCancelled => self.change_cancelled(who, ctx),
-            _ => {}
+            // Its answer waited for a PRACK.
+            LegEvent::Cancelled { reasons } => self.cancelled(&reasons, ctx),
+            event => {
+                let Phase::Talking(talk) = &self.phase else { return };
+                self.on_change(who, talk.callee, event, ctx);
+            }
         }
     }
 
@@ -137,134 +96,15 @@ impl Call {
         }
     }
 
-    /// The caller was told one thing before the answer, and another holds.
-    fn tell_anew(&mut self, ctx: &mut Ctx) {
-        if !matches!(self.phase, Phase::Talking(_)) || !self.caller.media.owes() {
-            return;
-        }
-        let allowed = self.talk_codecs();
-        let (caller, callee) = self.sides(Who::Caller);
-        match caller.media.tell_offer(callee.media, &allowed, ctx) {
-            Ok(offer) if caller.leg.can_change() => {
-                caller.leg.change(Some(offer), &mut ctx.sip);
-                self.set_change(Some(Change { from: Who::Callee, late: false, owed: true }));
-            }
-            _ => self.broken_change(Who::Caller, ctx),
-        }
-    }
-
-    fn change_asked(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
-        let allowed = self.talk_codecs();
-        let (asker, other) = self.sides(who);
-        if !other.leg.can_change() {
-            return asker.leg.refuse_change(491, "Request Pending", &mut ctx.sip);
-        }
-        let told = body.map(|body| {
-            asker.media.hear_offer(Sdp::parse(&body)?);
-            other.media.tell_offer(asker.media, &allowed, ctx)
-        });
-        match told.transpose() {
-            Ok(told) => {
-                let late = told.is_none();
-                other.leg.change(told, &mut ctx.sip);
-                self.set_change(Some(Change { from: who, late, owed: false }));
-            }
-            Err(error) => {
-                asker.media.take_back();
-                asker.leg.refuse_change(error.status(), &error.to_string(), &mut ctx.sip)
-            }
-        }
-    }
-
-    /// The other side accepted: the side that asked is told.
-    fn changed(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
-        let allowed = self.talk_codecs();
-        let Some(change) = self.set_change(None).filter(|change| change.from == who.other()) else {
-            // It crossed our CANCEL: an offer in it must not wait for its ACK.
-            return self.sides(who).0.leg.acknowledge(None, &mut ctx.sip);
-        };
-        let (accepter, asker) = self.sides(who);
-        if change.owed {
-            match body.and_then(|body| Sdp::parse(&body).ok()) {
-                Some(answer) => accepter.media.hear_answer(answer, ctx),
-                None => self.broken_change(who, ctx),
-            }
-        } else if change.late {
-            let Some(offer) = body.and_then(|body| Sdp::parse(&body).ok()) else {
-                return self.broken_change(who, ctx);
-            };
-            accepter.media.hear_offer(offer);
-            let Ok(offer) = asker.media.tell_offer(accepter.media, &allowed, ctx) else {
-                return self.broken_change(who, ctx);
-            };
-            asker.leg.accept_change(&offer, &mut ctx.sip);
-            self.set_change(Some(change));
-        } else {
-            let Some(answer) = answer_in(body, accepter.media, asker.media, &allowed, ctx) else {
-                return self.broken_change(who, ctx);
-            };
-            asker.leg.accept_change(&answer, &mut ctx.sip);
-            self.watch_both(ctx);
-        }
-    }
-
-    /// The side that asked for an offer answered it in its ACK.
-    fn change_acked(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
-        let allowed = self.talk_codecs();
-        if self.set_change(None).is_none_or(|change| change.from != who || !change.late) {
-            return;
-        }
-        let (asker, other) = self.sides(who);
-        let Some(answer) = answer_in(body, asker.media, other.media, &allowed, ctx) else {
-            return self.broken_change(who, ctx);
-        };
-        other.leg.acknowledge(Some(answer), &mut ctx.sip);
-        self.watch_both(ctx);
-    }
-
-    fn change_refused(&mut self, who: Who, code: u16, phrase: &str, ctx: &mut Ctx) {
-        if let Some(change) = self.set_change(None).filter(|change| change.from == who.other()) {
-            let (asker, other) = self.sides(change.from);
-            asker.media.take_back();
-            other.media.take_back();
-            match change.owed {
-                // Theirs crossed ours, and its answer tells what holds (RFC 3261 §14.1).
-                true if code == 491 => {}
-                true => self.broken_change(who, ctx),
-                false => asker.leg.refuse_change(code, phrase, &mut ctx.sip),
-            }
-        }
-    }
-
-    /// The side that asked took it back: so do we on the other (RFC 3261 §9.1).
-    fn change_cancelled(&mut self, who: Who, ctx: &mut Ctx) {
-        if let Some(change) = self.set_change(None) {
-            debug_assert!(change.from == who, "only who asked can take it back");
-            let (asker, other) = self.sides(change.from);
-            asker.media.take_back();
-            other.media.take_back();
-            other.leg.cancel_change(&mut ctx.sip);
-        }
-    }
-
-    /// One side has changed and the other cannot follow: there is no session left that both know.
-    fn broken_change(&mut self, who: Who, ctx: &mut Ctx) {
-        self.sides(who).1.leg.refuse_change(488, "Not Acceptable Here", &mut ctx.sip);
-        self.finish(
-            Side::System,
-            Cause::with_phrase(488, "A change of the session could not be carried over"),
-            &[],
-            ctx,
-        );
-    }
-
     /// How long the two may be silent: longer while one of them holds.
-    fn watch_both(&mut self, ctx: &mut Ctx) {
+    pub(crate) fn watch_both(&mut self, ctx: &mut Ctx) {
+        // Before the answer nobody has to say anything.
+        let Phase::Talking(talk) = &self.phase else { return };
         let (media, hold) = (self.limits.media_timeout, self.limits.hold_timeout);
-        let (caller, callee) = self.sides(Who::Caller);
-        let after = if caller.media.talks() && callee.media.talks() { media } else { hold };
-        caller.media.watch(after, ctx);
-        callee.media.watch(after, ctx);
+        let (caller, callee) = (&self.caller.media, &self.outs[talk.callee].media);
+        let after = if caller.talks() && callee.talks() { media } else { hold };
+        caller.watch(after, ctx);
+        callee.watch(after, ctx);
     }
 
     /// RTP stopped: somebody is gone without a BYE.
@@ -290,46 +130,4 @@ impl Call {
         let cause = Cause { code, phrase: why.to_owned(), q850: Some(16), reasons: Vec::new() };
         self.finish(Side::System, cause, &[], ctx);
     }
-
-    /// One of the two, and the other.
-    fn sides(&mut self, who: Who) -> (Talker<'_>, Talker<'_>) {
-        let Phase::Talking(talk) = &self.phase else { unreachable!("only asked while talking") };
-        let (caller, callee) = (&mut self.caller, &mut self.outs[talk.callee]);
-        let caller = Talker { leg: &mut caller.leg, media: &mut caller.media };
-        let callee = Talker { leg: &mut callee.leg, media: &mut callee.media };
-        match who {
-            Who::Caller => (caller, callee),
-            Who::Callee => (callee, caller),
-        }
-    }
-
-    fn set_change(&mut self, change: Option<Change>) -> Option<Change> {
-        match &mut self.phase {
-            Phase::Talking(talk) => std::mem::replace(&mut talk.change, change),
-            _ => None,
-        }
-    }
-
-    fn talk_codecs(&self) -> Vec<&'static str> {
-        match &self.phase {
-            Phase::Talking(talk) => self.codecs(&self.target_of(talk.callee)),
-            _ => Vec::new(),
-        }
-    }
-}
-
-/// Takes the answer of one side to what it was told, and gives it as the answer to the other, who offered. `None`: there is none,
-/// or the other cannot follow.
-fn answer_in(
-    body: Option<Bytes>,
-    from: &mut MediaEnd,
-    to: &mut MediaEnd,
-    allowed: &[&str],
-    ctx: &mut Ctx,
-) -> Option<Bytes> {
-    from.hear_answer(Sdp::parse(&body?).ok()?, ctx);
-    let answer = to.tell_answer(from, allowed, ctx).ok()?;
-    to.agree(ctx);
-    to.join_beside(from, ctx);
-    Some(answer)
 }

@@ -39,7 +39,7 @@ impl Leg {
     /// The answer goes out once it is released.
     pub(super) fn send_answer(&mut self, body: &[u8], sip: &mut Sip) {
         if let State::Incoming { invite, .. } = self.state
-            && let Some(ok) = self.ok(invite, Some(body), sip)
+            && let Some(ok) = self.ok(invite, Some(body).filter(|_| !self.has_answered_early()), sip)
         {
             self.held.push(Held { key: invite, code: 200, bytes: ok.clone() });
             self.state = State::Accepted(Unacked::new(invite, self.invite_cseq, ok, sip.now));

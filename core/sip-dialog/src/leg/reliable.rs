@@ -93,6 +93,8 @@ impl Leg {
     /// Tells the caller that something is happening: 180, or 183 with SDP.
     pub fn ring(&mut self, code: u16, body: Option<&[u8]>, sip: &mut Sip) {
         let State::Incoming { invite, answer: None, .. } = self.state else { return };
+        // The first description is the answer, and there is one answer (RFC 3261 §13.2.1).
+        let body = body.filter(|_| !self.is_answering_early());
         match self.reliable.when {
             When::Silent => {}
             When::WithSdp if body.is_some() => self.ring_reliably(code, body, sip),
@@ -194,7 +196,18 @@ impl Leg {
         self.reliable.holds_the_answer() || matches!(self.change, Change::Asking { .. })
     }
 
-    /// Answers with 200 and this SDP as soon as nothing is in the way. `Acked` follows, or `Ended` if no ACK comes.
+    /// Whether the caller's offer was answered in a reliable provisional response.
+    pub fn has_answered_early(&self) -> bool {
+        self.reliable.answered
+    }
+
+    /// The same, or such a response waits its turn.
+    pub fn is_answering_early(&self) -> bool {
+        self.reliable.answered || self.reliable.waiting.iter().any(|(_, body)| body.is_some())
+    }
+
+    /// Answers with 200 as soon as nothing is in the way, and with this SDP unless the offer was answered before. `Acked` follows,
+    /// or `Ended` if no ACK comes.
     pub fn answer(&mut self, body: &[u8], sip: &mut Sip) {
         let held = self.is_answer_held();
         let State::Incoming { answer, .. } = &mut self.state else { return };
