@@ -101,8 +101,12 @@ pub struct Ua {
     pub never_acks: bool,
     /// Reliable provisional responses.
     pub rel: Rel,
+    /// It wants credentials with a PRACK too.
+    pub challenges_pracks: bool,
     /// It takes UPDATE.
     pub knows_update: bool,
+    /// It says that it takes UPDATE, and answers it with 405.
+    pub denies_update: bool,
     /// Session timers; `None`: it knows nothing of them.
     pub session: Option<SessionWish>,
     /// When an INVITE is forked here, more than one branch may answer.
@@ -153,7 +157,9 @@ impl Ua {
             refuses_changes: None,
             never_acks: false,
             rel: Rel::Unknown,
+            challenges_pracks: false,
             knows_update: false,
+            denies_update: false,
             session: None,
             forks_answer_twice: false,
             breaches: Vec::new(),

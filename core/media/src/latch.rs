@@ -14,7 +14,7 @@ const OVERLAP: Duration = Duration::from_secs(2);
 pub(crate) struct Latch {
     announced: Option<Announced>,
     latched: Option<SocketAddr>,
-    /// What was latched before the peer announced another address, and until when it is not latched again.
+    /// What was latched, or announced, before the peer announced another address, and until when it is not latched again.
     former: Option<(SocketAddr, Time)>,
 }
 
@@ -28,10 +28,8 @@ struct Announced {
 impl Latch {
     /// The peer wants its stream at `address` and is one of `hosts`. Another address than before unlatches.
     pub fn announce(&mut self, address: SocketAddr, hosts: [IpAddr; 3], now: Time) {
-        if self.announced.as_ref().is_some_and(|announced| announced.address != address)
-            && let Some(latched) = self.latched.take()
-        {
-            self.former = Some((latched, now + OVERLAP));
+        if let Some(before) = self.announced.as_ref().filter(|before| before.address != address) {
+            self.former = Some((self.latched.take().unwrap_or(before.address), now + OVERLAP));
         }
         self.announced = Some(Announced { address, hosts });
     }
@@ -108,6 +106,17 @@ mod tests {
         assert_eq!(latch.destination(), Some(addr(SDP)));
         assert_eq!(latch.admit(addr(BEHIND_NAT), secs(1)), Ok(()));
         assert_eq!(latch.destination(), Some(addr(BEHIND_NAT)));
+    }
+
+    #[test]
+    fn of_two_branches_that_play_at_once_the_one_announced_last_latches() {
+        let mut latch = announced(SDP);
+        let other = "10.0.0.5:4002";
+        latch.announce(addr(other), hosts(other), secs(1));
+        assert_eq!(latch.admit(addr(SDP), secs(1)), Ok(()));
+        assert_eq!(latch.destination(), Some(addr(other)));
+        assert_eq!(latch.admit(addr(other), secs(1)), Ok(()));
+        assert_eq!(latch.admit(addr(SDP), secs(1)), Err(DropReason::Foreign));
     }
 
     #[test]

@@ -96,6 +96,7 @@ impl Ua {
     }
 
     pub(super) fn send_invite(&mut self, n: usize, auth: Option<(Header, String)>, now: Time) {
+        self.calls[n].remote_tag = None;
         let body = (!self.offers_late).then(|| self.sdp(n, Direction::SendRecv));
         let (mut w, branch) = self.in_dialog(n, "INVITE", true);
         self.say_what_it_knows(&mut w);

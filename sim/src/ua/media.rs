@@ -70,6 +70,15 @@ impl Media {
 }
 
 impl Ua {
+    /// From now on it receives its latest call at another port; whoever asks is told so.
+    pub fn move_media(&mut self) {
+        let local = self.media_address();
+        if let Some(call) = self.calls.last_mut() {
+            call.media.local = local;
+            call.sdp_version += 1;
+        }
+    }
+
     pub(super) fn receive_media(&mut self, packet: &Packet) {
         if let Some(call) = self.calls.iter_mut().rfind(|call| call.media.local == packet.to) {
             call.media.received += 1;

@@ -68,6 +68,14 @@ impl Ua {
 
     /// A provisional response: acknowledged if it is reliable; `false` when it is not to be looked at.
     pub(super) fn take_reliable(&mut self, n: usize, message: &Message, from: SocketAddr, now: Time) -> bool {
+        if let Some(tag) = message.to_tag() {
+            let call = &mut self.calls[n];
+            call.remote_tag = Some(tag.to_owned());
+            call.peer = from;
+            if let Some(contact) = message.contact() {
+                call.remote_target = contact.uri().as_str().to_owned();
+            }
+        }
         if !names(message, Header::Require, "100rel") {
             if self.rel == Rel::Required && message.code().is_some_and(|code| code > 100) {
                 self.complain("a provisional response is not reliable though 100rel was required");
@@ -90,11 +98,6 @@ impl Ua {
                 return false;
             }
             _ => call.reliable.rseq = Some(rseq),
-        }
-        call.remote_tag = message.to_tag().map(str::to_owned);
-        call.peer = from;
-        if let Some(contact) = message.contact() {
-            call.remote_target = contact.uri().as_str().to_owned();
         }
         call.reliable.answered |= !message.body().is_empty();
         let offer = call.reliable.offer.take_if(|_| !message.body().is_empty());
@@ -179,6 +182,15 @@ impl Ua {
                 .as_ref()
                 .is_some_and(|sent| rack == format!("{} {invite} INVITE", sent.rseq))
         });
+        if self.challenges_pracks && self.credentials_of(message).is_none() {
+            let headers = [(Header::ProxyAuthenticate, self.challenge(message))];
+            return drop(self.reply_with(
+                message,
+                from,
+                found,
+                Reply { headers: &headers, ..Reply::of(407) },
+            ));
+        }
         let Some(n) = found else {
             if self.find_call(message).is_some_and(|n| self.calls[n].stage != Stage::Over) {
                 self.complain("a PRACK to no response that waits for one");

@@ -40,6 +40,14 @@ impl Ua {
             }
             self.answered.insert(key, Answered { bytes: None });
         }
+        let line = message.request_uri().and_then(|uri| uri.params().get("line").map(str::to_owned));
+        if let Some(n) = self.find_call(&message).filter(|_| message.to_tag().is_some())
+            && self.calls[n].is_branch
+            && line.as_ref() != Some(&self.calls[n].local_tag)
+            && self.calls[n].stage != Stage::Over
+        {
+            self.complain("a request to another branch than its dialog's");
+        }
         match message.method() {
             Method::Register => self.on_register(&message, from, now),
             Method::Invite if message.to_tag().is_some() => self.on_change(&message, from, now),

@@ -124,7 +124,7 @@ impl Ua {
         let raised = self.session.is_some() && least > self.calls[n].min_se;
         if raised {
             self.calls[n].min_se = least;
-        } else {
+        } else if self.session.is_some() {
             self.complain("a 422 that nothing can be done about");
         }
         raised

@@ -35,6 +35,9 @@ impl Ua {
             self.complain("an UPDATE to somebody who does not allow it");
             return drop(self.reply(message, from, 405, "Method Not Allowed", None, None));
         }
+        if self.denies_update {
+            return drop(self.reply(message, from, 405, "Method Not Allowed", None, None));
+        }
         let Some(n) = self.find_call(message).filter(|n| self.calls[*n].stage != Stage::Over) else {
             return drop(self.reply(message, from, 481, "Call/Transaction Does Not Exist", None, None));
         };

@@ -110,7 +110,10 @@ fn a_reliable_response_that_comes_again_is_acknowledged_once() {
     let repeated = w.sent_by(carrier).into_iter().filter(is_reliable).count();
     assert!(repeated >= 2, "{repeated}");
     let pracks = w.ladder.requests(SERVER, w.address(carrier), "PRACK");
-    assert!(pracks.iter().all(|(_, prack)| prack.cseq() == pracks[0].1.cseq()), "one PRACK, repeated by itself");
+    assert!(
+        pracks.iter().all(|(_, prack)| prack.cseq() == pracks[0].1.cseq()),
+        "one PRACK, repeated by itself"
+    );
     w.lose_no_more();
     w.run_for(secs(6));
     assert_eq!(w.stage(phone), Stage::Talking);
@@ -272,7 +275,11 @@ fn a_prack_to_nothing_is_481() {
     let text = String::from_utf8(prack.as_bytes().to_vec()).unwrap();
     let rack = prack.header(Header::RAck).unwrap();
     let (rseq, rest) = rack.split_once(' ').unwrap();
-    let racks = [rack.to_owned(), format!("{} {rest}", rseq.parse::<u32>().unwrap() + 1), format!("{rseq} 99 INVITE")];
+    let racks = [
+        rack.to_owned(),
+        format!("{} {rest}", rseq.parse::<u32>().unwrap() + 1),
+        format!("{rseq} 99 INVITE"),
+    ];
     for (n, guess) in racks.iter().enumerate() {
         let cseq = prack.cseq() + 1 + n as u32;
         let guess = text

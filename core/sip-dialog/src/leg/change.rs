@@ -150,7 +150,7 @@ impl Leg {
             422 if self.session.raise(message) => self.send_change(ask, None, sip),
             // It said that it takes UPDATE, and does not.
             405 | 501 if stands && ask.method == Method::Update => {
-                self.peer.update = false;
+                self.peer.deny_update();
                 self.send_change(Ask { method: Method::Invite, tag: None, ..ask }, None, sip);
             }
             // The peer knows nothing of the dialog any more (RFC 3261 §12.2.1.2).

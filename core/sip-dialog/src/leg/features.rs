@@ -17,15 +17,22 @@ pub(super) const SUPPORTED_PLAIN: &str = "timer";
 pub(super) struct Peer {
     /// It takes UPDATE (RFC 3311 §4).
     pub(super) update: bool,
+    /// It answered one with 405, whatever its Allow says.
+    pub(super) denied_update: bool,
     /// It knows session timers (RFC 4028).
     pub(super) timer: bool,
 }
 
 impl Peer {
+    /// It does not take UPDATE after all.
+    pub(super) fn deny_update(&mut self) {
+        (self.update, self.denied_update) = (false, true);
+    }
+
     /// Takes notice of Allow and Supported, where a message has them.
     pub(super) fn hear(&mut self, message: &Message) {
         if message.header(Header::Allow).is_some() {
-            self.update = names(message, Header::Allow, "UPDATE");
+            self.update = !self.denied_update && names(message, Header::Allow, "UPDATE");
         }
         if message.header(Header::Supported).is_some() {
             self.timer = names(message, Header::Supported, "timer");

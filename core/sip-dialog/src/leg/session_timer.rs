@@ -263,7 +263,7 @@ impl Leg {
             },
             422 if self.session.raise(message) => self.send_refresh(None, sip),
             405 | 501 => {
-                self.peer.update = false;
+                self.peer.deny_update();
                 self.session.set_refresh(Refresh::At(sip.now));
             }
             408 | 481 => self.break_off("the peer no longer knows the call", sip),
