@@ -4,7 +4,7 @@ use crate::Engine;
 use tandem_model::Event;
 use tandem_sip_dialog::{ALLOW, PRODUCT};
 use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
-use tandem_sip_txn::{ServerKey, Transactions};
+use tandem_sip_txn::ServerKey;
 use tandem_time::Time;
 
 /// A response without a body that ends a request, with headers beside the usual ones.
@@ -40,7 +40,7 @@ impl Engine {
         let (door, _, house) = self.at_door(now);
         if door.may_answer(flow.remote, &house) {
             let bytes = Writer::reply(message, flow.remote, code, why, Some("malformed")).finish();
-            self.txn.send_raw(bytes, Transactions::reply_flow(message, flow));
+            self.txn.respond_to_broken(message, flow, bytes);
         }
     }
 

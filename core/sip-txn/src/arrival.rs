@@ -3,7 +3,7 @@
 use crate::layer::{Judge, Slot, Transactions};
 use crate::servers::{Action, Identity, Input, Server};
 use crate::timer::Cx;
-use crate::{Output, ServerKey, Transmit, Verdict, build, matching};
+use crate::{Output, ServerKey, Verdict, build, matching};
 use tandem_sip_msg::{Flow, Message, Method};
 use tandem_time::Time;
 
@@ -156,6 +156,6 @@ impl Transactions {
             matching::hex(masked, &mut [0; 16]).to_owned()
         });
         let bytes = build::refusal(&arrival.request, arrival.flow.remote, code, &tag, retry_after);
-        self.transmit(Transmit { flow: arrival.reply, bytes, client: None });
+        self.answer_unverified(arrival.request.as_bytes().len(), arrival.reply, bytes);
     }
 }

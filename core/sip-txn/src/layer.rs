@@ -19,6 +19,9 @@ use tandem_time::{Time, Timers};
 /// Decides about a request that would begin a transaction, by the way it came and whether it was turned away before.
 pub type Judge<'a> = dyn FnMut(&Message, Flow, bool) -> Verdict + 'a;
 
+/// How many times longer than the request an answer to a stranger may be.
+const MOST_AMPLIFIED: usize = 3;
+
 /// All transactions of one engine.
 pub struct Transactions {
     pub(crate) config: Config,
@@ -146,7 +149,8 @@ impl Transactions {
     }
 
     /// Like `respond` with a final response, but nothing is kept: a retransmission will be a new request. For answers to
-    /// strangers, who must not be able to make us remember them. An ACK to it is swallowed as a stray.
+    /// strangers, who must not be able to make us remember them. An ACK to it is swallowed as a stray. What is more than three
+    /// times as long as a request over UDP is not sent: its source may be forged, and we would flood whom it names.
     pub fn respond_and_forget(&mut self, key: ServerKey, code: u16, response: Bytes) {
         debug_assert!(code >= 200, "nothing can follow a response that is forgotten");
         self.answer_and_forget(key, response);
@@ -156,6 +160,13 @@ impl Transactions {
     /// listener for it. One that is not answered over it at once goes over UDP after all, and so do the others for an hour.
     pub fn allow_stream(&mut self, remote: SocketAddr) {
         self.streams.allow(remote);
+    }
+
+    /// Answers a request that began no transaction, being broken, and keeps nothing. The bounds of
+    /// [`Transactions::respond_and_forget`] hold.
+    pub fn respond_to_broken(&mut self, request: &Message, flow: Flow, response: Bytes) {
+        let reply = Transactions::reply_flow(request, flow);
+        self.answer_unverified(request.as_bytes().len(), reply, response);
     }
 
     /// Sends a request outside of any transaction: the ACK to a 2xx. The top Via is put in here. Returns what was sent and
@@ -249,6 +260,15 @@ impl Transactions {
 
     pub(crate) fn transmit(&mut self, transmit: Transmit) {
         self.outputs.push_back(Output::Transmit(transmit));
+    }
+
+    /// Sends an answer to somebody who may not be who the source address says.
+    pub(crate) fn answer_unverified(&mut self, asked: usize, flow: Flow, bytes: Bytes) {
+        if !flow.transport.is_reliable() && bytes.len() > MOST_AMPLIFIED * asked {
+            self.counters.amplifying += 1;
+        } else {
+            self.transmit(Transmit { flow, bytes, client: None });
+        }
     }
 
     fn hear(&mut self, now: Time) {

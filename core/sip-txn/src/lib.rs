@@ -180,6 +180,8 @@ pub struct Counters {
     pub streamed: u64,
     /// Those of them that went over UDP after all.
     pub fallen_back: u64,
+    /// Answers to strangers left out because they would have been much larger than the request.
+    pub amplifying: u64,
     /// Requests dropped because they claim to come from an address that is no single host's.
     pub unanswerable: u64,
 }

@@ -142,8 +142,9 @@ impl Transactions {
         if server.method == Method::Invite {
             self.forgotten.note(server.identity.hash);
         }
-        let transmit = Transmit { flow: server.reply, bytes: response, client: None };
-        self.transmit(transmit);
+        let asked = server.request.as_deref().map_or(0, |(request, _)| request.as_bytes().len());
+        let reply = server.reply;
+        self.answer_unverified(asked, reply, response);
         self.remove_server(key);
     }
 
