@@ -140,9 +140,15 @@ fn with_rport(message: &[u8]) -> Vec<u8> {
         let name: Vec<u8> = line.iter().take_while(|b| **b != b':').map(u8::to_ascii_lowercase).collect();
         matches!(name.trim_ascii(), b"via" | b"v")
     };
+    // A line goes on where the next one starts with a blank.
+    let line_end = |text: &[u8], at: usize| {
+        let ends =
+            |n: &usize| text[*n..].starts_with(b"\r\n") && !matches!(text.get(n + 2), Some(b' ' | b'\t'));
+        (at..text.len()).find(ends)
+    };
     let mut out = message.to_vec();
     let mut at = 0;
-    while let Some(end) = out[at..].windows(2).position(|w| w == b"\r\n").map(|n| at + n) {
+    while let Some(end) = line_end(&out, at) {
         if via(&out[at..end]) {
             let hop = out[at..end].iter().position(|b| matches!(b, b';' | b',')).map_or(end, |n| at + n);
             out.splice(hop..hop, *b";rport");
@@ -249,10 +255,6 @@ fn no_request_hides_in_a_message_whose_length_is_in_doubt() {
             Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{lengths:?}: {error}"),
         }
         assert!(!said.contains("Call-ID: hidden"), "{lengths:?}: {said}");
-        assert_eq!(
-            said.matches("SIP/2.0 ").count() - said.matches("Via: SIP/2.0").count(),
-            1,
-            "{lengths:?}: {said}"
-        );
+        assert_eq!(said.matches("SIP/2.0 ").count(), 1, "{lengths:?}: {said}");
     }
 }

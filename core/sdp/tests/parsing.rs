@@ -177,3 +177,20 @@ fn a_plain_description_reads_back_as_built() {
     assert_eq!(audio.rtp, "192.0.2.4:4000".parse().unwrap());
     assert_eq!(audio.direction, Direction::SendRecv);
 }
+
+#[test]
+fn addresses_of_ipv6_are_read_as_rfc_5118_section_4_6_has_them() {
+    let offer = sdp("v=0\r\no=assistant 971731711378798081 0 IN IP6 2001:db8::20\r\ns=Live video feed\r\n\
+         c=IN IP6 2001:db8::20\r\nt=3338481189 3370017201\r\nm=audio 6000 RTP/AVP 2 0\r\na=rtpmap:2 G726-32/8000\r\n\
+         m=video 6024 RTP/AVP 107\r\na=rtpmap:107 H263-1998/90000\r\n");
+    assert_eq!(offer.audio().unwrap().rtp, "[2001:db8::20]:6000".parse().unwrap());
+}
+
+#[test]
+fn each_media_line_has_its_own_address_as_rfc_5118_section_4_8_has_it() {
+    let offer = sdp(
+        "v=0\r\no=bob 280744730 28977631 IN IP4 host.example.com\r\ns=\r\nt=0 0\r\nm=audio 22334 RTP/AVP 0\r\n\
+         c=IN IP4 192.0.2.1\r\nm=video 6024 RTP/AVP 107\r\nc=IN IP6 2001:db8::1\r\na=rtpmap:107 H263-1998/90000\r\n",
+    );
+    assert_eq!(offer.audio().unwrap().rtp, "192.0.2.1:22334".parse().unwrap());
+}

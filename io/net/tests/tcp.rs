@@ -108,6 +108,25 @@ async fn a_flow_whose_connection_is_gone_is_connected_anew() {
 }
 
 #[tokio::test]
+async fn once_a_phones_connection_is_gone_its_flow_leads_to_the_address_that_it_names() {
+    let mut server = net(&[TCP]).await;
+    let phone = phone(&server).await;
+    let opened = connected(&mut server).await;
+    let listening = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let anew = Flow { remote: listening.local_addr().unwrap(), ..opened };
+    drop(phone);
+    disconnected(&mut server, opened).await;
+    server.send(anew, Bytes::from_static(b"BYE"), Some(1));
+    let (mut stream, _) = beside(&mut server, listening.accept()).await.unwrap();
+    let mut read = [0; 3];
+    beside(&mut server, stream.read_exact(&mut read)).await.unwrap();
+    assert_eq!(&read, b"BYE");
+    // The far port of what it had connected from is nobody's.
+    server.send(opened, Bytes::from_static(b"BYE"), Some(2));
+    assert_eq!(failures(&mut server, 1).await, [2]);
+}
+
+#[tokio::test]
 async fn a_refused_connection_fails_all_that_waits_for_it_at_once() {
     let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let mut server = net(&[TCP]).await;
