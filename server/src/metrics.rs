@@ -59,6 +59,24 @@ pub fn text(
         "Responses that answered nothing of ours",
         t.stray_responses,
     );
+    counter(
+        &mut out,
+        "tandem_sip_large_requests_total",
+        "Requests too large for a datagram that went over TCP",
+        t.streamed,
+    );
+    counter(
+        &mut out,
+        "tandem_sip_large_requests_over_udp_total",
+        "Those of them that went over UDP after all",
+        t.fallen_back,
+    );
+    counter(
+        &mut out,
+        "tandem_sip_amplifying_answers_total",
+        "Answers to strangers left out for their size",
+        t.amplifying,
+    );
     counter(&mut out, "tandem_calls_started_total", "Calls begun", c.calls_started);
     counter(&mut out, "tandem_calls_answered_total", "Calls answered", c.calls_answered);
     counter(&mut out, "tandem_calls_ended_total", "Calls ended", c.calls_ended);

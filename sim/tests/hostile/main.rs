@@ -9,8 +9,8 @@ use generators::{Datagram, all};
 use std::time::Duration;
 
 const SIZE: usize = 60_000;
-/// A release build has 5 ms for a datagram and takes one at most; a debug build on a busy machine gets room. Quadratic work would
-/// take seconds.
+/// A release build has 5 ms of a processor for a datagram and takes one at most; a debug build gets room. Quadratic work would take
+/// seconds.
 const LIMIT: Duration = Duration::from_millis(if cfg!(debug_assertions) { 250 } else { 5 });
 
 /// The best of some: other work on the machine is not ours.
