@@ -190,6 +190,7 @@ impl UaCall {
     pub(super) fn forget(&mut self, id: &str) {
         self.call_id = id.to_owned();
         self.stage = Stage::Over;
+        self.ended_by_peer.get_or_insert(false);
         self.media.stop();
     }
 

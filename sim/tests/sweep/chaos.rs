@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use std::time::Duration;
 use tandem_sdp::Direction;
-use tandem_sim::Behaviour;
+use tandem_sim::{Behaviour, Rel, SessionWish};
 
 /// Phones and carriers that call one another, change, cancel and hang up at random, and treat calls at random.
 pub fn anything_goes(s: &mut Stage) {
@@ -23,6 +23,12 @@ pub fn anything_goes(s: &mut Stage) {
         s.w.ua(ua).is_mute = true;
         s.w.ua(ua).offers_late = rng.random_bool(0.2);
         s.w.ua(ua).refuses_changes = rng.random_bool(0.1).then_some(488);
+        s.w.ua(ua).rel = [Rel::Unknown, Rel::Supported, Rel::Required][rng.random_range(0..3)];
+        s.w.ua(ua).knows_update = rng.random_bool(0.5);
+        let refresher = [None, Some("uac"), Some("uas")][rng.random_range(0..3)];
+        let expires = rng.random_range(60..200);
+        let wish = SessionWish { expires, min_se: rng.random_range(60..150), refresher };
+        s.w.ua(ua).session = rng.random_bool(0.5).then_some(wish);
         let mut taste = StdRng::seed_from_u64(rng.random());
         s.w.ua(ua).treat_calls(move |_| behaviour(&mut taste));
     }
@@ -38,7 +44,11 @@ pub fn anything_goes(s: &mut Stage) {
 
 fn behaviour(rng: &mut StdRng) -> Behaviour {
     let ring = Duration::from_millis(rng.random_range(0..4_000));
-    match rng.random_range(0..10) {
+    match rng.random_range(0..11) {
+        10 => {
+            let early = Behaviour::Answer { ring, early: true, talks: false };
+            Behaviour::Fork(vec![Behaviour::answer_after(3_000), early, Behaviour::RingForever])
+        }
         0..=4 => Behaviour::Answer { ring, early: rng.random_bool(0.3), talks: false },
         5 => Behaviour::refuse([302, 404, 480, 486, 500, 503, 603][rng.random_range(0..7)], "No"),
         6 => Behaviour::RingThenRefuse { code: [480, 486, 500][rng.random_range(0..3)], ring },
@@ -54,6 +64,12 @@ fn act(s: &mut Stage, ua: usize, rng: &mut StdRng) {
     let stage = call.map(|call| s.w.call(ua, call).stage);
     match (rng.random_range(0..4), call.zip(stage)) {
         (0, Some((call, tandem_sim::Stage::Talking))) => s.w.with_ua(ua, |ua, now| ua.hang_up(call, now)),
+        (2, Some((call, tandem_sim::Stage::Talking | tandem_sim::Stage::Ringing)))
+            if s.w.ua(ua).knows_update && rng.random_bool(0.5) =>
+        {
+            let offer = rng.random_bool(0.7).then_some(Direction::SendOnly);
+            s.w.with_ua(ua, |ua, now| ua.update(call, offer, now));
+        }
         (1 | 2, Some((call, tandem_sim::Stage::Talking))) => {
             let direction =
                 [Direction::SendRecv, Direction::SendOnly, Direction::Inactive][rng.random_range(0..3)];

@@ -1,5 +1,9 @@
 //! The flows that are swept. Nobody talks in them: signalling is the matter, and silence makes them quick.
 
+mod dialogs;
+
+pub use dialogs::*;
+
 use crate::chaos::anything_goes;
 use crate::stage::{Flow, LONGEST, Stage};
 use serde_json::json;
@@ -32,6 +36,29 @@ pub const ALL: &[(&str, Flow)] = &[
     ("a silent address is passed over", a_silent_address_is_passed_over),
     ("registrations come and go", registrations_come_and_go),
     ("a call is turned away and made again", a_call_is_turned_away_and_made_again),
+    ("early media is acknowledged", early_media_is_acknowledged),
+    ("a caller requires acknowledgements", a_caller_requires_acknowledgements),
+    ("the answer comes at once", the_answer_comes_at_once),
+    ("a prack is challenged", a_prack_is_challenged),
+    ("a prack offers", a_prack_offers),
+    ("a cancel meets early media", a_cancel_meets_early_media),
+    ("a refusal follows early media", a_refusal_follows_early_media),
+    ("updates before the answer", updates_before_the_answer),
+    ("an answer meets an update", an_answer_meets_an_update),
+    ("an update here is a change there", an_update_here_is_a_change_there),
+    ("updates meet", updates_meet),
+    ("a refused update", a_refused_update),
+    ("an update meets a bye", an_update_meets_a_bye),
+    ("we refresh by update", we_refresh_by_update),
+    ("we refresh by re invite", we_refresh_by_re_invite),
+    ("nobody knows of session timers", nobody_knows_of_session_timers),
+    ("a session interval is too small", a_session_interval_is_too_small),
+    ("a peer is gone", a_peer_is_gone),
+    ("a carrier forks", a_carrier_forks),
+    ("two branches answer", two_branches_answer),
+    ("another phone answers than the one that was heard", another_phone_answers_than_the_one_that_was_heard),
+    ("codecs and addresses change", codecs_and_addresses_change),
+    ("anything goes", anything_goes),
     ("anything goes", anything_goes),
     ("anything goes", anything_goes),
     ("anything goes", anything_goes),

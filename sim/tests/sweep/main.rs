@@ -20,12 +20,16 @@ const FATES: [Fate; 3] = [Fate::Dropped, Fate::Doubled, Fate::Delayed(Duration::
 const STEP: usize = 211;
 
 /// Flows that end in one way or another, as packets arrive (a 180 that is lost is not sent again: it never rang).
-const RACES: [&str; 5] = [
+const RACES: [&str; 9] = [
     "nobody_answers",
     "a_cancel_crosses_the_answer",
     "two_phones_answer_at_once",
     "byes_cross",
     "a_change_meets_a_bye",
+    "a_cancel_meets_early_media",
+    "a_refusal_follows_early_media",
+    "an_update_meets_a_bye",
+    "a_peer_is_gone",
 ];
 
 /// Plays a flow undisturbed, then again with each of its packets treated in each way.
@@ -33,6 +37,7 @@ fn sweep(name: &str, flow: stage::Flow) {
     let is_race = RACES.contains(&name);
     let clean = Stage::new(1, Faults::default()).play(flow, |_| {});
     clean.check(name, None);
+    clean.check_peers(name);
     assert!(clean.packets > 0, "{name}: nothing was sent");
     for n in 0..clean.packets {
         for fate in FATES {
@@ -152,5 +157,27 @@ sweeps!(
     the_longest_duration,
     a_silent_address_is_passed_over,
     registrations_come_and_go,
-    a_call_is_turned_away_and_made_again
+    a_call_is_turned_away_and_made_again,
+    early_media_is_acknowledged,
+    a_caller_requires_acknowledgements,
+    the_answer_comes_at_once,
+    a_prack_is_challenged,
+    a_prack_offers,
+    a_cancel_meets_early_media,
+    a_refusal_follows_early_media,
+    updates_before_the_answer,
+    an_answer_meets_an_update,
+    an_update_here_is_a_change_there,
+    updates_meet,
+    a_refused_update,
+    an_update_meets_a_bye,
+    we_refresh_by_update,
+    we_refresh_by_re_invite,
+    nobody_knows_of_session_timers,
+    a_session_interval_is_too_small,
+    a_peer_is_gone,
+    a_carrier_forks,
+    two_branches_answer,
+    another_phone_answers_than_the_one_that_was_heard,
+    codecs_and_addresses_change
 );

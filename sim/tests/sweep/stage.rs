@@ -261,9 +261,7 @@ impl Outcome {
             panic!("{what}: {wrong}\n{}", self.ladder());
         }
         if let Some((clean, is_race)) = clean {
-            for call in self.w.everybody().iter().flat_map(|ua| ua.calls()) {
-                assert!(!call.never_acked, "{what}: an answer was never acknowledged\n{}", self.ladder());
-            }
+            self.check_peers(what);
             assert_eq!(self.records.len(), clean.records.len(), "{what}: records\n{}", self.ladder());
             assert!(
                 is_race || self.records == clean.records,
@@ -271,6 +269,17 @@ impl Outcome {
                 self.records,
                 self.ladder()
             );
+        }
+    }
+
+    /// Panics with what somebody has to complain about: an answer that was never acknowledged, a rule that was broken towards it.
+    pub fn check_peers(&self, what: &str) {
+        for ua in self.w.everybody() {
+            let breach = ua.breaches().first();
+            assert!(breach.is_none(), "{what}: {}\n{}", breach.expect("one"), self.ladder());
+            for call in ua.calls() {
+                assert!(!call.never_acked, "{what}: an answer was never acknowledged\n{}", self.ladder());
+            }
         }
     }
 
