@@ -107,6 +107,10 @@ impl Ua {
     }
 
     pub(super) fn on_response(&mut self, message: &Message, from: SocketAddr, now: Time) {
+        if message.method() == Method::Invite && self.find_call(message).is_none() {
+            // Its branch may be right all the same: it was corrupted on the way.
+            return;
+        }
         let code = message.code().unwrap_or(0);
         let branch = message.top_via().branch().unwrap_or_default().to_owned();
         let method = message.method_name().to_owned();
