@@ -79,20 +79,14 @@ impl Engine {
         };
         let destination = match destination {
             Ok(destination) => destination,
-            Err(none) => return self.no_destination(key, &message, flow, &dialled, none),
+            Err(none) => return self.no_destination((key, &message, flow, now), &dialled, none),
         };
         let seat = match self.seat_for(&source) {
             Ok(seat) => seat,
             Err(()) => {
                 let why = "the trunk carries as many calls as its max_calls allows".to_owned();
-                return self.turn_away(
-                    key,
-                    &message,
-                    flow,
-                    Refusal::new(486, "Busy Here"),
-                    "TRUNK_FULL",
-                    why,
-                );
+                let refusal = Refusal::new(486, "Busy Here");
+                return self.turn_down((key, &message, flow, now), &refusal, "TRUNK_FULL", why);
             }
         };
         let identity = Identity::read(&source, &message);
@@ -155,9 +149,7 @@ impl Engine {
 
     fn no_destination(
         &mut self,
-        key: ServerKey,
-        message: &Message,
-        flow: Flow,
+        asked: (ServerKey, &Message, Flow, Time),
         dialled: &str,
         none: NoDestination,
     ) {
@@ -181,7 +173,7 @@ impl Engine {
                 format!("no trunk can take {dialled:?} now: {:?}", plan.reasons),
             ),
         };
-        self.turn_away(key, message, flow, refusal, reason, why);
+        self.turn_down(asked, &refusal, reason, why);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Refusing requests: strangers are answered and forgotten.
 
 use crate::Engine;
+use bytes::Bytes;
 use tandem_model::Event;
 use tandem_sip_dialog::{ALLOW, PRODUCT};
 use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
@@ -46,16 +47,35 @@ impl Engine {
 
     /// Answers a request with a final response that nothing is remembered of.
     pub(crate) fn answer(&mut self, key: ServerKey, message: &Message, flow: Flow, refusal: &Refusal) {
+        let bytes = self.refusal(message, flow, refusal);
+        self.txn.respond_and_forget(key, refusal.code, bytes);
+    }
+
+    fn refusal(&self, message: &Message, flow: Flow, refusal: &Refusal) -> Bytes {
         let tag = self.stateless_tag(message);
         let mut w = Writer::reply(message, flow.remote, refusal.code, &refusal.phrase, Some(&tag));
         for (name, value) in &refusal.headers {
             w.header(*name, value);
         }
         w.header(Header::Server, PRODUCT);
-        self.txn.respond_and_forget(key, refusal.code, w.finish());
+        w.finish()
     }
 
-    /// The same, counted and told as a refusal of somebody.
+    /// Refuses a call of somebody we know, and keeps the answer for copies of it: the next moment might find another one, and a
+    /// copy would become a call that nobody waits for.
+    pub(crate) fn turn_down(
+        &mut self,
+        (key, message, flow, now): (ServerKey, &Message, Flow, Time),
+        refusal: &Refusal,
+        reason: &'static str,
+        why: String,
+    ) {
+        let bytes = self.refusal(message, flow, refusal);
+        self.txn.respond(key, refusal.code, bytes, now);
+        self.tell_refused(message, flow, reason, why);
+    }
+
+    /// Refuses a request of somebody unknown, and keeps nothing.
     pub(crate) fn turn_away(
         &mut self,
         key: ServerKey,
@@ -65,8 +85,12 @@ impl Engine {
         reason: &'static str,
         why: String,
     ) {
-        self.counters.refused += 1;
         self.answer(key, message, flow, &refusal);
+        self.tell_refused(message, flow, reason, why);
+    }
+
+    fn tell_refused(&mut self, message: &Message, flow: Flow, reason: &'static str, why: String) {
+        self.counters.refused += 1;
         self.outputs.push_back(crate::Output::Event(Event::Refused {
             source: flow.remote,
             method: message.method_name().to_owned(),

@@ -282,3 +282,22 @@ fn strays_of_strangers_count_as_well_and_those_of_calls_never_do() {
     w.hang_up(carrier);
     w.assert_quiet();
 }
+
+#[test]
+fn a_copy_of_a_call_that_a_full_trunk_could_not_take_never_becomes_a_call() {
+    let mut w = World::new();
+    let (carrier, _) = w.plain_carrier("carrier", json!({"max_calls": 1}));
+    let phone = w.phone("1001");
+    w.number("15550001", "1001");
+    w.talk(carrier, "15550001");
+    let second = w.dial(carrier, "15550001");
+    w.run_for(secs(1));
+    assert_eq!(w.call(carrier, second).code, Some(486));
+    w.hang_up(phone);
+    w.run_for(secs(1));
+    let refused = w.ladder.requests(w.address(carrier), SERVER, "INVITE").pop().unwrap().1;
+    w.inject(w.address(carrier), SERVER, refused.as_bytes().clone());
+    w.run_for(secs(1));
+    assert_eq!(w.ua(phone).calls().len(), 1, "there is room now, but the caller is gone");
+    w.assert_quiet();
+}
