@@ -116,12 +116,14 @@ impl Transactions {
             _ => {}
         }
         let key = (seen.branch.clone(), seen.method.clone());
-        let Some(client) = self.client.get(&key) else {
+        let Some(client) = self.client.get_mut(&key) else {
             let request = seen.bytes.clone();
             self.client.insert(key, Client { request, heard: false, code: None });
             return;
         };
-        if client.request != seen.bytes {
+        if !client.heard && falls_back(&client.request, seen) {
+            client.request = seen.bytes.clone();
+        } else if client.request != seen.bytes {
             wrong.push("its branch was that of another request".to_owned());
         } else if seen.method == "ACK" {
             // Sent again for each final response that comes again.
@@ -133,4 +135,13 @@ impl Transactions {
             wrong.push("it is repeated after a provisional response".to_owned());
         }
     }
+}
+
+/// Whether a request that went over TCP for its size comes over UDP now (RFC 3261 §18.1.1): but for what its Via says of that it is
+/// the same.
+fn falls_back(before: &[u8], seen: &Seen) -> bool {
+    const NAME: &[u8] = b"SIP/2.0/TCP";
+    let Some(at) = before.windows(NAME.len()).position(|text| text == NAME) else { return false };
+    let (head, rest) = (&before[..at], &before[at + NAME.len()..]);
+    !seen.transport.is_reliable() && *seen.bytes == *[head, b"SIP/2.0/UDP", rest].concat()
 }

@@ -15,5 +15,6 @@ mod registering;
 mod reliable;
 mod session_timers;
 mod talking;
+mod transports;
 mod trunks;
 mod updating;

@@ -10,7 +10,8 @@ use serde_json::json;
 use std::time::Duration;
 use tandem_model::Kind;
 use tandem_sdp::Direction;
-use tandem_sim::{Behaviour, SERVER};
+use tandem_sim::{Behaviour, Line, SERVER};
+use tandem_sip_msg::Header;
 
 /// All, for the random networks.
 pub const ALL: &[(&str, Flow)] = &[
@@ -32,6 +33,7 @@ pub const ALL: &[(&str, Flow)] = &[
     ("byes cross", byes_cross),
     ("a change meets a bye", a_change_meets_a_bye),
     ("a call in transit", a_call_in_transit),
+    ("a call too large for a datagram", a_call_too_large_for_a_datagram),
     ("the longest duration", the_longest_duration),
     ("a silent address is passed over", a_silent_address_is_passed_over),
     ("registrations come and go", registrations_come_and_go),
@@ -314,6 +316,19 @@ pub fn a_call_in_transit(s: &mut Stage) {
     s.w.create(Kind::Number, json!({"number": "5550077", "trunk_id": trunk}));
     s.begin();
     s.w.dial(caller, "5550077");
+    s.settle();
+    s.end(pbx);
+    s.settle();
+}
+
+pub fn a_call_too_large_for_a_datagram(s: &mut Stage) {
+    let (caller, _) = s.carrier("carrier", 500);
+    s.caller = Some(caller);
+    let (pbx, trunk) = s.carrier("pbx", 500);
+    s.w.create(Kind::Number, json!({"number": "5550077", "trunk_id": trunk}));
+    s.begin();
+    let signature = format!("{};info=<https://a.example/c>", "e".repeat(1400));
+    s.w.dial_line(caller, Line::number("5550077", SERVER).with(Header::Identity, signature));
     s.settle();
     s.end(pbx);
     s.settle();

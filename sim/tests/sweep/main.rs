@@ -154,6 +154,7 @@ sweeps!(
     byes_cross,
     a_change_meets_a_bye,
     a_call_in_transit,
+    a_call_too_large_for_a_datagram,
     the_longest_duration,
     a_silent_address_is_passed_over,
     registrations_come_and_go,
