@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tandem_engine::{Counters, Engine, Output};
-use tandem_media::MediaEvent;
+use tandem_media::{MediaCommand, MediaEvent};
 use tandem_model::{CallId, Config, Event, LiveCall, RegistrationView, TrunkId, TrunkStatus};
 use tandem_net::{Net, NetEvent};
 use tandem_relay::Relay;
 use tandem_store::BindingsWriter;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
 /// What the rest of the server asks of the engine.
@@ -100,8 +99,6 @@ pub struct Parts {
     pub records: RecordWriter,
     /// Told of everything that happens.
     pub on_event: Box<dyn Fn(&Event) + Send>,
-    /// Where waiting for the store is done.
-    pub runtime: Handle,
     /// The way back for what the store answers.
     pub handle: EngineHandle,
 }
@@ -122,7 +119,7 @@ pub fn start(
             match bind().await {
                 Ok(net) => {
                     let _ = bound.send(Ok(()));
-                    Loop { parts, net, commands, ending: None }.run().await;
+                    Loop { parts, net, commands, orders: Vec::new(), ending: None }.run().await;
                 }
                 Err(error) => drop(bound.send(Err(error))),
             }
@@ -139,12 +136,17 @@ struct Loop {
     parts: Parts,
     net: Net,
     commands: mpsc::UnboundedReceiver<Command>,
+    /// For the media side, between the turns; empty after each.
+    orders: Vec<MediaCommand>,
     ending: Option<tandem_time::Time>,
 }
 
 impl Loop {
     async fn run(mut self) {
         let mut events = Vec::new();
+        // Set anew only when something is due before it: most timers of transactions are taken back before they fire, and it
+        // costs less to wake up once in vain than to set it at each turn.
+        let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
         loop {
             self.carry_out();
             let now = self.parts.clock.now();
@@ -157,14 +159,18 @@ impl Loop {
                 // The tasks of connections and lookups get their turn however much is due.
                 tokio::task::yield_now().await;
             } else {
-                let sleep = tokio::time::sleep_until(self.parts.clock.instant(due).into());
+                let due = self.parts.clock.instant(due).into();
+                if alarm.is_elapsed() || due < alarm.deadline() {
+                    alarm.as_mut().reset(due);
+                }
                 tokio::select! {
+                    biased;
                     () = self.net.next(&mut events) => {}
                     command = self.commands.recv() => match command {
                         Some(command) => self.obey(command),
                         None => return,
                     },
-                    () = sleep => {}
+                    () = &mut alarm => {}
                 }
             }
             self.parts.engine.set_lag(self.net.lag());
@@ -225,7 +231,7 @@ impl Loop {
         }
     }
 
-    /// Does what the engine wants done.
+    /// Does what the engine wants done. What it wants of the media side goes over in one piece, with one wake-up.
     fn carry_out(&mut self) {
         while let Some(output) = self.parts.engine.poll_output() {
             match output {
@@ -234,25 +240,26 @@ impl Loop {
                     self.net.resolve(query.id, &query.host, query.port, query.transport)
                 }
                 Output::Persist { id, changes } => self.persist(id, changes),
-                Output::Media(command) => self.parts.relay.send(command),
+                Output::Media(command) => self.orders.push(command),
                 Output::Open { id, record } => self.parts.records.open(id, *record),
                 Output::Record { id, record } => self.parts.records.keep(id, *record),
                 Output::Event(event) => (self.parts.on_event)(&event),
             }
+        }
+        if !self.orders.is_empty() {
+            self.parts.relay.send_all(self.orders.drain(..));
         }
         self.net.flush();
     }
 
     fn persist(&self, id: u64, changes: Vec<tandem_model::BindingChange>) {
         let handle = self.parts.handle.clone();
-        match self.parts.bindings.submit(changes) {
-            Ok(written) => drop(self.parts.runtime.spawn(async move {
-                handle.tell(Command::Persisted(id, written.await.is_ok()));
-            })),
-            Err(error) => {
-                tracing::error!(%error, "a registration could not be written");
-                handle.tell(Command::Persisted(id, false));
-            }
+        let written = self.parts.bindings.submit_then(changes, move |result| {
+            handle.tell(Command::Persisted(id, result.is_ok()));
+        });
+        if let Err(error) = written {
+            tracing::error!(%error, "a registration could not be written");
+            self.parts.handle.tell(Command::Persisted(id, false));
         }
     }
 }

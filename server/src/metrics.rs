@@ -83,6 +83,7 @@ pub fn text(
     counter(&mut out, "tandem_failovers_total", "Attempts after which the next trunk was tried", c.failovers);
     counter(&mut out, "tandem_rtp_forwarded_total", "Media packets forwarded", media.forwarded);
     counter(&mut out, "tandem_rtp_dropped_total", "Media packets dropped", media.dropped.total());
+    counter(&mut out, "tandem_rtp_late_total", "Media packets that came after their call", media.late);
     gauge(&mut out, "tandem_calls", "Calls under way", figures.calls as u64);
     gauge(&mut out, "tandem_registered_devices", "Devices registered", figures.bindings as u64);
     gauge(&mut out, "tandem_media_ports", "Media port pairs in use", figures.media_ports as u64);

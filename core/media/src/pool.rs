@@ -9,11 +9,13 @@ pub const QUARANTINE: Duration = Duration::from_secs(30);
 /// How long a port rests that the system would not open: somebody else has it.
 const SET_ASIDE: Duration = Duration::from_secs(600);
 
-/// Allots pairs of an even RTP port and the RTCP port above it (RFC 3550 §11), the one longest unused first.
+/// Allots pairs of an even RTP port and the RTCP port above it (RFC 3550 §11): of those that were used before the one longest
+/// unused, since its sockets may be open still, else one that never was.
 ///
-/// Every pair is in one place: ready, out, resting or set aside; so memory is bounded by the range.
+/// Every pair is in one place: unused, ready, out, resting or set aside; so memory is bounded by the range.
 #[derive(Debug)]
 pub struct PortPool {
+    unused: VecDeque<u16>,
     ready: VecDeque<u16>,
     /// In order of the moments when they are ready again.
     resting: VecDeque<(Time, u16)>,
@@ -28,7 +30,8 @@ impl PortPool {
     pub fn new(first: u16, last: u16) -> PortPool {
         let evens = (first.max(1)..last).filter(|port| port.is_multiple_of(2));
         PortPool {
-            ready: evens.collect(),
+            unused: evens.collect(),
+            ready: VecDeque::new(),
             resting: VecDeque::new(),
             set_aside: VecDeque::new(),
             out: vec![false; usize::from(last / 2) + 1],
@@ -41,10 +44,10 @@ impl PortPool {
         PortPool { quarantine, ..self }
     }
 
-    /// Takes the pair that was unused for longest: its even port. `None` if all are in use or resting.
+    /// Takes a pair: its even port. `None` if all are in use or resting.
     pub fn allot(&mut self, now: Time) -> Option<u16> {
         self.wake(now);
-        let port = self.ready.pop_front()?;
+        let port = self.ready.pop_front().or_else(|| self.unused.pop_front())?;
         self.out[usize::from(port / 2)] = true;
         Some(port)
     }
@@ -66,7 +69,7 @@ impl PortPool {
     /// How many pairs could be allotted now.
     pub fn available(&mut self, now: Time) -> usize {
         self.wake(now);
-        self.ready.len()
+        self.unused.len() + self.ready.len()
     }
 
     /// How many pairs are allotted.
@@ -126,12 +129,13 @@ mod tests {
     }
 
     #[test]
-    fn the_port_longest_unused_comes_first() {
-        let mut pool = PortPool::new(10_000, 10_005).with_quarantine(Duration::from_secs(1));
-        assert_eq!(pool.allot(secs(0)), Some(10_000));
+    fn of_the_ports_that_were_used_the_longest_unused_comes_first() {
+        let mut pool = PortPool::new(10_000, 10_007).with_quarantine(Duration::from_secs(1));
+        assert_eq!([pool.allot(secs(0)), pool.allot(secs(0))], [Some(10_000), Some(10_002)]);
+        pool.release(10_002, secs(0));
         pool.release(10_000, secs(0));
         let next: Vec<u16> = std::iter::from_fn(|| pool.allot(secs(9))).collect();
-        assert_eq!(next, [10_002, 10_004, 10_000]);
+        assert_eq!(next, [10_002, 10_000, 10_004, 10_006]);
     }
 
     #[test]

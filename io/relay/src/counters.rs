@@ -12,6 +12,8 @@ pub struct Totals {
     pub forwarded: u64,
     /// RTP and RTCP packets that were not, by reason.
     pub dropped: Dropped,
+    /// Packets that came to a port after its call, dropped.
+    pub late: u64,
     /// Packets that the system refused to send.
     pub send_failed: u64,
     /// Errors of the system when reading; a socket goes on after one.
@@ -23,6 +25,7 @@ pub struct Totals {
 pub(crate) struct Counters {
     pub open_ports: AtomicU64,
     pub receive_failed: AtomicU64,
+    pub late: AtomicU64,
     forwarded: AtomicU64,
     foreign: AtomicU64,
     no_peer: AtomicU64,
@@ -57,6 +60,7 @@ impl Counters {
         totals.dropped.no_peer += self.no_peer.load(Relaxed);
         totals.dropped.malformed += self.malformed.load(Relaxed);
         totals.dropped.flood += self.flood.load(Relaxed);
+        totals.late += self.late.load(Relaxed);
         totals.send_failed += self.send_failed.load(Relaxed);
         totals.receive_failed += self.receive_failed.load(Relaxed);
     }

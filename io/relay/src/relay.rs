@@ -94,7 +94,28 @@ impl Relay {
     /// A bridge between ports of two threads moves the second port to the first one's thread, and waits for
     /// that.
     pub fn send(&self, command: MediaCommand) {
+        self.send_all([command]);
+    }
+
+    /// Has several commands carried out: as [`Relay::send`] one after the other, with one wake-up of a thread.
+    pub fn send_all(&self, commands: impl IntoIterator<Item = MediaCommand>) {
+        let mut woken = 0u64;
+        for command in commands {
+            if let Some(home) = self.queue(command) {
+                woken |= 1 << (home % 64);
+            }
+        }
+        for (n, thread) in self.threads.iter().enumerate() {
+            if woken & 1 << (n % 64) != 0 {
+                thread.wake();
+            }
+        }
+    }
+
+    /// Leaves a command with the thread that it is for, which is yet to be woken.
+    fn queue(&self, command: MediaCommand) -> Option<usize> {
         let home = match command {
+            _ if self.threads.len() == 1 => Some(0),
             MediaCommand::Open { port, group, .. } => {
                 let home = (group % self.threads.len() as u64) as usize;
                 self.homes.set(port, home);
@@ -106,9 +127,8 @@ impl Relay {
             | MediaCommand::Watch { port, .. }
             | MediaCommand::Close { port } => self.homes.of(port),
         };
-        if let Some(home) = home {
-            self.threads[home].order(Order::Command(command));
-        }
+        let home = home?;
+        self.threads[home].queue(Order::Command(command)).then_some(home)
     }
 
     /// What all ports together have done so far.
@@ -148,11 +168,12 @@ impl Thread {
     fn start(n: usize, config: &RelayConfig, on_event: OnEvent, homes: Arc<Homes>) -> io::Result<Thread> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
-        epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        // Edge-triggered, so that nobody has to read it.
+        epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, WAKE))?;
         let wake = Arc::new(wake);
         let counters = Arc::new(Counters::default());
         let (sender, orders) = channel();
-        let (bind, clock) = (config.bind, config.clock.clone());
+        let (bind, clock, keeps) = (config.bind, config.clock.clone(), config.threads <= 1);
         let (thread_wake, thread_counters) = (wake.clone(), counters.clone());
         let handle = std::thread::Builder::new().name(format!("media-{n}")).spawn(move || {
             let worker = Worker {
@@ -163,7 +184,7 @@ impl Thread {
                 homes,
                 on_event,
                 counters: thread_counters,
-                sockets: Sockets::new(epoll),
+                sockets: Sockets::new(epoll, keeps),
                 switchboard: Switchboard::default(),
                 batch: Batch::new(bind.is_ipv6()),
             };
@@ -173,10 +194,14 @@ impl Thread {
     }
 
     fn order(&self, order: Order) {
-        // A thread that is gone has said why, and its ports are closed.
-        if self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok()) {
+        if self.queue(order) {
             self.wake();
         }
+    }
+
+    /// `false` when the thread is gone; it has said why then, and its ports are closed.
+    fn queue(&self, order: Order) -> bool {
+        self.orders.as_ref().is_some_and(|orders| orders.send(order).is_ok())
     }
 
     fn wake(&self) {

@@ -3,7 +3,7 @@
 use crate::batch::Batch;
 use crate::counters::Counters;
 use crate::relay::{Clock, Homes, OnEvent};
-use crate::sockets::{Pair, Sockets};
+use crate::sockets::{Pair, Ready, Sockets};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::eventfd::EventFd;
@@ -18,8 +18,8 @@ use tandem_time::Time;
 pub(crate) const WAKE: u64 = 1 << 16;
 /// Ready sockets served before orders and timers are looked at again.
 const EVENTS: usize = 256;
-/// Orders carried out before packets are served again: opening a pair takes 10 to 14 µs,
-/// closing one half of that.
+/// Orders carried out before packets are served again: opening a pair takes 10 to 14 µs, closing one half of that, where
+/// it cannot be kept.
 const ORDERS: usize = 32;
 
 /// What a thread is asked to do.
@@ -56,7 +56,7 @@ impl Worker {
     pub fn run(mut self) {
         let mut events = [EpollEvent::empty(); EVENTS];
         loop {
-            let timeout = self.look_after_watches();
+            let timeout = self.look_after_timers();
             let ready = match self.sockets.epoll().wait(&mut events, timeout) {
                 Ok(ready) => ready,
                 Err(Errno::EINTR) => 0,
@@ -82,8 +82,8 @@ impl Worker {
     /// Reads what waits at the socket of `local` and sends it on out of the other leg's socket.
     fn serve(&mut self, local: u16) {
         let now = (self.clock)();
-        let Some((socket, more_wait)) = self.sockets.ready(local, now) else { return };
-        let received = if more_wait { self.batch.receive(socket) } else { self.batch.receive_one(socket) };
+        let Some(Ready { socket, more, resting }) = self.sockets.ready(local, now) else { return };
+        let received = if more { self.batch.receive(socket) } else { self.batch.receive_one(socket) };
         let received = match received {
             Ok(received) => received,
             Err(Errno::EAGAIN | Errno::EINTR) => return,
@@ -93,6 +93,10 @@ impl Worker {
                 return;
             }
         };
+        if resting {
+            self.counters.late.fetch_add(received as u64, Relaxed);
+            return self.sockets.late(local, received as u32);
+        }
         let (mut out, mut forwarded) = (local, 0);
         for n in 0..received {
             let judged = match self.batch.datagram(n) {
@@ -120,9 +124,7 @@ impl Worker {
 
     /// Carries out orders that wait; false when no more can come.
     fn obey(&mut self) -> bool {
-        // Reset before looking, so that an order that comes meanwhile wakes again. Resetting fails only when
-        // there is nothing to reset.
-        let _ = self.wake.read();
+        // The wake-up is told once for each write (edge-triggered), so there is nothing to reset.
         for _ in 0..ORDERS {
             match self.orders.try_recv() {
                 Ok(order) => self.obey_one(order),
@@ -159,6 +161,9 @@ impl Worker {
     }
 
     fn open(&mut self, port: PortId, group: u64, local: u16, now: Time) {
+        if self.sockets.wake(local) {
+            return self.switchboard.handle(MediaCommand::Open { port, group, local }, now);
+        }
         let pair = match Pair::open(self.bind, local) {
             Ok(pair) => pair,
             Err(error) => return self.tell(MediaEvent::OpenFailed { port, error: error.to_string() }),
@@ -176,8 +181,10 @@ impl Worker {
     fn close(&mut self, port: PortId, now: Time) {
         let local = self.switchboard.local(port);
         self.switchboard.handle(MediaCommand::Close { port }, now);
-        // Closed before it is reported: who hears of it may open the port again.
-        drop(local.and_then(|local| self.sockets.remove(local)));
+        // Before it is reported: who hears of it may open the port again.
+        if let Some(local) = local {
+            self.sockets.rest(local, now);
+        }
     }
 
     fn close_all(&mut self) {
@@ -206,15 +213,20 @@ impl Worker {
         self.counters.open_ports.store(self.switchboard.ports().len() as u64, Relaxed);
     }
 
-    /// Reports the ports that are silent; until the next may be, rounded up to milliseconds.
-    fn look_after_watches(&mut self) -> EpollTimeout {
-        let Some(mut due) = self.switchboard.poll_timeout() else { return EpollTimeout::NONE };
+    /// Reports the ports that are silent and closes those that have rested; until the next may be, rounded up to
+    /// milliseconds.
+    fn look_after_timers(&mut self) -> EpollTimeout {
+        let due = |worker: &mut Worker| {
+            worker.switchboard.poll_timeout().into_iter().chain(worker.sockets.sweep_due()).min()
+        };
+        let Some(mut next) = due(self) else { return EpollTimeout::NONE };
         let now = (self.clock)();
-        if due <= now {
+        if next <= now {
             self.switchboard.handle_timeout(now);
             self.report();
-            due = self.switchboard.poll_timeout().unwrap_or(now);
+            self.sockets.sweep(now);
+            next = due(self).unwrap_or(now);
         }
-        EpollTimeout::try_from(due.since(now).as_micros().div_ceil(1_000)).unwrap_or(EpollTimeout::MAX)
+        EpollTimeout::try_from(next.since(now).as_micros().div_ceil(1_000)).unwrap_or(EpollTimeout::MAX)
     }
 }
