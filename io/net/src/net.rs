@@ -21,8 +21,8 @@ use crate::{Limits, Listen, NetError, NetEvent};
 
 /// Frames and other news of tasks that may wait for the engine; the rest waits in the sockets.
 const INBOX: usize = 128;
-/// Rest after the system had no memory for datagrams.
-const STARVED: Duration = Duration::from_millis(1);
+/// Rest after the system had no room for datagrams.
+const FULL: Duration = Duration::from_millis(1);
 
 /// The sockets of one engine loop, which must run on a current-thread tokio runtime. Dropped, it closes them all.
 pub struct Net {
@@ -39,7 +39,8 @@ pub struct Net {
     turn: usize,
     /// The last call did not have to wait: others on this thread get their turn before the next.
     hot: bool,
-    starved: Option<Pin<Box<Sleep>>>,
+    /// Until what is left in the queues is tried again.
+    full: Option<Pin<Box<Sleep>>>,
     _tasks: JoinSet<()>,
 }
 
@@ -59,7 +60,7 @@ impl Net {
             let failed = |source| NetError::Listen { transport, address, source };
             let (place, local) = match transport {
                 Transport::Udp => {
-                    let port = UdpPort::bind(address, id, limits.datagram_backlog).await.map_err(failed)?;
+                    let port = UdpPort::bind(address, id, limits.datagram_backlog).map_err(failed)?;
                     let local = port.local();
                     tasks.spawn(udp::watch(port.socket(), up.clone()));
                     ports.push(port);
@@ -87,7 +88,7 @@ impl Net {
             ready: Vec::new(),
             turn: 0,
             hot: false,
-            starved: None,
+            full: None,
             _tasks: tasks,
         })
     }
@@ -137,8 +138,8 @@ impl Net {
     /// Sends the queued datagrams. Those that a socket takes no more go out during [`Net::next`].
     pub fn flush(&mut self) {
         for port in self.ports.iter_mut().filter(|port| port.has_queued()) {
-            if port.flush(&mut self.ready) == Left::Starved {
-                self.starved = Some(Box::pin(sleep(STARVED)));
+            if port.flush(&mut self.ready) == Left::Some {
+                self.full = Some(Box::pin(sleep(FULL)));
             }
         }
     }
@@ -168,17 +169,16 @@ impl Net {
     }
 
     fn poll_queued(&mut self, cx: &mut Context<'_>, events: &mut Vec<NetEvent>) {
-        if let Some(starved) = &mut self.starved {
-            if starved.as_mut().poll(cx).is_pending() {
-                return;
-            }
-            self.starved = None;
+        let Some(full) = &mut self.full else { return };
+        if full.as_mut().poll(cx).is_pending() {
+            return;
         }
+        self.full = None;
         for port in self.ports.iter_mut().filter(|port| port.has_queued()) {
-            if port.poll_flush(cx, events) == Left::Starved {
-                let mut rest = Box::pin(sleep(STARVED));
+            if port.flush(events) == Left::Some && self.full.is_none() {
+                let mut rest = Box::pin(sleep(FULL));
                 let _ = rest.as_mut().poll(cx);
-                self.starved = Some(rest);
+                self.full = Some(rest);
             }
         }
     }

@@ -4,12 +4,11 @@ use std::array;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io::{IoSlice, IoSliceMut};
-use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6};
+use std::net::{SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
-use tokio::net::UdpSocket;
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, sendto};
 
 use super::Datagram;
 
@@ -70,23 +69,20 @@ pub(crate) fn receive(
 /// Sends the first datagrams of `queue`, up to [`BATCH`], without waiting, and takes away those that went out. An error is
 /// that of the first.
 pub(super) fn send(socket: &UdpSocket, queue: &mut VecDeque<Datagram>) -> Result<(), Errno> {
-    let sent = BUFFERS.with_borrow_mut(|buffers| {
-        let count = queue.len().min(BATCH);
-        let slices: [[IoSlice<'_>; 1]; BATCH] =
-            array::from_fn(|i| [IoSlice::new(queue.get(i).map_or(&[], |datagram| &datagram.bytes))]);
-        let addresses: [Option<SockaddrStorage>; BATCH] =
-            array::from_fn(|i| queue.get(i).map(|datagram| datagram.remote.into()));
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
-        sendmmsg(
-            socket.as_raw_fd(),
-            &mut buffers.outgoing,
-            slices[..count].iter(),
-            &addresses[..count],
-            [],
-            flags,
-        )
-        .map(Iterator::count)
-    })?;
+    let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
+    let sent = if let [Datagram { remote, bytes, .. }] = queue.make_contiguous() {
+        sendto(socket.as_raw_fd(), bytes, &SockaddrStorage::from(*remote), flags).map(|_| 1)?
+    } else {
+        BUFFERS.with_borrow_mut(|buffers| {
+            let first = || queue.iter().take(BATCH);
+            let slices: Vec<[IoSlice<'_>; 1]> =
+                first().map(|datagram| [IoSlice::new(&datagram.bytes)]).collect();
+            let addresses: Vec<Option<SockaddrStorage>> =
+                first().map(|datagram| Some(datagram.remote.into())).collect();
+            sendmmsg(socket.as_raw_fd(), &mut buffers.outgoing, slices.iter(), &addresses, [], flags)
+                .map(Iterator::count)
+        })?
+    };
     queue.drain(..sent);
     Ok(())
 }

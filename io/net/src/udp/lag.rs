@@ -4,14 +4,14 @@
 //! while, the kernel's own stamp of a datagram's arrival tells how long it has waited.
 
 use std::io::IoSliceMut;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
 use nix::sys::time::TimeSpec;
-use tokio::net::UdpSocket;
+
 
 use super::batch::to_std;
 

@@ -6,7 +6,7 @@ mod unreachable;
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tandem_sip_msg::{Flow, ListenerId, Transport};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 
 use crate::NetEvent;
 
@@ -38,8 +38,11 @@ pub(crate) struct Datagram {
 }
 
 /// One UDP socket.
+///
+/// It is watched for what arrives only: to be told each time that a sent datagram has left its buffer would wake the engine
+/// once more for every message.
 pub(crate) struct UdpPort {
-    socket: Arc<UdpSocket>,
+    socket: Arc<AsyncFd<UdpSocket>>,
     listener: ListenerId,
     local: SocketAddr,
     queue: VecDeque<Datagram>,
@@ -47,19 +50,17 @@ pub(crate) struct UdpPort {
     lag: Lag,
 }
 
-/// Why datagrams are left in the queue.
+/// Whether datagrams are left in the queue.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Left {
     /// None is.
     Nothing,
-    /// The socket says when it takes more.
-    Full,
-    /// The system has no memory for them, and does not say when it will.
-    Starved,
+    /// The socket or the system has no room for them now.
+    Some,
 }
 
 impl UdpPort {
-    pub(crate) async fn bind(bind: SocketAddr, listener: ListenerId, capacity: usize) -> io::Result<UdpPort> {
+    pub(crate) fn bind(bind: SocketAddr, listener: ListenerId, capacity: usize) -> io::Result<UdpPort> {
         let socket = Socket::new(Domain::for_address(bind), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         if bind.is_ipv6() {
@@ -72,9 +73,13 @@ impl UdpPort {
         }
         setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
         socket.bind(&bind.into())?;
-        let socket = UdpSocket::from_std(socket.into())?;
+        let socket = UdpSocket::from(socket);
         let local = socket.local_addr()?;
-        socket.writable().await?; // so that the first flush finds it known to be writable
+        #[expect(
+            deprecated,
+            reason = "its successor is unsafe, for types whose descriptor may change; that of a UdpSocket does not"
+        )]
+        let socket = AsyncFd::with_interest(socket, Interest::READABLE | Interest::ERROR)?;
         let socket = Arc::new(socket);
         Ok(UdpPort { socket, listener, local, queue: VecDeque::new(), capacity, lag: Lag::default() })
     }
@@ -83,7 +88,7 @@ impl UdpPort {
         self.local
     }
 
-    pub(crate) fn socket(&self) -> Arc<UdpSocket> {
+    pub(crate) fn socket(&self) -> Arc<AsyncFd<UdpSocket>> {
         self.socket.clone()
     }
 
@@ -101,27 +106,22 @@ impl UdpPort {
     ) -> Poll<()> {
         let before = events.len();
         loop {
-            if !matches!(self.socket.poll_recv_ready(cx), Poll::Ready(Ok(()))) {
-                return Poll::Pending;
-            }
-            // `WouldBlock` makes the next poll wait for readiness.
+            let Poll::Ready(Ok(mut readable)) = self.socket.poll_read_ready(cx) else { return Poll::Pending };
             let flow = self.flow();
-            let (socket, lag) = (&self.socket, &mut self.lag);
-            let _ = socket.try_io(Interest::READABLE, || {
-                let mut each = |remote, bytes: &[u8]| events.extend(message(Flow { remote, ..flow }, bytes));
-                if lag.is_suspect() {
-                    let _ = lag.measure(socket, &mut each);
-                }
-                let received = batch::receive(socket, self.local, most, each);
-                lag.note(!matches!(received, Ok(count) if count == most));
-                match received {
-                    Ok(count) if count == most => Ok(()),
-                    // Fewer than asked for: the socket was emptied, and what comes later raises readiness anew.
-                    Ok(_) | Err(Errno::EAGAIN) => Err(io::ErrorKind::WouldBlock.into()),
-                    // Left by ICMP; the watcher of the error queue tells whom it concerns.
-                    Err(_) => Ok(()),
-                }
-            });
+            let (socket, lag) = (self.socket.get_ref(), &mut self.lag);
+            let mut each = |remote, bytes: &[u8]| events.extend(message(Flow { remote, ..flow }, bytes));
+            if lag.is_suspect() {
+                let _ = lag.measure(socket, &mut each);
+            }
+            let received = batch::receive(socket, self.local, most, each);
+            lag.note(!matches!(received, Ok(count) if count == most));
+            match received {
+                Ok(count) if count == most => {}
+                // Fewer than asked for: the socket was emptied, and what comes later raises readiness anew.
+                Ok(_) | Err(Errno::EAGAIN) => readable.clear_ready(),
+                // Left by ICMP; the watcher of the error queue tells whom it concerns.
+                Err(_) => {}
+            }
             if events.len() > before {
                 return Poll::Ready(());
             }
@@ -150,45 +150,23 @@ impl UdpPort {
     pub(crate) fn flush(&mut self, events: &mut Vec<NetEvent>) -> Left {
         let mut errors = 0;
         while !self.queue.is_empty() {
-            let sent = self.socket.try_io(Interest::WRITABLE, || {
-                batch::send(&self.socket, &mut self.queue).map_err(io::Error::from)
-            });
-            let error = match sent {
-                Ok(_) => {
-                    errors = 0;
-                    continue;
-                }
-                Err(error) => error,
+            let Err(errno) = batch::send(self.socket.get_ref(), &mut self.queue) else {
+                errors = 0;
+                continue;
             };
             errors += 1;
-            match error.raw_os_error().map(Errno::from_raw) {
-                Some(Errno::EAGAIN) | None => return Left::Full,
-                Some(Errno::ENOBUFS | Errno::ENOMEM) => return Left::Starved,
-                Some(Errno::EINTR) => {}
-                Some(Errno::ECONNREFUSED) if errors < FOREIGN_ERRORS => {}
-                Some(_) if errors < 2 => {}
-                Some(errno) => {
+            match errno {
+                Errno::EAGAIN | Errno::ENOBUFS | Errno::ENOMEM => return Left::Some,
+                Errno::EINTR => {}
+                Errno::ECONNREFUSED if errors < FOREIGN_ERRORS => {}
+                _ if errors < 2 => {}
+                errno => {
                     errors = 0;
                     self.drop_first(errno, events);
                 }
             }
         }
         Left::Nothing
-    }
-
-    /// Goes on with what was left in the queue once the socket takes more.
-    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>, events: &mut Vec<NetEvent>) -> Left {
-        loop {
-            match self.socket.poll_send_ready(cx) {
-                Poll::Pending | Poll::Ready(Err(_)) => return Left::Full,
-                Poll::Ready(Ok(_)) => {}
-            }
-            // When full, `try_io` has taken readiness away, so the next poll waits for it.
-            match self.flush(events) {
-                Left::Full => {}
-                left => return left,
-            }
-        }
     }
 
     fn drop_first(&mut self, errno: Errno, events: &mut Vec<NetEvent>) {

@@ -1,14 +1,14 @@
 //! The error queue of a UDP socket: which peer a datagram of ours did not reach.
 
-use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::io::IoSliceMut;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
 use tokio::io::Interest;
-use tokio::net::UdpSocket;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc;
 
 use super::batch::{BATCH, to_std};
@@ -19,20 +19,21 @@ use crate::event::Inner;
 const FROM_NETWORK: [u8; 2] = [2, 3];
 
 /// Tells of every peer that the network reports as unreachable, for as long as the [`Net`](crate::Net) lives.
-pub(crate) async fn watch(socket: Arc<UdpSocket>, up: mpsc::Sender<Inner>) {
-    while socket.ready(Interest::ERROR).await.is_ok() {
+pub(crate) async fn watch(socket: Arc<AsyncFd<UdpSocket>>, up: mpsc::Sender<Inner>) {
+    while let Ok(mut ready) = socket.ready(Interest::ERROR).await {
         let mut reported = Vec::new();
-        // `WouldBlock`, once the queue is empty, makes the next turn wait for a new error.
-        let _ = socket.try_io(Interest::ERROR, || {
-            while reported.len() < BATCH {
-                match take(&socket) {
-                    Ok(remote) => reported.extend(remote),
-                    Err(Errno::EINTR) => {}
-                    Err(_) => return Err(io::ErrorKind::WouldBlock.into()),
+        while reported.len() < BATCH {
+            match take(socket.get_ref()) {
+                Ok(remote) => reported.extend(remote),
+                Err(Errno::EINTR) => {}
+                // Once the queue is empty the next turn waits for a new error.
+                Err(_) => {
+                    ready.clear_ready();
+                    break;
                 }
             }
-            Ok(())
-        });
+        }
+        drop(ready);
         for remote in reported {
             if up.send(Inner::Event(NetEvent::Unreachable { remote })).await.is_err() {
                 return;
