@@ -74,7 +74,6 @@ pub async fn start(
         bindings: store.bindings_writer(),
         records: records.clone(),
         on_event,
-        runtime: tokio::runtime::Handle::current(),
         handle: handle.clone(),
     };
     let bind = async move || Net::bind(&listens, NetLimits::default()).await.map_err(io::Error::other);

@@ -1,7 +1,9 @@
 //! Bindings: where the devices that registered to us are.
 
+use crate::rows::{CHUNK, padded};
 use crate::{Store, StoreError};
 use serde::Serialize;
+use sqlx::QueryBuilder;
 use std::collections::HashMap;
 use tandem_model::{Binding, BindingChange, BindingOwner};
 
@@ -24,38 +26,49 @@ impl Store {
 
     /// Writes the changes in their order, in one transaction. Whoever has many writers wants [`Store::bindings_writer`].
     pub async fn write_bindings(&self, changes: Vec<BindingChange>) -> Result<(), StoreError> {
-        // Two statements a batch, whatever its size: each one costs a trip to SQLite's thread and back.
-        let (puts, deletes) = outcome(&changes);
+        let (puts, deletes) = outcome(&changes)?;
         let mut transaction = self.begin().await?;
-        if !deletes.is_empty() {
-            sqlx::query(
-                "DELETE FROM bindings
-                 WHERE (owner, contact) IN (SELECT value ->> 0, value ->> 1 FROM json_each($1))",
-            )
-            .bind(json(&deletes)?)
-            .execute(&mut *transaction)
-            .await?;
+        for deletes in deletes.chunks(CHUNK) {
+            let mut sql = QueryBuilder::new("DELETE FROM bindings WHERE (owner, contact) IN (");
+            sql.push_values(padded(deletes), |mut values, delete| {
+                values.push_bind(delete.map(|(owner, _)| owner.as_str()));
+                values.push_bind(delete.map(|(_, contact)| *contact));
+            });
+            sql.push(")").build().execute(&mut *transaction).await?;
         }
-        if !puts.is_empty() {
-            sqlx::query(
-                "INSERT INTO bindings (owner, contact, expires_at, binding)
-                 SELECT value ->> 0, value ->> 1, value ->> 2, value -> 3 FROM json_each($1) WHERE true
+        for puts in puts.chunks(CHUNK) {
+            let mut sql = QueryBuilder::new(
+                "INSERT INTO bindings (owner, contact, expires_at, binding) SELECT * FROM (",
+            );
+            sql.push_values(padded(puts), |mut values, put| {
+                values.push_bind(put.map(|put| put.owner.as_str()));
+                values.push_bind(put.map(|put| put.contact));
+                values.push_bind(put.map(|put| put.expires_at));
+                values.push_bind(put.map(|put| put.binding.as_str()));
+            });
+            sql.push(
+                ") WHERE column1 IS NOT NULL
                  ON CONFLICT (owner, contact) DO UPDATE SET expires_at = excluded.expires_at, binding = excluded.binding",
-            )
-            .bind(json(&puts)?)
-            .execute(&mut *transaction)
-            .await?;
+            );
+            sql.build().execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)
     }
 }
 
-/// A row as it travels: owner, contact, expiry, binding.
-type Put<'a> = (String, &'a str, u64, &'a Binding);
+/// A binding as it is written.
+struct Put<'a> {
+    owner: String,
+    contact: &'a str,
+    expires_at: i64,
+    binding: String,
+}
+
+/// What is left of owner and contact of a binding that is gone.
 type Delete<'a> = (String, &'a str);
 
 /// What the changes leave behind: the last word on each binding.
-fn outcome(changes: &[BindingChange]) -> (Vec<Put<'_>>, Vec<Delete<'_>>) {
+fn outcome(changes: &[BindingChange]) -> Result<(Vec<Put<'_>>, Vec<Delete<'_>>), StoreError> {
     let mut last: HashMap<(BindingOwner, &str), Option<&Binding>> = HashMap::with_capacity(changes.len());
     for change in changes {
         match change {
@@ -65,12 +78,16 @@ fn outcome(changes: &[BindingChange]) -> (Vec<Put<'_>>, Vec<Delete<'_>>) {
     }
     let (mut puts, mut deletes) = (Vec::new(), Vec::new());
     for ((owner, contact), binding) in last {
+        let owner = key(owner);
         match binding {
-            Some(binding) => puts.push((key(owner), contact, binding.expires_at, binding)),
-            None => deletes.push((key(owner), contact)),
+            Some(binding) => {
+                let expires_at = i64::try_from(binding.expires_at).unwrap_or(i64::MAX);
+                puts.push(Put { owner, contact, expires_at, binding: json(binding)? });
+            }
+            None => deletes.push((owner, contact)),
         }
     }
-    (puts, deletes)
+    Ok((puts, deletes))
 }
 
 fn key(owner: BindingOwner) -> String {

@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod folder;
 mod records;
+mod rows;
 mod settings;
 mod store;
 mod writer;

@@ -1,6 +1,7 @@
 //! Call records: written once each, read newest first.
 
 use crate::bindings::json;
+use crate::rows::{CHUNK, padded};
 use crate::{Store, StoreError};
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 use std::collections::{BTreeSet, HashSet};
@@ -11,16 +12,18 @@ impl Store {
     /// calls that are over: all in one transaction. A call that has a record already keeps that one, and is open no more.
     pub async fn write_calls(&self, open: &[CallRecord], over: &[CallRecord]) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        if !open.is_empty() {
-            sqlx::query(
-                "INSERT INTO open_calls (id, record) SELECT value ->> 'id', value FROM json_each($1) WHERE true
-                 ON CONFLICT (id) DO NOTHING",
-            )
-            .bind(json(open)?)
-            .execute(&mut *transaction)
-            .await?;
+        for open in open.chunks(CHUNK) {
+            let rows = open.iter().map(|record| Ok((record.id.to_string(), json(record)?)));
+            let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
+            let mut sql = QueryBuilder::new("INSERT INTO open_calls (id, record) SELECT * FROM (");
+            sql.push_values(padded(&rows), |mut values, row| {
+                values.push_bind(row.map(|(id, _)| id.as_str()));
+                values.push_bind(row.map(|(_, record)| record.as_str()));
+            });
+            sql.push(") WHERE column1 IS NOT NULL ON CONFLICT (id) DO NOTHING");
+            sql.build().execute(&mut *transaction).await?;
         }
-        if !over.is_empty() {
+        for over in over.chunks(CHUNK) {
             close(over, &mut transaction).await?;
         }
         Ok(transaction.commit().await?)
@@ -81,34 +84,61 @@ async fn close(
     transaction: &mut Transaction<'static, Sqlite>,
 ) -> Result<(), StoreError> {
     let mut seen = HashSet::new();
-    let records: Vec<&CallRecord> = records.iter().filter(|record| seen.insert(record.id)).collect();
-    let rows_of = |record: &CallRecord| {
-        let (started_at, id, outcome) = (record.started_at, record.id, record.outcome);
-        parties(record).into_iter().map(move |party| (party, started_at, id, outcome))
-    };
-    let parties: Vec<_> = records.iter().flat_map(|record| rows_of(record)).collect();
-    sqlx::query(
-        "INSERT INTO call_parties (party, started_at, id, outcome)
-         SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each($1)
-         WHERE NOT EXISTS (SELECT 1 FROM call_records WHERE id = value ->> 2)",
-    )
-    .bind(json(&parties)?)
-    .execute(&mut **transaction)
-    .await?;
-    sqlx::query(
-        "INSERT INTO call_records (id, started_at, outcome, record)
-         SELECT value ->> 'id', value ->> 'started_at', value ->> 'outcome', value FROM json_each($1) WHERE true
-         ON CONFLICT (id) DO NOTHING",
-    )
-    .bind(json(&records)?)
-    .execute(&mut **transaction)
-    .await?;
-    let ids: Vec<CallId> = records.iter().map(|record| record.id).collect();
-    sqlx::query("DELETE FROM open_calls WHERE id IN (SELECT value FROM json_each($1))")
-        .bind(json(&ids)?)
-        .execute(&mut **transaction)
-        .await?;
+    let rows = records.iter().filter(|record| seen.insert(record.id)).map(Row::new);
+    let rows = rows.collect::<Result<Vec<Row>, StoreError>>()?;
+    let parties: Vec<_> =
+        rows.iter().flat_map(|row| row.parties.iter().map(move |party| (party, row))).collect();
+    for parties in parties.chunks(CHUNK) {
+        let mut sql =
+            QueryBuilder::new("INSERT INTO call_parties (party, started_at, id, outcome) SELECT * FROM (");
+        sql.push_values(padded(parties), |mut values, party| {
+            values.push_bind(party.map(|(party, _)| party.as_str()));
+            values.push_bind(party.map(|(_, row)| row.started_at));
+            values.push_bind(party.map(|(_, row)| row.id.as_str()));
+            values.push_bind(party.map(|(_, row)| row.outcome));
+        });
+        sql.push(
+            ") WHERE column1 IS NOT NULL AND NOT EXISTS (SELECT 1 FROM call_records WHERE id = column3)",
+        );
+        sql.build().execute(&mut **transaction).await?;
+    }
+    let mut sql =
+        QueryBuilder::new("INSERT INTO call_records (id, started_at, outcome, record) SELECT * FROM (");
+    sql.push_values(padded(&rows), |mut values, row| {
+        values.push_bind(row.map(|row| row.id.as_str()));
+        values.push_bind(row.map(|row| row.started_at));
+        values.push_bind(row.map(|row| row.outcome));
+        values.push_bind(row.map(|row| row.record.as_str()));
+    });
+    sql.push(") WHERE column1 IS NOT NULL ON CONFLICT (id) DO NOTHING");
+    sql.build().execute(&mut **transaction).await?;
+    let mut sql = QueryBuilder::new("DELETE FROM open_calls WHERE id IN (");
+    let mut ids = sql.separated(", ");
+    padded(&rows).for_each(|row| _ = ids.push_bind(row.map(|row| row.id.as_str())));
+    sql.push(")");
+    sql.build().execute(&mut **transaction).await?;
     Ok(())
+}
+
+/// A record as it is written.
+struct Row {
+    id: String,
+    started_at: i64,
+    outcome: &'static str,
+    record: String,
+    parties: BTreeSet<String>,
+}
+
+impl Row {
+    fn new(record: &CallRecord) -> Result<Row, StoreError> {
+        Ok(Row {
+            id: record.id.to_string(),
+            started_at: clamp(record.started_at),
+            outcome: outcome_name(record.outcome),
+            record: json(record)?,
+            parties: parties(record),
+        })
+    }
 }
 
 /// The query, driven by the table whose index has the answer in order: a page costs what it shows.

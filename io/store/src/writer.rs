@@ -19,11 +19,13 @@ const BATCH: usize = 4_096;
 #[derive(Clone, Debug)]
 pub struct BindingsWriter(mpsc::Sender<Job>);
 
-#[derive(Debug)]
 struct Job {
     changes: Vec<BindingChange>,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    done: Done,
 }
+
+/// Called on the writer's task; it must not block.
+type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
 /// Ready when the changes are on disk, or when it is certain that they are not.
 #[derive(Debug)]
@@ -43,11 +45,23 @@ impl BindingsWriter {
     /// Queues the changes, without waiting. Submissions of one caller are applied in their order.
     pub fn submit(&self, changes: Vec<BindingChange>) -> Result<Acknowledgement, StoreError> {
         let (done, acknowledged) = oneshot::channel();
-        self.0.try_send(Job { changes, done }).map_err(|error| match error {
+        // Whoever asked may have gone meanwhile; the write stands.
+        self.submit_then(changes, move |result| drop(done.send(result)))?;
+        Ok(Acknowledgement(acknowledged))
+    }
+
+    /// The same for who does not wait either: `done` is called when the changes are on disk, or when it is certain that they
+    /// are not. It must not block.
+    pub fn submit_then(
+        &self,
+        changes: Vec<BindingChange>,
+        done: impl FnOnce(Result<(), StoreError>) + Send + 'static,
+    ) -> Result<(), StoreError> {
+        let job = Job { changes, done: Box::new(done) };
+        self.0.try_send(job).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy,
             mpsc::error::TrySendError::Closed(_) => StoreError::Closed,
-        })?;
-        Ok(Acknowledgement(acknowledged))
+        })
     }
 
     /// Queues the changes and waits until they are on disk.
@@ -79,8 +93,7 @@ async fn run(store: Store, mut jobs: mpsc::Receiver<Job>) {
             tracing::error!(%error, submissions = batch.len(), "bindings could not be written");
         }
         for job in batch.drain(..) {
-            // Whoever asked may have gone meanwhile; the write stands.
-            let _ = job.done.send(result.clone());
+            (job.done)(result.clone());
         }
     }
 }
