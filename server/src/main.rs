@@ -15,6 +15,11 @@ mod server;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// A call is some hundred small allocations, given back on other threads than they were made on: a seventh of the
+/// processor's time with the allocator of the C library.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A SIP trunking server: connects providers, phones and PBXs.
 #[derive(Debug, Parser)]
 #[command(name = "tandem", version, about, max_term_width = 100)]
