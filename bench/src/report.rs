@@ -58,9 +58,9 @@ impl Row {
     }
 
     /// Tandem's median over another's.
-    fn ratio(&self, other: Kind) -> String {
+    fn ratio(&self, (tandem, other): (Kind, Kind)) -> String {
         let median = |kind| self.values.get(&kind).and_then(Samples::median);
-        match (self.show, median(Kind::Tandem), median(other)) {
+        match (self.show, median(tandem), median(other)) {
             (Show::Median { .. }, Some(tandem), Some(other)) if other > 0.0 => {
                 format!("{:.2}", tandem / other)
             }
@@ -69,17 +69,24 @@ impl Row {
     }
 }
 
+/// What is compared: the name of the column, Tandem, and the one that does the same job.
+const PAIRS: [(&str, Kind, Kind); 3] = [
+    ("direct : Kamailio", Kind::TandemDirect, Kind::Kamailio),
+    ("anchored : Kamailio", Kind::Tandem, Kind::Kamailio),
+    ("anchored : Kamailio + rtpengine", Kind::Tandem, Kind::KamailioWithMedia),
+];
+
 /// The table in Markdown, its columns aligned for those who read it as it is.
 pub fn table(rows: &[Row], kinds: &[Kind]) -> String {
-    let others = || kinds.iter().copied().filter(|kind| *kind != Kind::Tandem);
+    let pairs = || PAIRS.into_iter().filter(|(_, one, other)| kinds.contains(one) && kinds.contains(other));
     let mut header = vec![String::new()];
     header.extend(kinds.iter().map(|kind| kind.name().to_owned()));
-    header.extend(others().map(|kind| format!("Tandem : {}", kind.name())));
+    header.extend(pairs().map(|(name, ..)| name.to_owned()));
     let mut lines = vec![header];
     for row in rows {
         let mut line = vec![row.what.clone()];
         line.extend(kinds.iter().map(|kind| row.cell(*kind)));
-        line.extend(others().map(|kind| row.ratio(kind)));
+        line.extend(pairs().map(|(_, one, other)| row.ratio((one, other))));
         lines.push(line);
     }
     let widths: Vec<usize> = (0..lines[0].len())
@@ -95,7 +102,7 @@ pub fn table(rows: &[Row], kinds: &[Kind]) -> String {
 }
 
 /// The page around the table.
-pub fn page(table: &str, how: &str, kinds: &[Kind]) -> String {
+pub fn page(table: &str, how: &str, profiles: &str, kinds: &[Kind]) -> String {
     let programs: String = versions(kinds).iter().map(|version| format!("- {version}\n")).collect();
     let mut commands = String::new();
     for kind in kinds {
@@ -107,13 +114,17 @@ pub fn page(table: &str, how: &str, kinds: &[Kind]) -> String {
         writeln!(commands, "    {load}").unwrap();
     }
     let meaning = include_str!("../meaning.md");
+    let profiling = include_str!("../profiling.md").trim_end();
     format!(
         "# Side by side\n\n\
          Written by `make bench` on {date}. {how}\n\n\
          {table}\n{meaning}\n\
+         ## Where Tandem's time goes\n\n\
+         {profiling}\n\n{profiles}\
          ## Where and with what\n\n\
          {machine}\n\n{programs}\n\
-         Each program ran in an empty directory of its own; `tandem.toml` has `media_timeout = 0` and `source_rate = 0` under `[limits]`, \
+         Each program ran in an empty directory of its own; `tandem.toml` has `media_timeout = 0`, `media_quarantine = 0` and \
+         `source_rate = 0` under `[limits]`, \
          `kamailio.cfg` is `bench/kamailio/bench.cfg`, `scenario.xml` one of `bench/scenarios/`. \
          `RATE`, `COUNT` and `HOLD` are those of the table.\n\n{commands}",
         date = output("date", &["-u", "+%F"]),

@@ -1,5 +1,6 @@
 //! The servers that are measured: started fresh for every measurement, ready when they answer.
 
+use crate::load::Media;
 use crate::{lab, usage};
 use serde_json::json;
 use std::fs;
@@ -15,31 +16,67 @@ use tempfile::TempDir;
 /// A server, or two that do one job together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
-    /// A back-to-back user agent; relays media; keeps records and registrations on disk.
-    Tandem,
+    /// A back-to-back user agent; media goes past it; keeps records and registrations on disk.
+    TandemDirect,
     /// A proxy; media goes past it; keeps nothing on disk.
     Kamailio,
+    /// The same back-to-back user agent, which relays media itself.
+    Tandem,
     /// The same proxy, which leads media through rtpengine in user space.
     KamailioWithMedia,
 }
 
 impl Kind {
+    /// All, in the order of the table.
+    pub const ALL: [Kind; 4] = [Kind::TandemDirect, Kind::Kamailio, Kind::Tandem, Kind::KamailioWithMedia];
+
+    /// Its name on the command line.
+    pub fn short_name(self) -> &'static str {
+        match self {
+            Kind::TandemDirect => "direct",
+            Kind::Kamailio => "kamailio",
+            Kind::Tandem => "anchored",
+            Kind::KamailioWithMedia => "rtpengine",
+        }
+    }
+
     /// Its name in tables.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Tandem => "Tandem",
+            Kind::TandemDirect => "Tandem, media direct",
+            Kind::Tandem => "Tandem, media anchored",
             Kind::Kamailio => "Kamailio",
             Kind::KamailioWithMedia => "Kamailio + rtpengine",
         }
+    }
+
+    /// Whether it is Tandem, and so stands over the others.
+    pub fn is_tandem(self) -> bool {
+        matches!(self, Kind::TandemDirect | Kind::Tandem)
+    }
+
+    /// Which way the media of calls goes.
+    pub fn media(self) -> Media {
+        if self.relays() { Media::Anchored } else { Media::Direct }
+    }
+
+    /// Whether media goes through it.
+    pub fn relays(self) -> bool {
+        matches!(self, Kind::Tandem | Kind::KamailioWithMedia)
+    }
+
+    /// Whether it is asked to register accounts: those that differ in media only do not register twice.
+    pub fn registers(self) -> bool {
+        matches!(self, Kind::Tandem | Kind::Kamailio)
     }
 
     /// Its programs and their arguments. All run in a directory of their own.
     pub fn commands(self) -> Vec<(&'static str, Vec<String>)> {
         let words = |line: String| line.split_whitespace().map(str::to_owned).collect();
         let (first, last) = lab::MEDIA_PORTS;
-        let kamailio = "-f kamailio.cfg -DD -E -m 512 -M 8 -w . -Y .";
+        let kamailio = "-f kamailio.cfg -DD -E -m 512 -M 8 -b 4194304 -w . -Y .";
         match self {
-            Kind::Tandem => vec![(
+            Kind::TandemDirect | Kind::Tandem => vec![(
                 "tandem",
                 words(format!(
                     "serve --data data --sip udp:{} --http {} --rtp-ports {first}-{last} --auth-algorithms MD5",
@@ -66,8 +103,9 @@ impl Kind {
 
 const TOKEN: &str = "a-token-for-the-benchmark";
 
-/// With no RTP sent, Tandem would end calls for their silence.
-const TANDEM_TOML: &str = "[limits]\nmedia_timeout = 0\nsource_rate = 0\n";
+/// With no RTP sent, Tandem would end calls for their silence. Its ports would run out if they rested after each call;
+/// rtpengine's do not rest either (`--delete-delay=0`). And all calls come from one address, whose rate is not limited.
+const TANDEM_TOML: &str = "[limits]\nmedia_timeout = 0\nmedia_quarantine = 0\nsource_rate = 0\n";
 
 const KAMAILIO_CFG: &str = include_str!("../kamailio/bench.cfg");
 
@@ -82,6 +120,8 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it answers.
     pub fn start(kind: Kind) -> Server {
+        // The one before may take a moment to be gone.
+        wait_until("the server's address to be free", PATIENCE, || !udp_is_bound(lab::SERVER.into()));
         let dir = work_dir("bench");
         fs::write(dir.path().join("tandem.toml"), TANDEM_TOML).expect("settings can be written");
         fs::write(dir.path().join("kamailio.cfg"), KAMAILIO_CFG).expect("settings can be written");
@@ -102,12 +142,15 @@ impl Server {
     /// Starts one that sends calls for [`lab::NUMBER`] to [`lab::CALLEE`].
     pub fn start_for_calls(kind: Kind) -> Server {
         let server = Server::start(kind);
-        if kind == Kind::Tandem {
+        if kind.is_tandem() {
             let rest = rest();
             let trunk = |name: &str, at: std::net::SocketAddrV4| {
-                let body = json!({
+                let mut body = json!({
                     "name": name, "mode": "ip_auth", "host": at.ip().to_string(), "port": at.port(), "ping_interval": 0,
                 });
+                if kind == Kind::TandemDirect {
+                    body["direct_media"] = true.into();
+                }
                 rest.post("/v1.0/trunks", &body).expect(201)["id"].clone()
             };
             trunk("caller", lab::CALLER);
@@ -120,7 +163,7 @@ impl Server {
     /// Starts one that knows [`lab::ACCOUNTS`].
     pub fn start_for_registrations(kind: Kind) -> Server {
         let server = Server::start(kind);
-        if kind == Kind::Tandem {
+        if kind.is_tandem() {
             let rest = rest();
             for account in lab::ACCOUNTS {
                 let number = account.to_string();
@@ -134,6 +177,11 @@ impl Server {
     /// How long it took from its start to its first answer.
     pub fn started_in(&self) -> Duration {
         self.started_in
+    }
+
+    /// The /proc directories of its processes.
+    pub fn processes(&self) -> Vec<PathBuf> {
+        usage::processes(self.dir.path())
     }
 
     /// CPU time used so far.

@@ -21,7 +21,7 @@ pub fn memory_kib(dir: &Path) -> u64 {
 }
 
 /// The /proc directories of the processes that work in `dir`, less the shells that guard them.
-fn processes(dir: &Path) -> Vec<PathBuf> {
+pub fn processes(dir: &Path) -> Vec<PathBuf> {
     let works_there = |process: &PathBuf| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd == dir);
     let is_guard =
         |process: &PathBuf| fs::read_to_string(process.join("comm")).is_ok_and(|name| name == "sh\n");
