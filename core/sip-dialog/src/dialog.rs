@@ -160,7 +160,7 @@ impl Dialog {
             Some(first) => {
                 let mut w = Writer::request(name, first.uri().as_str());
                 for route in &self.routes[1..] {
-                    w.header(Header::Route, route);
+                    w.text(Header::Route, &[route]);
                 }
                 w.header(Header::Route, format_args!("<{}>", self.remote_target));
                 w
@@ -168,18 +168,18 @@ impl Dialog {
             None => {
                 let mut w = Writer::request(name, &self.remote_target);
                 for route in &self.routes {
-                    w.header(Header::Route, route);
+                    w.text(Header::Route, &[route]);
                 }
                 w
             }
         };
         w.header(Header::MaxForwards, 70);
-        w.header(Header::From, format_args!("{};tag={}", self.local, self.local_tag));
+        w.text(Header::From, &[&self.local, ";tag=", &self.local_tag]);
         match &self.remote_tag {
-            Some(tag) => w.header(Header::To, format_args!("{};tag={tag}", self.remote)),
-            None => w.header(Header::To, &self.remote),
+            Some(tag) => w.text(Header::To, &[&self.remote, ";tag=", tag]),
+            None => w.text(Header::To, &[&self.remote]),
         };
-        w.header(Header::CallId, &self.call_id);
+        w.text(Header::CallId, &[&self.call_id]);
         w.header(Header::CSeq, format_args!("{cseq} {name}"));
         w
     }

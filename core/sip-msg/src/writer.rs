@@ -40,7 +40,10 @@ impl Writer {
         to_tag: Option<&str>,
     ) -> Writer {
         let mut writer = Writer { buf: Vec::with_capacity(1024) };
-        let _ = write!(Clean(&mut writer.buf), "SIP/2.0 {code} {reason}");
+        writer.clean(b"SIP/2.0 ");
+        push_number(&mut writer.buf, code.into());
+        writer.clean(b" ");
+        writer.clean(reason.as_bytes());
         writer.end_line();
         writer.copy_vias(request, source);
         if (101..=299).contains(&code) {
@@ -78,6 +81,16 @@ impl Writer {
         self
     }
 
+    /// A header line whose value is made of these pieces: what [`Writer::header`] does, for text, at a fraction of the cost.
+    pub fn text(&mut self, name: Header, pieces: &[&str]) -> &mut Writer {
+        if name != Header::ContentLength {
+            self.start_line(name.name());
+            pieces.iter().for_each(|piece| self.clean(piece.as_bytes()));
+            self.end_line();
+        }
+        self
+    }
+
     /// A header by its text name, which must be a token (else the line is left out).
     pub fn named(&mut self, name: &str, value: impl fmt::Display) -> &mut Writer {
         if is_token(name.as_bytes()) && Header::parse(name) != Some(Header::ContentLength) {
@@ -96,9 +109,10 @@ impl Writer {
 
     /// Ends the message with a body.
     pub fn finish_with(mut self, content_type: &str, body: &[u8]) -> Bytes {
-        self.header(Header::ContentType, content_type);
+        self.text(Header::ContentType, &[content_type]);
         self.buf.reserve(body.len() + 40);
-        let _ = write!(Clean(&mut self.buf), "Content-Length: {}", body.len());
+        self.buf.extend_from_slice(b"Content-Length: ");
+        push_number(&mut self.buf, body.len() as u64);
         self.buf.extend_from_slice(b"\r\n\r\n");
         self.buf.extend_from_slice(body);
         self.buf.into()
@@ -172,19 +186,20 @@ impl Writer {
             let _ = write!(Clean(&mut self.buf), ";received={ip}");
         }
         if wants_port {
-            let _ = write!(Clean(&mut self.buf), ";rport={}", source.port());
+            self.clean(b";rport=");
+            push_number(&mut self.buf, source.port().into());
         }
     }
 }
 
 /// Inserts a header line directly below the start line of a message that was already written (the way a Via is added).
-pub fn insert_top(message: &[u8], name: Header, value: impl fmt::Display) -> Bytes {
+pub fn insert_top(message: &[u8], name: Header, pieces: &[&str]) -> Bytes {
     let below = memchr(b'\n', message).map_or(message.len(), |feed| feed + 1);
     let mut buf = Vec::with_capacity(message.len() + 128);
     buf.extend_from_slice(&message[..below]);
     buf.extend_from_slice(name.name().as_bytes());
     buf.extend_from_slice(b": ");
-    let _ = write!(Clean(&mut buf), "{value}");
+    pieces.iter().for_each(|piece| push_clean(&mut buf, piece.as_bytes()));
     buf.extend_from_slice(b"\r\n");
     buf.extend_from_slice(&message[below..]);
     buf.into()
@@ -197,6 +212,20 @@ impl fmt::Write for Clean<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         push_clean(self.0, text.as_bytes());
         Ok(())
+    }
+}
+
+fn push_number(buf: &mut Vec<u8>, number: u64) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    let mut rest = number;
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            return buf.extend_from_slice(&digits[at..]);
+        }
     }
 }
 

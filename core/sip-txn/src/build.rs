@@ -8,7 +8,7 @@ use tandem_sip_msg::{Header, Message, Transport, Writer, insert_top, standard_re
 /// The request with our Via on top (RFC 3261 §8.1.1.7, RFC 3581 §3).
 pub(crate) fn with_via(request: &[u8], transport: Transport, sent_by: &str, branch: &BranchText) -> Bytes {
     let name = transport.via_name();
-    insert_top(request, Header::Via, format_args!("SIP/2.0/{name} {sent_by};branch={branch};rport"))
+    insert_top(request, Header::Via, &["SIP/2.0/", name, " ", sent_by, ";branch=", branch.as_str(), ";rport"])
 }
 
 /// The ACK to a non-2xx final response (RFC 3261 §17.1.1.3). `None` if the owner's INVITE was no message.

@@ -3,7 +3,6 @@
 use crate::{ClientKey, ServerKey};
 use hashbrown::HashTable;
 use slotmap::{Key, KeyData};
-use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use tandem_sip_msg::{Flow, Host, Message, Method, Transport, Uri, Via};
 
@@ -23,7 +22,12 @@ impl Branch {
     /// As written into a Via.
     pub(crate) fn write(self, mask: &ahash::RandomState) -> BranchText {
         let masked = self.key.data().as_ffi() ^ mask.hash_one(self.random);
-        BranchText { random: self.random, masked }
+        let mut text = [0; BRANCH_LEN];
+        text[..COOKIE.len()].copy_from_slice(COOKIE.as_bytes());
+        let (random, key) = text[COOKIE.len()..].split_at_mut(16);
+        write_hex(self.random, random);
+        write_hex(masked, key);
+        BranchText(text)
     }
 
     /// `None` for a branch that cannot be ours.
@@ -35,26 +39,27 @@ impl Branch {
     }
 }
 
-/// A branch as text.
-pub(crate) struct BranchText {
-    random: u64,
-    masked: u64,
-}
+const BRANCH_LEN: usize = COOKIE.len() + 32;
 
-impl fmt::Display for BranchText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(COOKIE)?;
-        f.write_str(hex(self.random, &mut [0; 16]))?;
-        f.write_str(hex(self.masked, &mut [0; 16]))
+/// A branch as text.
+pub(crate) struct BranchText([u8; BRANCH_LEN]);
+
+impl BranchText {
+    pub(crate) fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 
 /// Sixteen lower-case hexadecimal digits.
 pub(crate) fn hex(value: u64, digits: &mut [u8; 16]) -> &str {
+    write_hex(value, digits);
+    std::str::from_utf8(digits).unwrap_or_default()
+}
+
+fn write_hex(value: u64, digits: &mut [u8]) {
     for (at, digit) in digits.iter_mut().enumerate() {
         *digit = b"0123456789abcdef"[(value >> (60 - 4 * at)) as usize & 15];
     }
-    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 /// By table: the digits are random, so a processor that has to guess what they are guesses wrong.

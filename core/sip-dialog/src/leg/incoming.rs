@@ -130,11 +130,11 @@ impl Leg {
     fn begin_response(&self, request: &Message, source: SocketAddr, code: u16, phrase: &str) -> Writer {
         let mut w = Writer::reply(request, source, code, phrase, Some(&self.dialog.local_tag));
         if code < 300 {
-            w.header(Header::Contact, &self.dialog.contact);
-            w.header(Header::Allow, ALLOW);
-            w.header(Header::Supported, SUPPORTED);
+            w.text(Header::Contact, &[&self.dialog.contact]);
+            w.text(Header::Allow, &[ALLOW]);
+            w.text(Header::Supported, &[SUPPORTED]);
         }
-        w.header(Header::Server, PRODUCT);
+        w.text(Header::Server, &[PRODUCT]);
         w
     }
 }

@@ -232,16 +232,16 @@ fn send_invite(
     dialog.local_cseq += 1;
     let mut w = Writer::request("INVITE", &dial.uri);
     for route in &dial.routes {
-        w.header(Header::Route, route);
+        w.text(Header::Route, &[route]);
     }
     w.header(Header::MaxForwards, dial.max_forwards);
-    w.header(Header::From, format_args!("{};tag={}", dialog.local, dialog.local_tag));
-    w.header(Header::To, &dial.to);
-    w.header(Header::CallId, &dialog.call_id);
+    w.text(Header::From, &[&dialog.local, ";tag=", &dialog.local_tag]);
+    w.text(Header::To, &[&dial.to]);
+    w.text(Header::CallId, &[&dialog.call_id]);
     w.header(Header::CSeq, format_args!("{} INVITE", dialog.local_cseq));
-    w.header(Header::Contact, &dialog.contact);
-    w.header(Header::UserAgent, PRODUCT);
-    w.header(Header::Allow, ALLOW);
+    w.text(Header::Contact, &[&dialog.contact]);
+    w.text(Header::UserAgent, &[PRODUCT]);
+    w.text(Header::Allow, &[ALLOW]);
     w.header(Header::Supported, if dial.body.is_some() { SUPPORTED } else { SUPPORTED_PLAIN });
     session.ask(&mut w);
     if let Some((name, value)) = credentials {

@@ -161,8 +161,11 @@ fn only_the_top_value_of_a_via_line_is_changed() {
 
 #[test]
 fn a_header_is_inserted_below_the_start_line() {
-    let below =
-        insert_top(b"ACK sip:a SIP/2.0\r\nTo: x\r\n\r\nbody", Header::Via, "SIP/2.0/UDP h\r\n;branch=1");
+    let below = insert_top(
+        b"ACK sip:a SIP/2.0\r\nTo: x\r\n\r\nbody",
+        Header::Via,
+        &["SIP/2.0/UDP h\r\n", ";branch=1"],
+    );
     assert_eq!(text(below), "ACK sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=1\r\nTo: x\r\n\r\nbody");
 }
 

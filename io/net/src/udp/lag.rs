@@ -12,7 +12,6 @@ use nix::errno::Errno;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
 use nix::sys::time::TimeSpec;
 
-
 use super::batch::to_std;
 
 /// A socket that was emptied within this time is not worth measuring.
