@@ -20,6 +20,11 @@ impl Engine {
             return self.answer(key, &message, flow, &refusal);
         }
         match message.method() {
+            Method::Invite if self.txn.is_looped(&message) => {
+                let why =
+                    "our own call came back to us; check where the trunk that it went to leads".to_owned();
+                self.turn_away(key, &message, flow, Refusal::new(482, "Loop Detected"), "LOOP", why);
+            }
             Method::Invite => self.on_invite(key, message, flow, now),
             Method::Register => {
                 self.registrar.on_register(key, &message, flow, &mut sip(&mut self.txn, &mut self.rng, now));

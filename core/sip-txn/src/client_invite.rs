@@ -97,6 +97,14 @@ impl State {
         }
     }
 
+    /// The INVITE, until its final response.
+    pub(crate) fn request(&self) -> Option<&Bytes> {
+        match self {
+            Calling { request, .. } | Proceeding { request, .. } => Some(request),
+            Completed { .. } | Accepted { .. } | Terminated => None,
+        }
+    }
+
     /// The CANCEL that waits for a provisional response.
     pub(crate) fn take_cancel(&mut self) -> Option<Bytes> {
         match self {

@@ -24,6 +24,8 @@ pub(crate) struct Client {
     method: Method,
     /// The random part of the branch.
     random: u64,
+    /// ICMP is not believed.
+    insists: bool,
     /// The transaction of the CANCEL, which shares our branch (RFC 3261 §9.1).
     cancel: Option<ClientKey>,
 }
@@ -110,6 +112,7 @@ impl Client {
     /// Whether it waits for the very first response over UDP, where an ICMP message may tell that none will come.
     pub(crate) fn waits(&self) -> bool {
         self.flow.transport == Transport::Udp
+            && !self.insists
             && matches!(
                 self.machine,
                 Machine::Invite(client_invite::State::Calling { .. })
@@ -147,7 +150,16 @@ impl Transactions {
                 Method::Invite => Machine::Invite(client_invite::State::start(sent.clone(), &cx)),
                 _ => Machine::Plain(client_plain::State::start(sent.clone(), &cx)),
             };
-            Client { machine, flow: way, large, owner: Some(owner), method, random, cancel: None }
+            Client {
+                machine,
+                flow: way,
+                large,
+                owner: Some(owner),
+                method,
+                random,
+                insists: false,
+                cancel: None,
+            }
         });
         self.counters.streamed += u64::from(way != flow);
         self.started(key, way, sent);
@@ -173,7 +185,8 @@ impl Transactions {
         let cx = Cx { now, config: &self.config, reliable: flow.transport.is_reliable() };
         let machine = Machine::Plain(client_plain::State::start(cancel.clone(), &cx));
         let method = Method::Cancel;
-        let cancel_of = Client { machine, flow, large: None, owner: None, method, random, cancel: None };
+        let cancel_of =
+            Client { machine, flow, large: None, owner: None, method, random, insists: false, cancel: None };
         let key = self.clients.insert(cancel_of);
         if let Some(client) = self.clients.get_mut(invite) {
             client.cancel = Some(key);
@@ -250,6 +263,25 @@ impl Transactions {
             && ours.wrote(&via)
             && response.headers(Header::Via).nth(1).is_none();
         fits.then_some(key)
+    }
+
+    pub(crate) fn let_insist(&mut self, key: ClientKey) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if client.waits() {
+            *self.waiting.at(client.flow.remote) -= 1;
+        }
+        client.insists = true;
+    }
+
+    pub(crate) fn has_sent(&self, invite: &Message) -> bool {
+        let uri = invite.request_uri().map(|uri| uri.as_str().as_bytes());
+        invite.vias().filter_map(|via| Branch::read(via.branch()?, &self.mask)).any(
+            |Branch { random, key }| {
+                let client = self.clients.get(key).filter(|client| client.random == random);
+                let Some(Client { machine: Machine::Invite(state), .. }) = client else { return false };
+                state.request().and_then(|ours| ours.split(|&b| b == b' ').nth(1)) == uri
+            },
+        )
     }
 
     /// Feeds one input that is no response to one client transaction.

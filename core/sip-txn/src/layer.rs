@@ -196,10 +196,22 @@ impl Transactions {
         self.open_request(key)
     }
 
+    /// Whether an INVITE is one of ours that has come back: it carries a Via of ours, of a transaction that has no final response
+    /// yet, and asks for what we asked for there. One that asks for something else is a spiral, and lawful (RFC 3261 §16.3).
+    pub fn is_looped(&self, invite: &Message) -> bool {
+        self.has_sent(invite)
+    }
+
     /// The owner is gone: no more events for this client transaction. It lives on to absorb and acknowledge what comes late;
     /// an INVITE that still rings is given up 64*T1 later.
     pub fn disown(&mut self, key: ClientKey) {
         self.disown_client(key);
+    }
+
+    /// This request is not given up because the network says that nobody listens there (RFC 1122 §3.2.2.1 calls that a hint): one
+    /// within a dialog that stands, whose peer may have taken it all the same.
+    pub fn insist(&mut self, key: ClientKey) {
+        self.let_insist(key);
     }
 
     /// The driver could not send these bytes.

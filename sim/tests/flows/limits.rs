@@ -55,20 +55,6 @@ fn without_media_ports_a_call_is_refused_and_nothing_is_kept() {
 }
 
 #[test]
-fn a_number_that_leads_back_to_us_ends_when_its_hops_are_used_up() {
-    let mut w = World::new();
-    let (carrier, _) = w.plain_carrier("carrier", json!({}));
-    let us = json!({"name": "loop", "mode": "ip_auth", "host": SERVER.ip().to_string(), "ping_interval": 0});
-    let us = w.create(Kind::Trunk, us);
-    w.create(Kind::Number, json!({"number": "15550001", "trunk_id": us}));
-    let call = w.dial(carrier, "15550001");
-    w.run_for(secs(30));
-    assert!(matches!(w.call(carrier, call).code, Some(482 | 483)), "{:?}", w.call(carrier, call).code);
-    assert!(w.records.len() <= 71);
-    w.assert_quiet();
-}
-
-#[test]
 fn a_second_answer_of_a_fork_is_acknowledged_and_hung_up() {
     let (mut w, phone, carrier) = people(World::new());
     w.talk(phone, "5551234");

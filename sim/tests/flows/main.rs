@@ -11,6 +11,7 @@ mod identity;
 mod limits;
 mod overload;
 mod records;
+mod refusing;
 mod registering;
 mod reliable;
 mod session_timers;

@@ -103,6 +103,7 @@ impl Leg {
         let w = self.say_who_we_are(w, credentials);
         let bytes = finish(w, ask.body.as_deref());
         let key = sip.txn.request(bytes, flow, self.owner, sip.rng, sip.now);
+        sip.txn.insist(key);
         self.change = Change::Asked { key, ask };
     }
 

@@ -101,6 +101,7 @@ impl Leg {
             w.header(name, value);
         }
         let key = sip.txn.request(w.finish(), dialog.flow, owner, sip.rng, sip.now);
+        sip.txn.insist(key);
         self.pracks.push(Prack { key, tag, rack });
     }
 

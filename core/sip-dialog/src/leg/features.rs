@@ -32,7 +32,9 @@ impl Peer {
     /// Takes notice of Allow and Supported, where a message has them.
     pub(super) fn hear(&mut self, message: &Message) {
         if message.header(Header::Allow).is_some() {
-            self.update = !self.denied_update && names(message, Header::Allow, "UPDATE");
+            // Methods are told apart by case (RFC 3261 §7.1).
+            let allowed = message.headers(Header::Allow).any(|method| method.trim() == "UPDATE");
+            self.update = allowed && !self.denied_update;
         }
         if message.header(Header::Supported).is_some() {
             self.timer = names(message, Header::Supported, "timer");
@@ -40,7 +42,7 @@ impl Peer {
     }
 }
 
-/// Whether a list header has this token.
+/// Whether a list header has this option tag.
 pub(super) fn names(message: &Message, header: Header, token: &str) -> bool {
     message.headers(header).any(|value| value.trim().eq_ignore_ascii_case(token))
 }
@@ -51,4 +53,46 @@ pub fn unsupported(request: &Message) -> Option<String> {
     let unknown: Vec<&str> =
         request.headers(Header::Require).filter(|option| !known(option.trim())).collect();
     (!unknown.is_empty()).then(|| unknown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(headers: &str) -> Message {
+        let text = format!(
+            "OPTIONS sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+             From: <sip:y@10.0.0.2>;tag=1\r\nTo: <sip:x@10.0.0.1>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n{headers}Content-Length: 0\r\n\r\n"
+        );
+        Message::parse(text.into()).unwrap()
+    }
+
+    #[test]
+    fn what_a_peer_can_do_is_what_it_said_last() {
+        let mut peer = Peer::default();
+        peer.hear(&options("Allow: INVITE, update\r\nAllow: BYE\r\nk: Timer\r\n"));
+        assert!(!peer.update, "methods are told apart by case (RFC 3261 §7.1)");
+        peer.hear(&options("Allow: INVITE\r\nAllow: BYE, UPDATE\r\n"));
+        assert!(peer.update && peer.timer);
+        peer.hear(&options(""));
+        assert!(peer.update && peer.timer, "silence says nothing");
+        peer.hear(&options("Supported: \r\nAllow: INVITE\r\n"));
+        assert!(!peer.update && !peer.timer);
+    }
+
+    #[test]
+    fn a_peer_that_refused_update_is_not_believed_again() {
+        let mut peer = Peer::default();
+        peer.deny_update();
+        peer.hear(&options("Allow: UPDATE\r\n"));
+        assert!(!peer.update);
+    }
+
+    #[test]
+    fn what_is_required_and_not_known_is_named() {
+        assert_eq!(unsupported(&options("")), None);
+        assert_eq!(unsupported(&options("Require: 100rel, Timer\r\n")), None);
+        let both = options("Require: timer, gruu\r\nRequire: path\r\n");
+        assert_eq!(unsupported(&both).as_deref(), Some("gruu, path"));
+    }
 }

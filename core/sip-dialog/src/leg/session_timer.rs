@@ -242,6 +242,7 @@ impl Leg {
         let w = self.dialog.request(Method::Update);
         let bytes = self.say_who_we_are(w, credentials).finish();
         let key = sip.txn.request(bytes, self.dialog.flow, self.owner, sip.rng, sip.now);
+        sip.txn.insist(key);
         self.session.set_refresh(Refresh::Update(key));
     }
 
@@ -304,4 +305,132 @@ fn retry_after(message: &Message) -> Option<Duration> {
     let value = message.header(Header::RetryAfter)?;
     let digits = value.trim_start().split(|c: char| !c.is_ascii_digit()).next()?;
     digits.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.clamp(1, 60).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_secs(1_000);
+
+    fn invite(headers: &str) -> Message {
+        let text = format!(
+            "INVITE sip:x@10.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK1\r\nMax-Forwards: 70\r\n\
+             From: <sip:y@10.0.0.2>;tag=1\r\nTo: <sip:x@10.0.0.1>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n{headers}Content-Length: 0\r\n\r\n"
+        );
+        Message::parse(text.into()).unwrap()
+    }
+
+    fn ok(headers: &str) -> Message {
+        let text = format!(
+            "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bK1\r\nFrom: <sip:y@10.0.0.2>;tag=1\r\n\
+             To: <sip:x@10.0.0.1>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n{headers}Content-Length: 0\r\n\r\n"
+        );
+        Message::parse(text.into()).unwrap()
+    }
+
+    /// What we grant an INVITE with these headers: Session-Expires, and whether `timer` is required.
+    fn granted_to(asked: u32, headers: &str) -> (Option<String>, bool) {
+        let (mut timer, mut peer) = (SessionTimer::new(asked), Peer::default());
+        let invite = invite(headers);
+        peer.hear(&invite);
+        let mut w = Writer::request("OPTIONS", "sip:x@y");
+        timer.grant(&invite, peer, NOW, &mut w);
+        let text = String::from_utf8(w.finish().to_vec()).unwrap();
+        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+        (value("Session-Expires: "), value("Require: ").is_some())
+    }
+
+    fn due(timer: &SessionTimer) -> (Option<u64>, u64) {
+        let running = timer.running.unwrap();
+        let refresh = match running.refresh {
+            Refresh::At(at) => Some(at.since(NOW).as_secs()),
+            _ => None,
+        };
+        (refresh, running.until.since(NOW).as_secs())
+    }
+
+    #[test]
+    fn who_refreshes_and_how_often_follows_table_2_of_the_rfc() {
+        let timer = "Supported: timer\r\n";
+        for (asked, headers, expected) in [
+            // The caller knows nothing of it: we refresh, or there is none.
+            (1800, String::new(), (Some("1800;refresher=uas"), false)),
+            (0, String::new(), (None, false)),
+            // A proxy asked, and the caller would not understand.
+            (0, "Session-Expires: 300\r\n".to_owned(), (Some("300;refresher=uas"), false)),
+            (0, "Session-Expires: 300;refresher=uac\r\n".to_owned(), (Some("300;refresher=uas"), false)),
+            // The caller asks, and says who or leaves it to us.
+            (1800, format!("{timer}Session-Expires: 300\r\n"), (Some("300;refresher=uac"), true)),
+            (1800, format!("{timer}x: 300 ; Refresher = UAS\r\n"), (Some("300;refresher=uas"), false)),
+            (0, format!("{timer}Session-Expires: 300;refresher=uac\r\n"), (Some("300;refresher=uac"), true)),
+            // It could, and does not ask.
+            (600, timer.to_owned(), (Some("600;refresher=uas"), false)),
+            (0, timer.to_owned(), (None, false)),
+            // Ours is shorter; but not shorter than what somebody bears.
+            (600, format!("{timer}Session-Expires: 900\r\n"), (Some("600;refresher=uac"), true)),
+            (
+                600,
+                format!("{timer}Session-Expires: 900\r\nMin-SE: 700\r\n"),
+                (Some("700;refresher=uac"), true),
+            ),
+            // What makes no sense was not said.
+            (0, format!("{timer}Session-Expires: soon\r\n"), (None, false)),
+        ] {
+            let (session, required) = granted_to(asked, &headers);
+            assert_eq!((session.as_deref(), required), expected, "{asked}, {headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_refresher_refreshes_at_half_time_and_the_other_waits_until_shortly_before_the_end() {
+        let mut timer = SessionTimer::new(1800);
+        timer.granted(&ok("Session-Expires: 300;refresher=uac\r\n"), NOW);
+        assert_eq!(due(&timer), (Some(150), 268));
+        timer.granted(&ok("Session-Expires: 90;refresher=uas\r\n"), NOW);
+        assert_eq!(due(&timer), (None, 60), "RFC 4028 §10: a third, where that is less than 32 s");
+    }
+
+    #[test]
+    fn a_peer_that_grants_nothing_is_asked_all_the_same_unless_it_is_off() {
+        let mut timer = SessionTimer::new(600);
+        timer.granted(&ok(""), NOW);
+        assert_eq!(due(&timer), (Some(300), 568));
+        let mut off = SessionTimer::new(0);
+        off.granted(&ok(""), NOW);
+        assert!(off.running.is_none());
+    }
+
+    #[test]
+    fn nobody_makes_us_refresh_more_often_than_the_rfc_allows() {
+        let mut timer = SessionTimer::new(600);
+        for headers in ["Session-Expires: 0;refresher=uac\r\n", "Session-Expires: 1;refresher=uac\r\n"] {
+            timer.granted(&ok(headers), NOW);
+            assert_eq!(due(&timer), (Some(45), 60));
+        }
+        timer.granted(&ok("Session-Expires: 99999999999;refresher=uac\r\n"), NOW);
+        assert_eq!(due(&timer).0, Some(43_200), "nor never");
+    }
+
+    #[test]
+    fn a_422_raises_what_we_ask_for_once() {
+        let mut timer = SessionTimer::new(600);
+        let refusal = |least: &str| ok(&format!("Min-SE: {least}\r\n"));
+        assert!(timer.raise(&refusal("900")));
+        assert!(!timer.raise(&refusal("900")), "that was asked for already");
+        assert!(!timer.raise(&refusal("100")));
+        assert!(!timer.raise(&refusal("90000000")), "nobody bears that little");
+        assert!(!timer.raise(&ok("")));
+        let mut w = Writer::request("INVITE", "sip:x@y");
+        timer.ask(&mut w);
+        let text = String::from_utf8(w.finish().to_vec()).unwrap();
+        assert!(text.contains("Session-Expires: 900\r\nMin-SE: 900\r\n"), "{text}");
+    }
+
+    #[test]
+    fn only_who_knows_of_session_timers_is_told_that_its_interval_is_too_small() {
+        assert!(is_session_too_brief(&invite("Supported: timer\r\nSession-Expires: 89\r\n")));
+        assert!(!is_session_too_brief(&invite("Supported: timer\r\nSession-Expires: 90\r\n")));
+        assert!(!is_session_too_brief(&invite("Session-Expires: 10\r\n")));
+    }
 }

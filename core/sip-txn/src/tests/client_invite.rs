@@ -229,3 +229,16 @@ fn the_ack_to_an_answer_is_a_request_of_its_own_branch() {
     let sent = Message::parse(sent).unwrap();
     assert_ne!(sent.top_via().branch(), ack.top_via().branch());
 }
+
+#[test]
+fn who_insists_is_not_given_up_because_of_icmp() {
+    let mut rig = Rig::udp();
+    let key = rig.request("INVITE");
+    rig.txn.insist(key);
+    rig.txn.unreachable(rig.flow.remote, rig.now);
+    rig.drain();
+    rig.answer(0, 200, "theirs");
+    rig.expect(&["0.0 sent INVITE", "0.0 got 200"]);
+    rig.run_to(32.0);
+    assert!(rig.txn.waiting.is_empty());
+}

@@ -1,6 +1,7 @@
-//! RFC 3261 §8.2.2.2.
+//! RFC 3261 §8.2.2.2 and §16.3: requests that come by two ways, and those that come back.
 
 use super::rig::{Rig, edited};
+use tandem_sip_msg::Message;
 
 #[test]
 fn a_copy_by_another_way_is_answered_482_with_its_ack_swallowed() {
@@ -47,4 +48,19 @@ fn a_request_within_a_dialog_and_one_of_another_number_are_not_merged() {
     rig.arrive(edited(&rig.peer_request("INVITE", "z9hG4bKthree"), "CSeq: 1 ", "CSeq: 2 "));
     rig.arrive(edited(&rig.peer_request("INVITE", "z9hG4bKfour"), ";tag=theirs", ";tag=others"));
     rig.expect(&["0.0 request INVITE"; 4]);
+}
+
+#[test]
+fn an_invite_of_ours_that_comes_back_is_known_until_it_is_answered() {
+    let mut rig = Rig::udp();
+    rig.request("INVITE");
+    let ours = Message::parse(rig.sent[0].clone()).unwrap();
+    assert!(rig.txn.is_looped(&ours));
+    let proxied = edited(&rig.sent[0], "Via: ", "Via: SIP/2.0/UDP 192.0.2.9;branch=z9hG4bKproxy\r\nVia: ");
+    assert!(rig.txn.is_looped(&Message::parse(proxied).unwrap()), "by way of a proxy");
+    let spiral = edited(&rig.sent[0], "INVITE sip:bob@", "INVITE sip:carol@");
+    assert!(!rig.txn.is_looped(&Message::parse(spiral).unwrap()), "for somebody else");
+    assert!(!rig.txn.is_looped(&Message::parse(rig.peer_request("INVITE", "z9hG4bKtheirs")).unwrap()));
+    rig.answer(0, 486, "theirs");
+    assert!(!rig.txn.is_looped(&ours));
 }
