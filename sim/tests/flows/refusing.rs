@@ -1,7 +1,6 @@
 //! Requests that are refused for their form, their place or their way: 405, 420, 481, 482; and what we say of ourselves meanwhile.
 
 use serde_json::json;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tandem_model::Kind;
 use tandem_sdp::Direction;
@@ -38,7 +37,8 @@ fn allow_and_supported_tell_the_truth_wherever_they_stand() {
     w.with_ua(phone, |ua, now| ua.request_within(call, "INFO", now));
     w.run_for(secs(1));
     let mut seen = 0;
-    for message in w.sent_to(phone).iter().chain(&w.sent_to(carrier)) {
+    let of_calls = |message: &&Message| message.method_name() != "REGISTER";
+    for message in w.sent_to(phone).iter().chain(&w.sent_to(carrier)).filter(of_calls) {
         let allowed = list(message, Header::Allow);
         if !allowed.is_empty() {
             seen += 1;
@@ -204,17 +204,4 @@ fn a_change_without_a_common_codec_is_refused_and_nothing_changes() {
     w.change(carrier, Direction::SendRecv);
     assert_eq!(w.last_call(carrier).change_code, Some(200));
     assert!(w.hears_packets(phone) > 40 && w.hears_packets(carrier) > 40);
-}
-
-#[test]
-fn a_callee_that_is_gone_with_its_connection_address_is_told_nothing_more_after_481() {
-    let (mut w, phone, carrier) = people();
-    let call = w.talk(phone, "5551234");
-    w.ua(carrier).forget_calls();
-    w.with_ua(phone, |ua, now| ua.change(call, Direction::SendOnly, false, now));
-    w.run_for(secs(2));
-    assert_eq!(w.last_call(phone).ended_by_peer, Some(true));
-    let _: SocketAddr = w.address(carrier);
-    w.only_record();
-    w.assert_quiet();
 }

@@ -76,7 +76,7 @@ mod tests {
         assert!(peer.update && peer.timer);
         peer.hear(&options(""));
         assert!(peer.update && peer.timer, "silence says nothing");
-        peer.hear(&options("Supported: \r\nAllow: INVITE\r\n"));
+        peer.hear(&options("Supported: path\r\nAllow: INVITE\r\n"));
         assert!(!peer.update && !peer.timer);
     }
 
