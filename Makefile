@@ -34,10 +34,10 @@ interop:        ## only the tests with real clients
 	cargo nextest run -p tandem-interop --no-fail-fast --run-ignored all
 
 sim:            ## random seeds on every core: SEEDS=n of them (default 10000) FROM=n on; SEED=n plays one and shows its ladder
-	SEEDS=$${SEEDS:-10000} cargo test --profile sim --quiet -p tandem-sim --test sweep -- --exact random_networks --nocapture
+	RUST_BACKTRACE=0 SEEDS=$${SEEDS:-10000} cargo test --profile sim --quiet -p tandem-sim --test sweep -- --exact random_networks --nocapture
 
 pairs:          ## every two packets of every flow lost, doubled or late together: takes minutes
-	cargo test --profile sim --quiet -p tandem-sim --test sweep -- --exact all_pairs_of_packets --ignored --nocapture
+	RUST_BACKTRACE=0 cargo test --profile sim --quiet -p tandem-sim --test sweep -- --exact all_pairs_of_packets --ignored --nocapture
 
 bench:          ## side by side with Kamailio; writes docs/benchmarks.md (FULL=1 for the long one)
 	cargo build --release --quiet -p tandem

@@ -40,6 +40,15 @@ impl Rung {
     }
 }
 
+impl Rung {
+    /// Its CSeq number and the beginning of its Call-ID: which dialog it is of.
+    fn place(&self) -> String {
+        self.message().map_or(String::new(), |message| {
+            format!("{} {}", message.cseq(), message.call_id().chars().take(8).collect::<String>())
+        })
+    }
+}
+
 impl Ladder {
     /// Gives an address a name to be shown by.
     pub fn name(&mut self, address: SocketAddr, name: impl Into<String>) {
@@ -80,9 +89,10 @@ impl Ladder {
             let ms = rung.at.since(start).as_micros() as f64 / 1000.0;
             let _ = writeln!(
                 out,
-                "{ms:>9.1} ms  {:>9} -> {:<9}  {what}",
+                "{ms:>9.1} ms  {:>9} -> {:<9}  {what:<40} {}",
                 self.shown(rung.from),
-                self.shown(rung.to)
+                self.shown(rung.to),
+                rung.place()
             );
         }
         out

@@ -143,10 +143,18 @@ impl Observer {
             Err(ParseError::Junk(_)) => return,
         };
         let seen = Seen::of(&message, at, peer, transport);
+        if !seen.is_request && self.transactions.is_too_late(&seen) {
+            return;
+        }
         self.transactions.received(&seen);
         self.dialogs.received(&seen);
         self.offers.received(&seen);
         self.hiding.received(&seen);
+    }
+
+    /// The server is told that nobody is there.
+    pub fn unreachable(&mut self, at: Time, peer: SocketAddr) {
+        self.transactions.unreachable(peer, at);
     }
 
     /// The server died and was started again: it knows nothing of what was.

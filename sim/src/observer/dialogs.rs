@@ -101,7 +101,10 @@ impl Dialogs {
             (Entry::Vacant(_), None) => return,
         };
         dialog.answered.get_or_insert(seen.at);
-        dialog.invites.entry(seen.cseq).or_insert(false);
+        // Once BYE was said the peer does not wait for the ACK of a change any more.
+        if dialog.ended.is_none() {
+            dialog.invites.entry(seen.cseq).or_insert(false);
+        }
     }
 
     pub(super) fn sent(&mut self, seen: &Seen, wrong: &mut Vec<String>) {

@@ -3,6 +3,13 @@
 use super::Seen;
 use bytes::Bytes;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tandem_sip_msg::Transport;
+use tandem_time::Time;
+
+/// 64*T1: how long a request waits for its first response, and an INVITE that was cancelled for its last.
+const PATIENCE: Duration = Duration::from_secs(32);
 
 type Key = (String, String, String);
 
@@ -42,7 +49,12 @@ impl Answer {
 
 struct Client {
     request: Bytes,
+    peer: SocketAddr,
+    transport: Transport,
+    began: Time,
     heard: bool,
+    /// It was cancelled, or found nobody there: from then on the server need not wait for it.
+    given_up: Option<Time>,
     /// The final response.
     code: Option<u16>,
 }
@@ -65,6 +77,23 @@ impl Transactions {
             let server = self.server.entry(key(seen)).or_insert_with(fresh);
             server.spoilt |= server.request != seen.bytes;
         }
+    }
+
+    /// Nobody is there, says the network: what waits for a first response from there has none to wait for.
+    pub(super) fn unreachable(&mut self, peer: SocketAddr, at: Time) {
+        let waiting = self.client.values_mut().filter(|client| client.peer == peer && !client.heard);
+        for client in waiting.filter(|client| client.transport == Transport::Udp) {
+            client.given_up.get_or_insert(at);
+        }
+    }
+
+    /// Whether a response comes when the server need not know any more what it asked (RFC 3261 §9.1, §17.1.1.2, §18.4).
+    pub(super) fn is_too_late(&self, seen: &Seen) -> bool {
+        let client = self.client.get(&(seen.branch.clone(), seen.method.clone()));
+        client.is_none_or(|client| {
+            let silent = !client.heard && seen.at >= client.began + PATIENCE;
+            silent || client.given_up.is_some_and(|at| seen.at >= at)
+        })
     }
 
     /// A request came that is not sound.
@@ -115,14 +144,22 @@ impl Transactions {
             }
             _ => {}
         }
+        if seen.method == "CANCEL"
+            && let Some(invite) = self.client.get_mut(&(seen.branch.clone(), "INVITE".to_owned()))
+        {
+            invite.given_up.get_or_insert(seen.at + PATIENCE);
+        }
         let key = (seen.branch.clone(), seen.method.clone());
         let Some(client) = self.client.get_mut(&key) else {
+            let Seen { peer, transport, at: began, .. } = *seen;
             let request = seen.bytes.clone();
-            self.client.insert(key, Client { request, heard: false, code: None });
+            let client = Client { request, peer, transport, began, heard: false, given_up: None, code: None };
+            self.client.insert(key, client);
             return;
         };
         if !client.heard && falls_back(&client.request, seen) {
             client.request = seen.bytes.clone();
+            client.transport = seen.transport;
         } else if client.request != seen.bytes {
             wrong.push("its branch was that of another request".to_owned());
         } else if seen.method == "ACK" {

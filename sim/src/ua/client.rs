@@ -116,6 +116,10 @@ impl Ua {
         let method = message.method_name().to_owned();
         let at = self.pending.iter().position(|pending| pending.branch == branch && pending.method == method);
         let is_awaited = at.is_some();
+        // One that names no call of ours, though it has our branch, is not sound.
+        if message.method() == Method::Invite && self.find_call(message).is_none() {
+            return;
+        }
         if let Some(at) = at {
             let pending = &mut self.pending[at];
             if code >= 200 {

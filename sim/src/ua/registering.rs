@@ -24,9 +24,9 @@ impl Ua {
         self.send_register(auth, now);
     }
 
-    /// Until when it is registered at the server, as far as it was told.
+    /// Until when it is registered at the server, if it was told so and has asked for nothing else since.
     pub fn registered_until(&self) -> Option<Time> {
-        self.registered_at.map(|(.., until)| until)
+        self.registered_at.filter(|_| self.registration == Some(200)).map(|(.., until)| until)
     }
 
     pub(super) fn register_again(&mut self, now: Time) {

@@ -81,6 +81,7 @@ impl World {
             match arrival {
                 network::Arrival::Packet(packet) => self.arrive(&packet),
                 network::Arrival::Unreachable(remote) => {
+                    self.observer.unreachable(self.now, remote);
                     self.engine.unreachable(remote, self.now);
                     self.drain_engine();
                 }
@@ -106,6 +107,7 @@ impl World {
 
     fn arrive(&mut self, packet: &Packet) {
         if self.unreachable.contains(&packet.to) {
+            self.observer.unreachable(self.now, packet.to);
             self.engine.unreachable(packet.to, self.now);
             self.drain_engine();
         } else if packet.to == SERVER {

@@ -149,6 +149,10 @@ impl Stage {
             }
             self.w.run_for(QUIET);
         }
+        // Who was cut off with its BYE under way is not heard of again: then the longest duration ends the call.
+        if self.cuts_off && self.w.leftovers().is_some() {
+            self.w.run_for(LONGEST + QUIET);
+        }
         self.outcome(came_to)
     }
 
