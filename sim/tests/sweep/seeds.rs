@@ -12,7 +12,7 @@ use std::thread::{available_parallelism, scope};
 use std::time::Instant;
 
 /// Played where nobody says how many.
-const FEW: u64 = 300;
+const FEW: u64 = 100;
 
 /// Plays the seed that the environment names, or as many as it says.
 pub fn play() {
