@@ -3,7 +3,6 @@
 use crate::clock::Clock;
 use crate::engine_loop::{Command, EngineHandle};
 use crate::metrics;
-use crate::records::RecordWriter;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use tandem_model::{
     TrunkState, TrunkStatus,
 };
 use tandem_relay::Relay;
-use tandem_store::{Store, StoreError};
+use tandem_store::{CallsWriter, Store, StoreError};
 use uuid::Uuid;
 
 /// Everything that an API request may need. Clones share it.
@@ -32,7 +31,7 @@ pub struct Live {
     /// The admin token.
     pub token: TokenHash,
     /// Records on their way.
-    pub records: RecordWriter,
+    pub records: CallsWriter,
     /// The media side, for what it counted.
     pub relay: Arc<Relay>,
 }

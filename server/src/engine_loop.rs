@@ -1,7 +1,6 @@
 //! The thread that an engine lives on: sockets, clock and commands in, the engine's outputs out.
 
 use crate::clock::Clock;
-use crate::records::RecordWriter;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
@@ -12,7 +11,7 @@ use tandem_media::{MediaCommand, MediaEvent};
 use tandem_model::{CallId, Config, Event, LiveCall, RegistrationView, TrunkId, TrunkStatus};
 use tandem_net::{Net, NetEvent};
 use tandem_relay::Relay;
-use tandem_store::BindingsWriter;
+use tandem_store::{BindingsWriter, CallsWriter};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the rest of the server asks of the engine.
@@ -96,7 +95,7 @@ pub struct Parts {
     /// Where bindings go.
     pub bindings: BindingsWriter,
     /// Where records go.
-    pub records: RecordWriter,
+    pub records: CallsWriter,
     /// Told of everything that happens.
     pub on_event: Box<dyn Fn(&Event) + Send>,
     /// The way back for what the store answers.

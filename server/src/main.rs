@@ -8,7 +8,6 @@ mod descriptors;
 mod engine_loop;
 mod metrics;
 mod options;
-mod records;
 mod serve;
 mod server;
 

@@ -4,7 +4,6 @@ use crate::backend::Live;
 use crate::clock::Clock;
 use crate::engine_loop::{self, Command, EngineHandle, Parts};
 use crate::options::Options;
-use crate::records::RecordWriter;
 use arc_swap::ArcSwap;
 use std::error::Error;
 use std::io;
@@ -47,10 +46,6 @@ pub async fn start(
     let (token, hash) = admin_token(&store, options.admin_token.clone()).await?;
     let config = Arc::new(Config::load(store.load_config().await?));
     let bindings = store.load_bindings().await?;
-    let broken = store.close_open_calls().await?;
-    if broken > 0 {
-        tracing::warn!(calls = broken, "calls were up when the server last stopped; their records say so");
-    }
     let http = TcpListener::bind(options.http).await.map_err(|error| {
         format!("--http {}: {error}. Choose an address and port that are free", options.http)
     })?;
@@ -62,8 +57,11 @@ pub async fn start(
         RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
     let relay = Arc::new(Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?);
     let written = handle.clone();
-    let (records, records_task) =
-        RecordWriter::start(store.clone(), move |id| written.tell(Command::Written(id)));
+    let (records, records_task, broken) =
+        store.calls_writer(move |id| written.tell(Command::Written(id))).await?;
+    if broken > 0 {
+        tracing::warn!(calls = broken, "calls were up when the server last stopped; their records say so");
+    }
     let listens = options.sip.clone();
     let engine =
         Engine::new(settings(options, secret(&store).await?)?, config.clone(), bindings, clock.now());

@@ -10,6 +10,7 @@ use std::sync::Arc;
 /// A data folder that is ours until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
     /// The database file, which exists and which only we may read.
     pub(crate) database: PathBuf,
     _lock: File,
@@ -33,7 +34,7 @@ impl Folder {
         file.set_permissions(Permissions::from_mode(0o600)).map_err(refused)?;
         // The names must be as durable as what will be written into the files.
         File::open(folder).and_then(|folder| folder.sync_all()).map_err(refused)?;
-        Ok(Folder { database, _lock: lock })
+        Ok(Folder { path: folder.to_owned(), database, _lock: lock })
     }
 }
 

@@ -8,42 +8,21 @@ use std::collections::{BTreeSet, HashSet};
 use tandem_model::{CallId, CallRecord, ExtensionId, Outcome, Party, RecordPage, RecordQuery, TrunkId};
 
 impl Store {
-    /// Notes calls that were answered, with what their record is if nothing more is heard of them, and writes the records of
-    /// calls that are over: all in one transaction. A call that has a record already keeps that one, and is open no more.
-    pub async fn write_calls(&self, open: &[CallRecord], over: &[CallRecord]) -> Result<(), StoreError> {
+    /// Writes the records of calls that are over, in one transaction. A call that has a record already keeps that one.
+    pub async fn write_records(&self, records: &[CallRecord]) -> Result<(), StoreError> {
+        let rows = records.iter().map(Row::new).collect::<Result<Vec<Row>, StoreError>>()?;
+        self.write_rows(&rows).await
+    }
+
+    /// The same for records that are in the form of the database already.
+    pub(crate) async fn write_rows(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let mut seen = HashSet::new();
+        let rows: Vec<&Row> = rows.iter().filter(|row| seen.insert(&row.id)).collect();
         let mut transaction = self.begin().await?;
-        for open in open.chunks(CHUNK) {
-            let rows = open.iter().map(|record| Ok((record.id.to_string(), json(record)?)));
-            let rows = rows.collect::<Result<Vec<_>, StoreError>>()?;
-            let mut sql = QueryBuilder::new("INSERT INTO open_calls (id, record) SELECT * FROM (");
-            sql.push_values(padded(&rows), |mut values, row| {
-                values.push_bind(row.map(|(id, _)| id.as_str()));
-                values.push_bind(row.map(|(_, record)| record.as_str()));
-            });
-            sql.push(") WHERE column1 IS NOT NULL ON CONFLICT (id) DO NOTHING");
-            sql.build().execute(&mut *transaction).await?;
-        }
-        for over in over.chunks(CHUNK) {
-            close(over, &mut transaction).await?;
+        for rows in rows.chunks(CHUNK) {
+            insert(rows, &mut transaction).await?;
         }
         Ok(transaction.commit().await?)
-    }
-
-    /// Writes the records of calls that are over.
-    pub async fn write_records(&self, records: &[CallRecord]) -> Result<(), StoreError> {
-        self.write_calls(&[], records).await
-    }
-
-    /// Makes records of the calls that were up when the server last ended without a word. Returns how many there were.
-    pub async fn close_open_calls(&self) -> Result<usize, StoreError> {
-        let rows: Vec<(String,)> =
-            sqlx::query_as("SELECT record FROM open_calls ORDER BY id").fetch_all(self.reader()).await?;
-        let records = rows.iter().map(|(record,)| read(record)).collect::<Result<Vec<CallRecord>, _>>()?;
-        let count = records.len();
-        if count > 0 {
-            self.write_records(&records).await?;
-        }
-        Ok(count)
     }
 
     /// One record.
@@ -78,16 +57,9 @@ impl Store {
     }
 }
 
-/// Writes the records, each once, and forgets that the calls were open.
-async fn close(
-    records: &[CallRecord],
-    transaction: &mut Transaction<'static, Sqlite>,
-) -> Result<(), StoreError> {
-    let mut seen = HashSet::new();
-    let rows = records.iter().filter(|record| seen.insert(record.id)).map(Row::new);
-    let rows = rows.collect::<Result<Vec<Row>, StoreError>>()?;
+async fn insert(rows: &[&Row], transaction: &mut Transaction<'static, Sqlite>) -> Result<(), StoreError> {
     let parties: Vec<_> =
-        rows.iter().flat_map(|row| row.parties.iter().map(move |party| (party, row))).collect();
+        rows.iter().flat_map(|row| row.parties.iter().map(move |party| (party, *row))).collect();
     for parties in parties.chunks(CHUNK) {
         let mut sql =
             QueryBuilder::new("INSERT INTO call_parties (party, started_at, id, outcome) SELECT * FROM (");
@@ -104,7 +76,7 @@ async fn close(
     }
     let mut sql =
         QueryBuilder::new("INSERT INTO call_records (id, started_at, outcome, record) SELECT * FROM (");
-    sql.push_values(padded(&rows), |mut values, row| {
+    sql.push_values(padded(rows), |mut values, row| {
         values.push_bind(row.map(|row| row.id.as_str()));
         values.push_bind(row.map(|row| row.started_at));
         values.push_bind(row.map(|row| row.outcome));
@@ -112,16 +84,12 @@ async fn close(
     });
     sql.push(") WHERE column1 IS NOT NULL ON CONFLICT (id) DO NOTHING");
     sql.build().execute(&mut **transaction).await?;
-    let mut sql = QueryBuilder::new("DELETE FROM open_calls WHERE id IN (");
-    let mut ids = sql.separated(", ");
-    padded(&rows).for_each(|row| _ = ids.push_bind(row.map(|row| row.id.as_str())));
-    sql.push(")");
-    sql.build().execute(&mut **transaction).await?;
     Ok(())
 }
 
-/// A record as it is written.
-struct Row {
+/// A record as the database has it.
+#[derive(Debug)]
+pub(crate) struct Row {
     id: String,
     started_at: i64,
     outcome: &'static str,
@@ -130,7 +98,7 @@ struct Row {
 }
 
 impl Row {
-    fn new(record: &CallRecord) -> Result<Row, StoreError> {
+    pub(crate) fn new(record: &CallRecord) -> Result<Row, StoreError> {
         Ok(Row {
             id: record.id.to_string(),
             started_at: clamp(record.started_at),
@@ -138,6 +106,11 @@ impl Row {
             record: json(record)?,
             parties: parties(record),
         })
+    }
+
+    /// All of it, in JSON.
+    pub(crate) fn record(&self) -> &str {
+        &self.record
     }
 }
 

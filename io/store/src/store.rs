@@ -21,7 +21,7 @@ struct Inner {
     writer: SqlitePool,
     readers: SqlitePool,
     // Dropped last: the folder stays ours while a connection is open.
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Store {
@@ -45,7 +45,7 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrations().run(&writer).await?;
         let readers = pool(2).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store(Arc::new(Inner { writer, readers, _folder: folder })))
+        Ok(Store(Arc::new(Inner { writer, readers, folder })))
     }
 
     /// Waits for writes under way, moves the log into the database file and closes it. Whatever comes later is
@@ -58,6 +58,11 @@ impl Store {
     /// A transaction that holds the write lock; dropping it undoes it.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
         Ok(self.0.writer.begin_with("BEGIN IMMEDIATE").await?)
+    }
+
+    /// The data folder.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.0.folder.path
     }
 
     pub(crate) fn reader(&self) -> &SqlitePool {
@@ -77,7 +82,10 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 
 /// Each file of `migrations/`, in order. A file that has been released is never edited: its checksum is stored.
 fn migrations() -> Migrator {
-    const FILES: [(&str, &str); 1] = [("first", include_str!("../migrations/0001_first.sql"))];
+    const FILES: [(&str, &str); 2] = [
+        ("first", include_str!("../migrations/0001_first.sql")),
+        ("journal", include_str!("../migrations/0002_journal.sql")),
+    ];
     let migrations = (1..).zip(FILES).map(|(version, (description, sql))| {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });

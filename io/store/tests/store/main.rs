@@ -1,6 +1,7 @@
 //! The store on a real disk.
 
 mod bindings;
+mod calls;
 mod config;
 mod crash;
 mod opening;

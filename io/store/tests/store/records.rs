@@ -137,16 +137,3 @@ async fn a_page_costs_the_same_however_many_records_there_are() {
         println!("{} records, {which}: {:.2} ms", page.records.len(), begun.elapsed().as_secs_f64() * 1e3);
     }
 }
-
-#[tokio::test]
-async fn a_call_that_was_up_when_the_server_died_has_its_record_once() {
-    let (store, _folder) = store().await;
-    let open = |n| record(n, 100, 200, Outcome::Answered);
-    store.write_calls(&[open(1), open(2)], &[]).await.unwrap();
-    let ended = CallRecord { duration_ms: 5_000, ..open(1) };
-    store.write_records(std::slice::from_ref(&ended)).await.unwrap();
-    assert_eq!(store.close_open_calls().await.unwrap(), 1);
-    assert_eq!(store.close_open_calls().await.unwrap(), 0);
-    assert_eq!(found(&store, all()).await, calls(&[2, 1]));
-    assert_eq!(store.record(ended.id).await.unwrap(), Some(ended));
-}
