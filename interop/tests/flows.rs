@@ -419,3 +419,51 @@ fn a_phone_that_gives_up_at_sha_256_gets_in_at_its_next_try() {
     });
     drop(phone);
 }
+
+/// A third phone, which answers by itself (1320 Hz).
+fn carol(tandem: &Server) -> Phone {
+    tandem.extension("carol");
+    let mut carol = tandem.phone("carol").tone(1320).start();
+    carol.wait_registered();
+    carol
+}
+
+#[test]
+fn a_phone_has_whom_it_talks_with_connected_to_another() {
+    let tandem = Tandem::new().start();
+    let (mut alice, mut bob) = alice_and_bob(&tandem, Answer::Auto);
+    let mut carol = carol(&tandem);
+    alice.dial("bob");
+    talk(&mut alice, &mut bob);
+
+    alice.transfer("carol");
+    carol.wait_established();
+    carol.wait_hears(880);
+    alice.wait_closed();
+    bob.hang_up();
+    carol.wait_closed();
+    let record = tandem.wait_record();
+    let transfer = &record["transfers"][0];
+    assert_eq!((&transfer["kind"], &transfer["code"]), (&json!("blind"), &json!(200)));
+    assert_eq!((&transfer["by"]["number"], &transfer["target"]), (&json!("alice"), &json!("carol")));
+}
+
+#[test]
+fn who_asks_for_a_transfer_is_told_how_it_goes() {
+    let tandem = Tandem::new().start();
+    let (_alice, mut bob) = alice_and_bob(&tandem, Answer::Auto);
+    let mut carol = carol(&tandem);
+    tandem.extension("dave");
+    let dave = Scenario::new("uac_refer").target(tandem.sip()).number("bob").credentials("dave", PASSWORD);
+    let mut dave = dave.key("target", "carol").duration(Duration::from_millis(500)).start();
+
+    dave.wait_passed(PATIENCE);
+    let messages = dave.messages();
+    for news in ["SIP/2.0 100 Trying", "SIP/2.0 200 OK", "Subscription-State: terminated;reason=noresource"] {
+        assert!(messages.contains(news), "{news}: {messages}");
+    }
+    carol.wait_hears(880);
+    bob.hang_up();
+    carol.wait_closed();
+    assert_eq!(codes(&tandem.wait_record()), [200, 200]);
+}

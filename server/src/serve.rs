@@ -83,6 +83,9 @@ fn log(event: &Event) {
         Event::Failover { call_id, trunk_id, cause } => {
             tracing::info!(call = %call_id, trunk = ?trunk_id, code = cause.code, phrase = cause.phrase, "next trunk");
         }
+        Event::CallTransferred { call_id, kind, by, target, cause, .. } => {
+            tracing::info!(%call_id, ?kind, by, target, "transfer: {} {}", cause.code, cause.phrase)
+        }
         Event::CallEnded { call_id, cause, duration_ms } => {
             tracing::debug!(call = %call_id, code = cause.code, phrase = cause.phrase, duration_ms, "call ended");
         }

@@ -32,7 +32,12 @@ impl Rung {
 
     fn what(&self) -> Option<String> {
         let message = self.message()?;
-        let body = if message.body().is_empty() { "" } else { " (SDP)" };
+        let is_sdp = message.content_type().is_none_or(|kind| kind.starts_with("application/sdp"));
+        let body = match message.body() {
+            [] => String::new(),
+            _ if is_sdp => " (SDP)".to_owned(),
+            body => format!(" ({})", String::from_utf8_lossy(body).trim()),
+        };
         Some(match message.code() {
             Some(code) => format!("{code} {} [{}]{body}", message.reason_phrase(), message.method_name()),
             None => format!("{}{body}", message.method_name()),

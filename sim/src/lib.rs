@@ -16,5 +16,5 @@ pub use ladder::Ladder;
 pub use network::{Fate, Faults};
 pub use observer::Observer;
 pub use policy::{Behaviour, Policy};
-pub use ua::{CallRef, Line, Packet, Registered, Rel, SessionWish, Stage, Ua, UaCall};
+pub use ua::{CallRef, Leaves, Line, News, Packet, Registered, Rel, SessionWish, Stage, Ua, UaCall};
 pub use world::{SERVER, Services, World};

@@ -8,6 +8,7 @@ mod offers;
 mod sdp;
 mod sheet;
 mod transactions;
+mod transfers;
 
 use bytes::Bytes;
 use dialogs::Dialogs;

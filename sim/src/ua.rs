@@ -8,6 +8,7 @@ mod calling;
 mod changing;
 mod client;
 mod media;
+mod referring;
 mod registering;
 mod reliable;
 mod ringing;
@@ -18,6 +19,7 @@ mod updating;
 pub use auth::Registered;
 pub use call::{Stage, UaCall};
 pub use calling::Line;
+pub use referring::{Leaves, News};
 pub use reliable::Rel;
 pub use session::SessionWish;
 
@@ -112,6 +114,10 @@ pub struct Ua {
     /// When an INVITE is forked here, more than one branch may answer.
     pub forks_answer_twice: bool,
     breaches: Vec<String>,
+    /// When it hangs up a call that it transfers.
+    pub leaves: Leaves,
+    /// It wants credentials with every NOTIFY.
+    pub challenges_notify: bool,
     digest: Option<DigestClient>,
     registration: Option<u16>,
     registering: Option<Registering>,
@@ -163,6 +169,8 @@ impl Ua {
             session: None,
             forks_answer_twice: false,
             breaches: Vec::new(),
+            leaves: Leaves::Told,
+            challenges_notify: false,
             digest: None,
             registration: None,
             registering: None,

@@ -1,5 +1,6 @@
 //! One attempt to reach one device or trunk.
 
+use crate::change::Talker;
 use crate::media_end::MediaEnd;
 use crate::{Round, Seat, Target};
 use std::time::Duration;
@@ -43,6 +44,17 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
+    pub(crate) fn talker(&mut self) -> Talker<'_> {
+        Talker { leg: &mut self.leg, media: &mut self.media }
+    }
+
+    /// It answered, and its part in the call is over: another took its place, or it went into another call.
+    pub(crate) fn leaves(&mut self, now: Time) {
+        self.stage = Stage::Over;
+        self.seat = None;
+        self.record.ended_at = now.as_millis();
+    }
+
     pub(crate) fn is_live(&self) -> bool {
         matches!(self.stage, Stage::Calling | Stage::Trying | Stage::Ringing)
     }
@@ -99,6 +111,30 @@ pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Att
         ended_at: now.as_millis(),
         code: 0,
         reason: String::new(),
+        q850: None,
+        codec: None,
+    }
+}
+
+/// The record of a leg that talks from its beginning here: it came from elsewhere.
+pub(crate) fn present(target: &Target, number: String, flow: &Flow, reason: &str, now: Time) -> Attempt {
+    let (trunk_id, extension_id) = match target {
+        Target::Trunk(trunk) => (Some(trunk.id), None),
+        Target::Extension(extension) => (None, Some(extension.id)),
+    };
+    Attempt {
+        trunk_id,
+        extension_id,
+        route_id: None,
+        step: None,
+        number,
+        target: format!("{}:{}", flow.transport.param_name(), flow.remote),
+        started_at: now.as_millis(),
+        pdd_ms: None,
+        answered_at: Some(now.as_millis()),
+        ended_at: now.as_millis(),
+        code: 200,
+        reason: reason.to_owned(),
         q850: None,
         codec: None,
     }

@@ -11,9 +11,11 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tandem_media::MediaEvent;
-use tandem_model::{Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party, TrunkId};
+use tandem_model::{
+    Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party, TransferRecord, TrunkId,
+};
 use tandem_sip_dialog::{Leg, LegEvent, Sip};
-use tandem_sip_msg::{Flow, Message};
+use tandem_sip_msg::{Flow, Message, Replaces};
 use tandem_sip_txn::{ClientKey, Failure, Owner, ServerKey};
 use tandem_time::Time;
 
@@ -75,6 +77,8 @@ pub enum CallOutput {
     Open(Box<CallRecord>),
     /// It is over. Comes once.
     Record(Box<CallRecord>),
+    /// A transfer to whom a leg of another call talks with; answered by [`Call::join`] or [`Call::not_found`].
+    Seek(Replaces),
 }
 
 /// Everything that is known when a call begins.
@@ -132,6 +136,7 @@ pub struct Call {
     pub(crate) answered: Option<Time>,
     /// What its legs hold until it is on disk is let go at this moment whether it is or not.
     pub(crate) held: Option<Time>,
+    pub(crate) transfers: Vec<TransferRecord>,
     pub(crate) outputs: VecDeque<CallOutput>,
 }
 
@@ -207,7 +212,7 @@ impl Call {
         let legs = std::iter::once(&self.caller.leg).chain(self.outs.iter().map(|out| &out.leg));
         let own = match &self.phase {
             Phase::Trying(trying) => Some(trying.until),
-            Phase::Talking(talk) => talk.until,
+            Phase::Talking(talk) => talk.due(),
             Phase::Ending(ending) => Some(ending.until),
             Phase::Done => None,
         };
@@ -309,7 +314,14 @@ impl Call {
         Some((out.record.trunk_id?, out.leg.flow().remote))
     }
 
-    fn leg(&mut self, leg: usize) -> Option<&mut Leg> {
+    /// The owners of legs that came from other calls, which name their places there, and where each is here.
+    pub fn adopted(&self) -> impl Iterator<Item = (Owner, usize)> {
+        let foreign = |owner: Owner| owner / LEGS != self.no;
+        let legs = self.outs.iter().enumerate().map(|(n, out)| (out.leg.owner(), n + 1));
+        legs.filter(move |(owner, _)| foreign(*owner))
+    }
+
+    pub(crate) fn leg(&mut self, leg: usize) -> Option<&mut Leg> {
         match leg {
             0 => Some(&mut self.caller.leg),
             n => self.outs.get_mut(n - 1).map(|out| &mut out.leg),
@@ -324,8 +336,11 @@ impl Call {
                 continue;
             }
             let next = self.outs.iter_mut().enumerate().find_map(|(n, out)| Some((n, out.leg.poll_event()?)));
-            let Some((n, event)) = next else { break };
-            self.on_callee(n, event, ctx);
+            match next {
+                Some((n, event)) => self.on_callee(n, event, ctx),
+                None if self.join_further(ctx) => {}
+                None => break,
+            }
         }
         if self.held.is_none() {
             self.release(ctx);
@@ -335,7 +350,7 @@ impl Call {
     fn on_caller(&mut self, event: LegEvent, ctx: &mut Ctx) {
         match &self.phase {
             Phase::Trying(_) => self.caller_while_trying(event, ctx),
-            Phase::Talking(_) => self.caller_while_talking(event, ctx),
+            Phase::Talking(_) => self.leg_while_talking(0, event, ctx),
             Phase::Ending(_) | Phase::Done => {}
         }
     }
@@ -343,8 +358,9 @@ impl Call {
     fn on_callee(&mut self, n: usize, event: LegEvent, ctx: &mut Ctx) {
         match &self.phase {
             Phase::Trying(_) => self.callee_while_trying(n, event, ctx),
-            Phase::Talking(talk) if talk.callee == n => self.callee_while_talking(event, ctx),
-            _ => {}
+            Phase::Talking(_) if self.outs[n].is_live() => self.callee_while_trying(n, event, ctx),
+            Phase::Talking(_) => self.leg_while_talking(n + 1, event, ctx),
+            Phase::Ending(_) | Phase::Done => {}
         }
     }
 

@@ -85,6 +85,7 @@ pub(crate) fn dial(
         flows: way.flows.clone(),
         symmetric,
         session_timer,
+        takes_refers: round.target().as_source().may_transfer(),
         uri,
     }
 }

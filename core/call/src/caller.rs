@@ -1,6 +1,7 @@
 //! The calling side of a call: its leg, its media and who it is.
 
 use crate::Identity;
+use crate::change::Talker;
 use crate::media_end::MediaEnd;
 use crate::{Limits, Seat, Target};
 use std::sync::Arc;
@@ -41,6 +42,41 @@ impl Source {
         }
     }
 
+    /// Whether it may transfer calls.
+    pub fn may_transfer(&self) -> bool {
+        match self {
+            Source::Extension(_) => true,
+            Source::Trunk(trunk) => trunk.allow_transfer,
+        }
+    }
+
+    /// Whether both are the same extension or trunk.
+    pub fn is_same(&self, other: &Source) -> bool {
+        match (self, other) {
+            (Source::Extension(one), Source::Extension(other)) => one.id == other.id,
+            (Source::Trunk(one), Source::Trunk(other)) => one.id == other.id,
+            _ => false,
+        }
+    }
+
+    /// Itself as a party of a call.
+    pub fn as_party(&self) -> Party {
+        match self {
+            Source::Extension(extension) => Party {
+                extension_id: Some(extension.id),
+                trunk_id: None,
+                number: extension.number.clone(),
+                name: Some(extension.name.clone()),
+            },
+            Source::Trunk(trunk) => Party {
+                extension_id: None,
+                trunk_id: Some(trunk.id),
+                number: String::new(),
+                name: Some(trunk.name.clone()),
+            },
+        }
+    }
+
     /// The same as the target of a call.
     pub fn as_target(&self) -> Target {
         match self {
@@ -71,4 +107,10 @@ pub(crate) struct CallerSide {
     pub(crate) told: bool,
     /// It asked us for an offer instead of making one.
     pub(crate) late: bool,
+}
+
+impl CallerSide {
+    pub(crate) fn talker(&mut self) -> Talker<'_> {
+        Talker { leg: &mut self.leg, media: &mut self.media }
+    }
 }

@@ -7,6 +7,7 @@ use crate::setup::own_failure;
 use std::time::Duration;
 use tandem_media::{PortId, PortStats};
 use tandem_model::{CallRecord, Cause, Event, Outcome, Side, q850_of};
+use tandem_sip_msg::standard_reason;
 use tandem_time::Time;
 
 /// How long the record waits for the last word of the media side.
@@ -18,6 +19,8 @@ pub(crate) struct Ending {
     by: Side,
     cause: Cause,
     ended: Time,
+    /// The legs that talked last.
+    sides: Option<[usize; 2]>,
 }
 
 impl Call {
@@ -28,6 +31,7 @@ impl Call {
         }
         let now = ctx.sip.now;
         let reasons = with_q850(reasons, &cause);
+        let sides = self.abandon_talk(ctx);
         // A caller whose answer still waits for its PRACK has none.
         let code = if cause.code < 400 { 480 } else { cause.code };
         self.caller.leg.hang_up(code, &cause.phrase, &reasons, &mut ctx.sip);
@@ -49,9 +53,28 @@ impl Call {
         self.caller.media.close(ctx);
         let duration_ms = self.answered.map_or(0, |answered| now.since(answered).as_millis() as u64);
         self.tell(Event::CallEnded { call_id: self.id, cause: cause.clone(), duration_ms });
-        self.phase = Phase::Ending(Box::new(Ending { until: now + MEDIA_WAIT, by, cause, ended: now }));
+        self.phase =
+            Phase::Ending(Box::new(Ending { until: now + MEDIA_WAIT, by, cause, ended: now, sides }));
         self.record_if_complete();
         self.hold(ctx);
+    }
+
+    /// Whoever waits for the outcome of a transfer hears that there is none, and a leg that was replaced is hung up. Who talked last
+    /// comes back.
+    fn abandon_talk(&mut self, ctx: &mut Ctx) -> Option<[usize; 2]> {
+        if self.transfer().is_some() {
+            self.conclude_transfer(487, "The call ended", None);
+        }
+        let legs = std::iter::once(&mut self.caller.leg).chain(self.outs.iter_mut().map(|out| &mut out.leg));
+        for leg in legs.filter(|leg| leg.is_referring()) {
+            leg.tell_referrer(487, standard_reason(487), &mut ctx.sip);
+        }
+        let Phase::Talking(talk) = &mut self.phase else { return None };
+        let (sides, leaving) = (talk.sides, talk.farewell.take());
+        if let Some((leg, _)) = leaving {
+            self.dismiss(leg, ctx);
+        }
+        Some(sides)
     }
 
     /// The media side is done with a port.
@@ -93,15 +116,17 @@ impl Call {
     /// What the record is if nothing more is heard of the call, because the server died with it.
     pub(crate) fn record_if_lost(&self, now: Time) -> CallRecord {
         let cause = Cause::with_phrase(500, "The server stopped during the call; when it ended is not known");
-        self.record(Ending { until: now, by: Side::System, cause, ended: now })
+        self.record(Ending { until: now, by: Side::System, cause, ended: now, sides: None })
     }
 
     fn record(&self, ending: Ending) -> CallRecord {
         let mut attempts: Vec<_> = self.unsent.clone();
         attempts.extend(self.outs.iter().map(|out| (out.place, out.record.clone())));
         attempts.sort_by_key(|(place, _)| *place);
-        let winner = self.outs.iter().find(|out| out.stage == Stage::Answered);
-        let is_direct = winner.is_some_and(|out| out.media.is_direct());
+        let sides = ending.sides;
+        let (caller, callee) =
+            (self.media_of(sides.map_or(0, |sides| sides[0])), sides.map(|sides| self.media_of(sides[1])));
+        let is_direct = callee.is_some_and(MediaEnd::is_direct);
         CallRecord {
             id: self.id,
             direction: self.direction,
@@ -118,10 +143,11 @@ impl Call {
             sip_call_id: self.caller.leg.call_id().to_owned(),
             attempts: attempts.into_iter().map(|(_, attempt)| attempt).collect(),
             direct_media: is_direct,
-            media_from_caller: self.caller.media.record().filter(|_| !is_direct),
-            media_from_callee: winner.and_then(|out| out.media.record()),
-            video_from_caller: self.caller.media.video_record(),
-            video_from_callee: winner.and_then(|out| out.media.video_record()),
+            media_from_caller: caller.record().filter(|_| !is_direct),
+            media_from_callee: callee.and_then(MediaEnd::record),
+            video_from_caller: caller.video_record(),
+            video_from_callee: callee.and_then(MediaEnd::video_record),
+            transfers: self.transfers.clone(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a call asks of the server around it.
 
-use crate::Seat;
+use crate::{Round, Seat, Source};
 use std::net::IpAddr;
 use std::sync::Arc;
 use tandem_model::{Extension, Trunk};
@@ -23,6 +23,14 @@ impl Target {
             Target::Extension(extension) => extension.direct_media,
         }
     }
+
+    /// The same as the source of a call.
+    pub fn as_source(&self) -> Source {
+        match self {
+            Target::Trunk(trunk) => Source::Trunk(trunk.clone()),
+            Target::Extension(extension) => Source::Extension(extension.clone()),
+        }
+    }
 }
 
 /// One way to reach a target: a device that registered, or the addresses of a trunk.
@@ -40,6 +48,8 @@ pub struct Way {
 pub trait Exchange {
     /// How a target can be reached now; several ways ring together. Empty: not at all.
     fn ways(&self, target: &Target) -> Vec<Way>;
+    /// Where a number goes that this one dials, by the same rules as for a call of its own; or a status and why it goes nowhere.
+    fn route(&self, who: &Source, dialled: &str) -> Result<Vec<Round>, (u16, String)>;
     /// A seat on a trunk, `None` when it is full.
     fn take_seat(&mut self, trunk: &Trunk) -> Option<Seat>;
     /// `host:port` with parameters of the listener that a flow uses, for our Contact.

@@ -33,6 +33,13 @@ impl MediaDesk {
         Some((port, local))
     }
 
+    /// A port belongs to another call from now on.
+    pub fn hand_over(&mut self, port: PortId, call: u64) {
+        if let Some(taken) = self.open.get_mut(&port) {
+            taken.call = call;
+        }
+    }
+
     /// Asks for something.
     pub fn order(&mut self, command: MediaCommand) {
         self.commands.push_back(command);

@@ -202,6 +202,88 @@ impl MediaEnd {
         agreed.filter(|codec| codec.is_audio_codec()).all(|codec| offered.contains(codec))
     }
 
+    /// The session that the peer of `other` has, with nobody on hold, as an offer for this one, with media by way of us. `None`: it
+    /// is what stands here already, and need not be told.
+    pub(crate) fn tell_session(
+        &mut self,
+        other: &MediaEnd,
+        allowed: &[&str],
+        ctx: &mut Ctx,
+    ) -> Result<Option<Bytes>, SdpError> {
+        let session = other.resumed()?;
+        self.open_beside(Path::Anchored, &session, ctx);
+        let offer = self.local.offer_by(Path::Anchored, &session, allowed)?;
+        if self.local.has_news() {
+            return Ok(Some(offer.into()));
+        }
+        self.local.take_back();
+        Ok(None)
+    }
+
+    /// The session that the peer of `other` has, with nobody on hold, as the answer to the offer of this one.
+    pub(crate) fn answer_session(
+        &mut self,
+        other: &MediaEnd,
+        allowed: &[&str],
+        ctx: &mut Ctx,
+    ) -> Result<Bytes, SdpError> {
+        let session = other.resumed()?;
+        self.answer_with(&session, allowed, ctx)
+    }
+
+    /// What the peer of `other` offers, as the answer to the offer of this one: both have offered, and each gets the other's.
+    pub(crate) fn answer_offer(
+        &mut self,
+        other: &MediaEnd,
+        allowed: &[&str],
+        ctx: &mut Ctx,
+    ) -> Result<Bytes, SdpError> {
+        let theirs = other.offered.as_ref().ok_or(SdpError::NoAudio)?;
+        self.answer_with(theirs, allowed, ctx)
+    }
+
+    fn answer_with(&mut self, answer: &Sdp, allowed: &[&str], ctx: &mut Ctx) -> Result<Bytes, SdpError> {
+        let offer = self.offered.take().ok_or(SdpError::NoAudio)?;
+        self.open_beside(Path::Anchored, &offer, ctx);
+        let told = self.local.answer_by(Path::Anchored, answer, &offer, allowed);
+        self.offered = Some(offer);
+        told.map(Bytes::from)
+    }
+
+    fn resumed(&self) -> Result<Sdp, SdpError> {
+        Ok(self.said.as_deref().cloned().ok_or(SdpError::NoAudio)?.resumed())
+    }
+
+    /// Whether the peer has said anything of a session that stands.
+    pub(crate) fn has_session(&self) -> bool {
+        self.said.is_some()
+    }
+
+    /// Whether the sessions of both peers have a codec in common.
+    pub(crate) fn understands(&self, other: &MediaEnd, allowed: &[&str]) -> bool {
+        let (Some(ours), Some(theirs)) = (self.audio(), other.audio()) else { return false };
+        let is_voice = |name: &str| !name.eq_ignore_ascii_case("telephone-event");
+        let may = |name: &str| allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(name));
+        ours.codecs
+            .iter()
+            .filter(|codec| is_voice(&codec.name) && may(&codec.name))
+            .any(|codec| theirs.codecs.iter().any(|other| other.name.eq_ignore_ascii_case(&codec.name)))
+    }
+
+    fn audio(&self) -> Option<tandem_sdp::Audio> {
+        self.said.as_ref()?.audio()
+    }
+
+    /// The call that it belongs to from now on.
+    pub(crate) fn hand_over(&mut self, call: u64, ctx: &mut Ctx) {
+        self.call = call;
+        for port in self.ports() {
+            if let MediaPort::Open(port) = *port {
+                ctx.media.hand_over(port, call);
+            }
+        }
+    }
+
     /// Whether the peer made an offer that is not answered yet.
     pub(crate) fn has_offer(&self) -> bool {
         self.offered.is_some()

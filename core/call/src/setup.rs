@@ -6,12 +6,13 @@ use crate::callee::dial;
 use crate::caller::CallerSide;
 use crate::change::Who;
 use crate::media_end::MediaEnd;
+use crate::moving::common;
 use crate::{Round, Target, Way};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tandem_media::PortId;
-use tandem_model::{Cause, Codec, Event, Party, Side};
+use tandem_model::{Cause, Event, Party, Side};
 use tandem_routing::{Failed, fails_over};
 use tandem_sdp::{Sdp, SdpError};
 use tandem_sip_dialog::{Leg, LegEvent, LegFailure};
@@ -33,6 +34,13 @@ pub(crate) struct Trying {
     last: Option<LegFailure>,
 }
 
+impl Trying {
+    /// Nobody was tried yet.
+    pub(crate) fn until(until: Time) -> Trying {
+        Trying { until, failures: Vec::new(), last_upstream: None, last: None }
+    }
+}
+
 impl Call {
     /// Begins a call: tries the first round, or refuses the caller at once.
     pub fn begin(setup: Setup, ctx: &mut Ctx) -> Call {
@@ -45,8 +53,8 @@ impl Call {
         let (mut leg, offer) =
             Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
         let media = MediaEnd::new(no, &flow, ctx);
-        let trying =
-            Trying { until: now + limits.setup, failures: Vec::new(), last_upstream: None, last: None };
+        let trying = Trying::until(now + limits.setup);
+        leg.take_refers(caller.source.may_transfer());
         leg.limit_session(caller.source.session_timer(&limits));
         let late = offer.is_none();
         let side = CallerSide { who: caller, leg, media, told: false, late };
@@ -67,6 +75,7 @@ impl Call {
             ringing: None,
             answered: None,
             held: None,
+            transfers: Vec::new(),
             outputs: VecDeque::new(),
         };
         call.tell(Event::CallStarted { call_id: id, direction, caller: user, callee: dialled });
@@ -87,18 +96,25 @@ impl Call {
         self.next_round(ctx);
     }
 
-    /// Begins the next round that can be begun, or ends the call.
-    fn next_round(&mut self, ctx: &mut Ctx) {
+    /// What is looked for: who answers the caller, or whom a transfer is to.
+    fn trying(&mut self) -> Option<&mut Trying> {
+        match &mut self.phase {
+            Phase::Trying(trying) => Some(trying),
+            Phase::Talking(talk) => talk.transfer.as_mut()?.trying.as_mut(),
+            Phase::Ending(_) | Phase::Done => None,
+        }
+    }
+
+    /// Begins the next round that can be begun, or ends the call, or the transfer.
+    pub(crate) fn next_round(&mut self, ctx: &mut Ctx) {
         while let Some(round) = self.rounds.pop_front() {
             let target = round.target();
-            self.callee.extension_id = match &target {
-                Target::Extension(extension) => Some(extension.id),
-                Target::Trunk(_) => None,
-            };
-            self.callee.trunk_id = match &target {
-                Target::Trunk(trunk) => Some(trunk.id),
-                Target::Extension(_) => None,
-            };
+            if matches!(self.phase, Phase::Trying(_)) {
+                (self.callee.extension_id, self.callee.trunk_id) = match &target {
+                    Target::Extension(extension) => (Some(extension.id), None),
+                    Target::Trunk(trunk) => (None, Some(trunk.id)),
+                };
+            }
             let ways = ctx.exchange.ways(&target);
             if ways.is_empty() {
                 let failure = unreachable(&target);
@@ -136,16 +152,19 @@ impl Call {
             },
             Round::Extension(_) => None,
         };
-        let allowed = self.codecs(&round.target());
+        let connected = self.connected();
+        let allowed = common(&self.source_of(connected), &round.target().as_source());
         let mut media = MediaEnd::new(self.no, &flow, ctx);
         let has_ports =
-            self.may_be_direct(&round.target()) || (self.caller.media.open(ctx) && media.open(ctx));
+            self.may_be_direct(&round.target()) || (self.leg_media(connected).open(ctx) && media.open(ctx));
         if !has_ports {
             return self.not_sent(round, Some(&flow), own_failure(503, "No media port is free"), ctx);
         }
-        let offer = match self.caller.late {
-            true => Ok(None),
-            false => media.tell_offer(&self.caller.media, &allowed, ctx).map(Some),
+        let theirs = self.media_of(connected);
+        let offer = match self.phase {
+            Phase::Talking(_) => media.tell_session(theirs, &allowed, ctx),
+            _ if self.caller.late => Ok(None),
+            _ => media.tell_offer(theirs, &allowed, ctx).map(Some),
         };
         let body = match offer {
             Ok(body) => body,
@@ -159,7 +178,9 @@ impl Call {
                 );
             }
         };
-        let dial = dial(round, way, &self.caller.who, self.max_forwards, &self.limits, ctx.exchange);
+        let presented = self.presented(round);
+        let caller = presented.as_ref().unwrap_or(&self.caller.who);
+        let dial = dial(round, way, caller, self.max_forwards, &self.limits, ctx.exchange);
         let dial = tandem_sip_dialog::Dial { body, ..dial };
         let leg = Leg::dial(self.owner(self.outs.len() + 1), dial, &mut ctx.sip);
         let patience = match round {
@@ -190,27 +211,24 @@ impl Call {
         record.code = failure.code;
         record.reason = failure.phrase.clone();
         self.unsent.push((self.outs.len() + self.unsent.len(), record));
-        if let Phase::Trying(trying) = &mut self.phase {
+        if let Some(trying) = self.trying() {
             trying.last = Some(failure);
         }
     }
 
     /// Every round failed: the caller gets what the last peer said, or why none could be asked.
     fn exhausted(&mut self, ctx: &mut Ctx) {
-        let Phase::Trying(trying) = &mut self.phase else { return };
+        let Some(trying) = self.trying() else { return };
         let failure = trying.last_upstream.take().or(trying.last.take());
         let failure = failure.unwrap_or_else(|| own_failure(503, "No trunk could be tried"));
         self.finish_failed(failure, ctx);
     }
 
     fn finish_failed(&mut self, failure: LegFailure, ctx: &mut Ctx) {
-        // A challenge meant for us is none that the caller could answer, and a redirection none that it should follow: it would
-        // show it the carrier.
-        let code = match failure.code {
-            401 | 407 => 403,
-            300..=399 => 480,
-            code => code,
-        };
+        if matches!(self.phase, Phase::Talking(_)) {
+            return self.transfer_failed(failure, ctx);
+        }
+        let code = told_code(failure.code);
         let cause = Cause { reasons: failure.reasons.clone(), ..Cause::with_phrase(code, failure.phrase) };
         let by = if failure.upstream { Side::Callee } else { Side::System };
         self.finish(by, cause, &failure.reasons, ctx);
@@ -239,9 +257,15 @@ impl Call {
         }
         match event {
             LegEvent::Progress { code, body } => self.progress(n, code, body, ctx),
+            LegEvent::Answered { body } if self.transfer().is_some() => self.target_answered(n, body, ctx),
             LegEvent::Answered { body } => self.answer(n, body, ctx),
             LegEvent::Failed(failure) => self.attempt_failed(n, failure, ctx),
-            event => self.on_change(Who::Callee, n, event, ctx),
+            // Who remains has a session already, and is not told before it is settled.
+            LegEvent::ChangeAsked { .. } if self.transfer().is_some() => {
+                self.outs[n].leg.refuse_change(488, "Not Before The Answer", &mut ctx.sip)
+            }
+            _ if self.transfer().is_some() => {}
+            event => self.on_change(Who::Callee, [0, n + 1], event, ctx),
         }
     }
 
@@ -257,6 +281,12 @@ impl Call {
         if out.stage != Stage::Ringing {
             out.rings(ctx.sip.now);
             out.give_up = out.timeout.map_or(out.give_up, |timeout| Some(ctx.sip.now + timeout));
+        }
+        if self.transfer().is_some() {
+            if let Some(early) = body.and_then(|body| Sdp::parse(&body).ok()) {
+                self.outs[n].media.hear_answer(early, ctx);
+            }
+            return self.transfer_progress(code, ctx);
         }
         self.ringing.get_or_insert(ctx.sip.now);
         self.caller.told = true;
@@ -326,7 +356,7 @@ impl Call {
         Ok(told)
     }
 
-    fn give_up_others(&mut self, winner: usize, ctx: &mut Ctx) {
+    pub(crate) fn give_up_others(&mut self, winner: usize, ctx: &mut Ctx) {
         let elsewhere = ["SIP;cause=200;text=\"Call completed elsewhere\"".to_owned()];
         for n in 0..self.outs.len() {
             if n != winner && self.outs[n].is_live() {
@@ -338,14 +368,15 @@ impl Call {
         }
     }
 
-    fn attempt_failed(&mut self, n: usize, failure: LegFailure, ctx: &mut Ctx) {
+    pub(crate) fn attempt_failed(&mut self, n: usize, failure: LegFailure, ctx: &mut Ctx) {
         let rang = self.outs[n].stage == Stage::Ringing;
         self.outs[n].failed(&failure, ctx.sip.now);
         self.outs[n].media.close(ctx);
         self.drop_change(n, ctx);
-        let Phase::Trying(trying) = &mut self.phase else { return };
+        let is_last = !self.outs.iter().any(Outgoing::is_live);
+        let Some(trying) = self.trying() else { return };
         trying.failures.push((failure, rang));
-        if self.outs.iter().any(Outgoing::is_live) {
+        if !is_last {
             return;
         }
         let failures = std::mem::take(&mut trying.failures);
@@ -368,6 +399,16 @@ impl Call {
     }
 
     pub(crate) fn trying_timeout(&mut self, ctx: &mut Ctx) {
+        self.attempts_timeout(ctx);
+        if let Phase::Trying(trying) = &self.phase
+            && trying.until <= ctx.sip.now
+        {
+            self.finish(Side::System, Cause::with_phrase(480, "No answer"), &[], ctx);
+        }
+    }
+
+    /// Gives up the attempts that have taken too long.
+    pub(crate) fn attempts_timeout(&mut self, ctx: &mut Ctx) {
         let now = ctx.sip.now;
         for n in 0..self.outs.len() {
             let out = &mut self.outs[n];
@@ -390,14 +431,9 @@ impl Call {
             };
             out.leg.hang_up(487, &failure.phrase, &[], &mut ctx.sip);
             self.attempt_failed(n, failure, ctx);
-            if !matches!(self.phase, Phase::Trying(_)) {
+            if self.trying().is_none() {
                 return;
             }
-        }
-        if let Phase::Trying(trying) = &self.phase
-            && trying.until <= now
-        {
-            self.finish(Side::System, Cause::with_phrase(480, "No answer"), &[], ctx);
         }
     }
 
@@ -428,17 +464,25 @@ impl Call {
     /// Media goes by here unless both sides may do without. Once the caller was told to send it here, it stays here.
     fn may_be_direct(&self, target: &Target) -> bool {
         let caller = &self.caller;
-        caller.who.source.direct_media() && target.direct_media() && !caller.media.promised()
+        matches!(self.phase, Phase::Trying(_))
+            && caller.who.source.direct_media()
+            && target.direct_media()
+            && !caller.media.promised()
     }
 
     /// Codecs that may be used towards a target: its own in its order, as far as the caller's side may use them too.
     pub(crate) fn codecs(&self, target: &Target) -> Vec<&'static str> {
-        let theirs: &[Codec] = match target {
-            Target::Trunk(trunk) => &trunk.codecs,
-            Target::Extension(extension) => &extension.codecs,
-        };
-        let ours = self.caller.who.source.codecs();
-        theirs.iter().filter(|codec| ours.contains(codec)).map(|codec| codec.name()).collect()
+        common(&self.caller.who.source, &target.as_source())
+    }
+}
+
+/// A challenge meant for us is none that the caller could answer, and a redirection none that it should follow: it would show it the
+/// carrier.
+pub(crate) fn told_code(code: u16) -> u16 {
+    match code {
+        401 | 407 => 403,
+        300..=399 => 480,
+        code => code,
     }
 }
 

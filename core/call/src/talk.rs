@@ -1,7 +1,9 @@
 //! While both sides talk: changes of the session passed from one to the other, silence, limits, and who hangs up.
 
 use crate::call::{Call, CallOutput, Ctx, Phase};
-use crate::change::{Who, answer_in};
+use crate::change::{Pair, Talker, Who, answer_in};
+use crate::joining::Joining;
+use crate::transfer::Transfer;
 use bytes::Bytes;
 use std::time::Duration;
 use tandem_media::PortId;
@@ -11,16 +13,43 @@ use tandem_time::Time;
 
 /// An answered call.
 pub(crate) struct Talk {
-    /// Which attempt answered.
-    pub(crate) callee: usize,
+    /// The legs that talk.
+    pub(crate) sides: Pair,
     /// The longest that it may last.
     pub(crate) until: Option<Time>,
+    /// One of the two is being connected to somebody else.
+    pub(crate) transfer: Option<Transfer>,
+    /// Two legs that came together are told of each other's session.
+    pub(crate) joining: Option<Joining>,
+    /// A leg that was replaced is hung up at this moment, unless its peer hangs up before.
+    pub(crate) farewell: Option<(usize, Time)>,
+}
+
+impl Talk {
+    /// In whose place a leg talks.
+    pub(crate) fn who(&self, leg: usize) -> Option<Who> {
+        [Who::Caller, Who::Callee].into_iter().find(|who| self.leg(*who) == leg)
+    }
+
+    /// The leg in this place.
+    pub(crate) fn leg(&self, who: Who) -> usize {
+        self.sides[who.place()]
+    }
+
+    /// When something of it is due.
+    pub(crate) fn due(&self) -> Option<Time> {
+        let transfer = self.transfer.as_ref().and_then(|transfer| transfer.due());
+        let joining = self.joining.as_ref().and_then(Joining::due);
+        let farewell = self.farewell.map(|(_, at)| at);
+        [self.until, transfer, joining, farewell].into_iter().flatten().min()
+    }
 }
 
 impl Call {
     pub(crate) fn begin_talk(&mut self, callee: usize, ctx: &mut Ctx) {
         let until = self.limits.duration.map(|limit| ctx.sip.now + limit);
-        self.phase = Phase::Talking(Talk { callee, until });
+        let sides = [0, callee + 1];
+        self.phase = Phase::Talking(Talk { sides, until, transfer: None, joining: None, farewell: None });
         self.rounds.clear();
         self.callee.extension_id = self.outs[callee].record.extension_id;
         self.callee.trunk_id = self.outs[callee].record.trunk_id;
@@ -36,22 +65,17 @@ impl Call {
         self.hold(ctx);
     }
 
-    pub(crate) fn caller_while_talking(&mut self, event: LegEvent, ctx: &mut Ctx) {
-        match event {
-            LegEvent::Acked { body } => {
-                self.late_answer(body, ctx);
-                self.tell_anew(ctx);
-            }
-            event => self.while_talking(Who::Caller, event, ctx),
+    pub(crate) fn leg_while_talking(&mut self, leg: usize, event: LegEvent, ctx: &mut Ctx) {
+        let Phase::Talking(talk) = &self.phase else { return };
+        match talk.who(leg) {
+            Some(who) => self.while_talking(who, event, ctx),
+            None => self.leg_aside(leg, event, ctx),
         }
-    }
-
-    pub(crate) fn callee_while_talking(&mut self, event: LegEvent, ctx: &mut Ctx) {
-        self.while_talking(Who::Callee, event, ctx);
     }
 
     fn while_talking(&mut self, who: Who, event: LegEvent, ctx: &mut Ctx) {
         match event {
+            LegEvent::Ended { .. } if self.referrer_left(who, ctx) => {}
             LegEvent::Ended { reasons, broken } => {
                 let by = if broken.is_some() { Side::System } else { who.side() };
                 let cause = match broken {
@@ -67,52 +91,67 @@ impl Call {
             }
             // Its answer waited for a PRACK.
             LegEvent::Cancelled { reasons } => self.cancelled(&reasons, ctx),
+            LegEvent::Changed { body } if self.is_told(who) => self.joining_told(who, body, ctx),
+            LegEvent::ChangeRefused { code, phrase } if self.is_told(who) => {
+                self.joining_refused(who, code, &phrase, ctx)
+            }
+            LegEvent::Acked { body } => {
+                self.acked(who, body, ctx);
+                self.tell_anew(ctx);
+            }
+            LegEvent::Referred(refer) => self.referred(who, refer, ctx),
             event => {
                 let Phase::Talking(talk) = &self.phase else { return };
-                self.on_change(who, talk.callee, event, ctx);
+                self.on_change(who, talk.sides, event, ctx);
             }
         }
     }
 
-    /// The caller, who asked us for an offer, answers it in its ACK; the callee gets it in ours.
-    fn late_answer(&mut self, body: Option<Bytes>, ctx: &mut Ctx) {
-        let Phase::Talking(talk) = &self.phase else { return };
-        let allowed = self.codecs(&self.target_of(talk.callee));
-        let (caller, callee) = (&mut self.caller.media, &mut self.outs[talk.callee]);
-        if !callee.media.has_offer() {
+    /// Our 2xx is acknowledged: where it had an offer, as it was asked for, the answer comes with the ACK.
+    fn acked(&mut self, who: Who, body: Option<Bytes>, ctx: &mut Ctx) {
+        if self.takes_offer(who) {
+            return self.joining_told(who, body, ctx);
+        }
+        let allowed = self.talk_codecs();
+        let (asker, other) = self.talkers(who);
+        if !other.media.has_offer() {
             return;
         }
-        match answer_in(body, caller, &mut callee.media, &allowed, ctx) {
-            Some(answer) => {
-                callee.record.codec = callee.media.codec();
-                callee.leg.acknowledge(Some(answer), &mut ctx.sip);
-            }
-            None => self.finish(
+        let Some(answer) = answer_in(body, asker.media, other.media, &allowed, ctx) else {
+            return self.finish(
                 Side::System,
                 Cause::with_phrase(488, "The caller did not answer our offer"),
                 &[],
                 ctx,
-            ),
+            );
+        };
+        other.leg.acknowledge(Some(answer), &mut ctx.sip);
+        let codec = other.media.codec();
+        let Phase::Talking(talk) = &self.phase else { return };
+        if let Some(n) = talk.leg(who.other()).checked_sub(1) {
+            self.outs[n].record.codec = codec;
         }
     }
 
     /// How long the two may be silent: longer while one of them holds.
     pub(crate) fn watch_both(&mut self, ctx: &mut Ctx) {
         // Before the answer nobody has to say anything.
-        let Phase::Talking(talk) = &self.phase else { return };
+        if !matches!(self.phase, Phase::Talking(_)) {
+            return;
+        }
         let (media, hold) = (self.limits.media_timeout, self.limits.hold_timeout);
-        let (caller, callee) = (&self.caller.media, &self.outs[talk.callee].media);
-        let after = if caller.talks() && callee.talks() { media } else { hold };
-        caller.watch(after, ctx);
-        callee.watch(after, ctx);
+        let (caller, callee) = self.talkers(Who::Caller);
+        let after = if caller.media.talks() && callee.media.talks() { media } else { hold };
+        caller.media.watch(after, ctx);
+        callee.media.watch(after, ctx);
     }
 
     /// RTP stopped: somebody is gone without a BYE.
     pub(crate) fn silent(&mut self, port: PortId, silence: Duration, ctx: &mut Ctx) {
         let Phase::Talking(talk) = &self.phase else { return };
         let who = match () {
-            () if self.caller.media.has(port) => "caller",
-            () if self.outs[talk.callee].media.has(port) => "called side",
+            () if self.media_of(talk.sides[0]).has(port) => "caller",
+            () if self.media_of(talk.sides[1]).has(port) => "called side",
             () => return,
         };
         self.end_by_system(&format!("No media from the {who} for {} s", silence.as_secs()), ctx);
@@ -121,13 +160,27 @@ impl Call {
     pub(crate) fn talk_timeout(&mut self, ctx: &mut Ctx) {
         let Phase::Talking(talk) = &self.phase else { return };
         if talk.until.is_some_and(|until| until <= ctx.sip.now) {
-            self.end_by_system("The longest duration was reached", ctx);
+            return self.end_by_system("The longest duration was reached", ctx);
         }
+        self.farewell_timeout(ctx);
+        self.transfer_timeout(ctx);
     }
 
     pub(crate) fn end_by_system(&mut self, why: &str, ctx: &mut Ctx) {
         let code = if self.answered.is_some() { 200 } else { 480 };
         let cause = Cause { code, phrase: why.to_owned(), q850: Some(16), reasons: Vec::new() };
         self.finish(Side::System, cause, &[], ctx);
+    }
+    /// One of the two who talk, and the other.
+    pub(crate) fn talkers(&mut self, who: Who) -> (Talker<'_>, Talker<'_>) {
+        let Phase::Talking(talk) = &self.phase else { unreachable!("only asked while talking") };
+        self.sides(who, talk.sides)
+    }
+
+    pub(crate) fn talk_codecs(&self) -> Vec<&'static str> {
+        match &self.phase {
+            Phase::Talking(talk) => self.codecs_between(talk.sides[0], talk.sides[1]),
+            _ => Vec::new(),
+        }
     }
 }

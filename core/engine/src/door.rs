@@ -3,7 +3,7 @@
 //! Whoever floods is stalled alone: a source that is no trunk has a rate of its own. When there are as many calls as the server
 //! holds, or it runs late, new calls are told to come back later, so that those under way are served in time.
 
-use crate::engine::split;
+use crate::places::Places;
 use crate::sources::{Grant, Rate, Sources};
 use crate::{Counters, Engine, Output};
 use hashbrown::HashMap;
@@ -49,6 +49,7 @@ pub(crate) struct House<'a> {
     pub(crate) trunks: &'a Trunks,
     pub(crate) registrar: &'a Registrar,
     pub(crate) calls: &'a HashMap<u64, Call, ahash::RandomState>,
+    pub(crate) places: &'a Places,
     /// There is room for another call, and it may begin.
     pub(crate) has_room: bool,
     pub(crate) counters: &'a mut Counters,
@@ -79,7 +80,7 @@ impl Door {
         again: bool,
         house: &mut House<'_>,
     ) -> Verdict {
-        let no = message.to_tag().and_then(Leg::owner_of_tag).map(|owner| split(owner).0);
+        let no = message.to_tag().and_then(Leg::owner_of_tag).map(|owner| house.places.of(owner).0);
         if no.is_some_and(|no| house.calls.contains_key(&no)) {
             return Verdict::Take;
         }
@@ -183,6 +184,7 @@ impl Engine {
             trunks: &self.trunks,
             registrar: &self.registrar,
             calls: &self.calls,
+            places: &self.places,
             has_room,
             counters: &mut self.counters,
             outputs: &mut self.outputs,

@@ -1,6 +1,7 @@
 //! The engine: owns every layer of core, hands each input to the layer it concerns, and drains what the layers put out.
 
 use crate::door::Door;
+use crate::places::Places;
 use crate::surroundings::Surroundings;
 use crate::writes::{Writes, Written};
 use crate::{BindingChange, Counters, DoorLimits, Local, Query, RegistrarConfig, Resolved};
@@ -13,12 +14,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tandem_call::{Call, CallOutput, Ctx, LEGS, Limits, MediaDesk, Seats};
+use tandem_call::{Call, CallOutput, Ctx, Limits, MediaDesk, Seats};
 use tandem_media::{MediaCommand, MediaEvent, PortPool};
 use tandem_model::{Binding, BindingOwner, CallId, CallRecord, Config, Event, TrunkId, TrunkMode};
 use tandem_sip_dialog::{Leg, Sip};
-use tandem_sip_msg::{ConnectionId, Flow, Header, Message, ParseError};
-use tandem_sip_txn::{self as txn, ClientKey, Failure, Owner, Transactions};
+use tandem_sip_msg::{ConnectionId, Flow, Header, Message, ParseError, Replaces};
+use tandem_sip_txn::{self as txn, ClientKey, Failure, Transactions};
 use tandem_time::{Time, Timers};
 use tandem_trunk::{OWNER_BIT, Registrar, RegistrarOutput, TrunkOutput, Trunks};
 
@@ -103,6 +104,9 @@ pub struct Engine {
     pub(crate) calls: HashMap<u64, Call, ahash::RandomState>,
     pub(crate) by_id: BTreeMap<CallId, u64>,
     pub(crate) next_call: u64,
+    pub(crate) places: Places,
+    /// Calls that look for the leg of another one, which they are to be joined to.
+    pub(crate) seeks: VecDeque<(u64, Replaces)>,
     timers: Timers<u64>,
     pub(crate) writes: Writes,
     pub(crate) door: Door,
@@ -134,6 +138,8 @@ impl Engine {
             calls: HashMap::with_hasher(hasher),
             by_id: BTreeMap::new(),
             next_call: 1,
+            places: Places::default(),
+            seeks: VecDeque::new(),
             timers: Timers::default(),
             writes: Writes::default(),
             door: Door::new(settings.door, &mut rng),
@@ -315,6 +321,7 @@ impl Engine {
             seats: &mut self.seats,
             settings: &self.settings,
             writes: &self.writes,
+            config: &self.config,
             now,
         };
         let sip = Sip { txn: &mut self.txn, rng: &mut self.rng, now };
@@ -342,12 +349,19 @@ impl Engine {
                 CallOutput::Record(record) => {
                     Output::Record { id: self.writes.begin(no, Written::Record, now), record }
                 }
+                CallOutput::Seek(replaces) => {
+                    self.seeks.push_back((no, replaces));
+                    continue;
+                }
             });
         }
         if call.is_over() {
             self.by_id.remove(&call.id());
         }
         if call.is_gone() {
+            for (owner, leg) in call.adopted() {
+                self.places.gone(owner, (no, leg));
+            }
             self.calls.remove(&no);
             self.timers.cancel(no);
         } else {
@@ -383,6 +397,8 @@ impl Engine {
                     }
                 };
                 self.outputs.push_back(output);
+            } else if let Some((no, replaces)) = self.seeks.pop_front() {
+                self.join(no, &replaces, now);
             } else {
                 return;
             }
@@ -414,12 +430,14 @@ impl Engine {
             }
             txn::Output::Request { key, message, flow } => self.on_request(key, message, flow, now),
             txn::Output::Ack { message, .. } => {
-                if let Some((no, leg)) = message.to_tag().and_then(Leg::owner_of_tag).map(split) {
+                if let Some(owner) = message.to_tag().and_then(Leg::owner_of_tag) {
+                    let (no, leg) = self.places.of(owner);
                     self.with_call(no, now, |call, ctx| call.on_ack(leg, &message, ctx));
                 }
             }
             txn::Output::Cancelled { owner, message, .. } => {
-                if let Some((no, leg)) = owner.map(split) {
+                if let Some(owner) = owner {
+                    let (no, leg) = self.places.of(owner);
                     self.with_call(no, now, |call, ctx| call.on_cancel(leg, &message, ctx));
                 }
             }
@@ -428,7 +446,7 @@ impl Engine {
                     let mut sip = sip(&mut self.txn, &mut self.rng, now);
                     return self.trunks.on_response(owner, key, &message, flow, &mut sip);
                 }
-                let (no, leg) = split(owner);
+                let (no, leg) = self.places.of(owner);
                 // 408 and 503 say that the trunk is not well, as they do to OPTIONS.
                 if let Some(code) = message.code().filter(|code| *code >= 200) {
                     let heard = if matches!(code, 408 | 503) { Err(Failure::Timeout) } else { Ok(()) };
@@ -441,18 +459,13 @@ impl Engine {
                     let mut sip = sip(&mut self.txn, &mut self.rng, now);
                     return self.trunks.on_failed(owner, key, failure, &mut sip);
                 }
-                let (no, leg) = split(owner);
+                let (no, leg) = self.places.of(owner);
                 self.note_evidence(no, leg, Err(failure), now);
                 self.with_call(no, now, |call, ctx| call.on_failed(leg, key, failure, ctx));
             }
             txn::Output::NoAck { .. } => {}
         }
     }
-}
-
-/// The call's number and the leg out of a transaction owner.
-pub(crate) fn split(owner: Owner) -> (u64, usize) {
-    (owner / LEGS, (owner % LEGS) as usize)
 }
 
 /// The context for a layer, of parts that the engine owns side by side with it.

@@ -4,11 +4,11 @@ use crate::Engine;
 use crate::engine::sip;
 use crate::identify::Who;
 use crate::refuse::Refusal;
-use crate::surroundings::{Health, Surroundings};
+use crate::surroundings::{Health, Surroundings, destination};
 use rand::Rng;
 use tandem_call::{Call, Caller, Ctx, Identity, Seat, Setup, Source, rounds_of};
 use tandem_model::{CallId, Direction};
-use tandem_routing::{Destination, NoDestination, from_extension, from_trunk};
+use tandem_routing::{Destination, NoDestination};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
 use tandem_time::Time;
@@ -49,6 +49,9 @@ impl Engine {
                 );
             }
         };
+        if message.header(Header::Replaces).is_some() {
+            return self.on_replaces(key, message, flow, source, now);
+        }
         self.route(key, message, flow, source, now);
     }
 
@@ -60,23 +63,14 @@ impl Engine {
             config: &self.config,
             now,
         };
-        let (dialled, destination) = match &source {
+        let dialled = match &source {
             Source::Extension(_) => {
                 let uri = message.request_uri();
-                let dialled = uri
-                    .and_then(|uri| uri.user_unescaped())
-                    .map(|user| user.into_owned())
-                    .unwrap_or_default();
-                let destination = from_extension(&self.config, &dialled, &health);
-                (dialled, destination)
+                uri.and_then(|uri| uri.user_unescaped()).map(|user| user.into_owned()).unwrap_or_default()
             }
-            Source::Trunk(_) => {
-                let called = self.called_number(&message);
-                let destination =
-                    from_trunk(&self.config, &called, &health).map(|(_, destination)| destination);
-                (called, destination)
-            }
+            Source::Trunk(_) => self.called_number(&message),
         };
+        let destination = destination(&self.config, &source, &dialled, &health);
         let destination = match destination {
             Ok(destination) => destination,
             Err(none) => return self.no_destination((key, &message, flow, now), &dialled, none),
@@ -121,6 +115,7 @@ impl Engine {
             seats: &mut self.seats,
             settings: &self.settings,
             writes: &self.writes,
+            config: &self.config,
             now,
         };
         let mut ctx =

@@ -1,7 +1,7 @@
 //! Requests that begin something: which of them are acceptable in form, and where each goes (RFC 3261 §8.2).
 
 use crate::Engine;
-use crate::engine::{sip, split};
+use crate::engine::sip;
 use crate::refuse::Refusal;
 use tandem_sip_dialog::{ALLOW, Leg, MIN_SE, SUPPORTED, is_session_too_brief, unsupported};
 use tandem_sip_msg::{Flow, Header, Message, Method, Scheme};
@@ -36,7 +36,7 @@ impl Engine {
     }
 
     fn on_request_in_dialog(&mut self, key: ServerKey, message: &Message, flow: Flow, now: Time) {
-        let owner = message.to_tag().and_then(Leg::owner_of_tag).map(split);
+        let owner = message.to_tag().and_then(Leg::owner_of_tag).map(|owner| self.places.of(owner));
         match owner.filter(|(no, leg)| self.calls.get(no).is_some_and(|call| call.has_leg(*leg))) {
             Some((no, leg)) => {
                 self.with_call(no, now, |call, ctx| call.on_request(leg, key, message, flow, ctx))

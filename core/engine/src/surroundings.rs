@@ -3,9 +3,9 @@
 use crate::Settings;
 use crate::writes::Writes;
 use std::net::IpAddr;
-use tandem_call::{Exchange, Seat, Seats, Target, Way};
+use tandem_call::{Exchange, Round, Seat, Seats, Source, Target, Way, rounds_of};
 use tandem_model::{BindingOwner, Config, Trunk, TrunkId, TrunkMode};
-use tandem_routing::{Availability, TrunkHealth};
+use tandem_routing::{Availability, Destination, NoDestination, TrunkHealth, from_extension, from_trunk};
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
 use tandem_trunk::{Registrar, Trunks};
@@ -16,6 +16,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) seats: &'a mut Seats,
     pub(crate) settings: &'a Settings,
     pub(crate) writes: &'a Writes,
+    pub(crate) config: &'a Config,
     pub(crate) now: Time,
 }
 
@@ -52,6 +53,17 @@ impl Exchange for Surroundings<'_> {
         }
     }
 
+    fn route(&self, who: &Source, dialled: &str) -> Result<Vec<Round>, (u16, String)> {
+        let Surroundings { trunks, registrar, config, now, .. } = *self;
+        let health = Health { trunks, registrar, seats: self.seats, config, now };
+        match destination(config, who, dialled, &health) {
+            Ok(destination) => Ok(rounds_of(destination)),
+            Err(NoDestination::Unmatched { .. }) => Err((404, "No Such Number".to_owned())),
+            Err(NoDestination::Disabled) => Err((480, "Switched Off".to_owned())),
+            Err(NoDestination::Unavailable(_)) => Err((503, "No Trunk Available".to_owned())),
+        }
+    }
+
     fn take_seat(&mut self, trunk: &Trunk) -> Option<Seat> {
         self.seats.take(trunk.id, trunk.max_calls)
     }
@@ -66,6 +78,19 @@ impl Exchange for Surroundings<'_> {
 
     fn store_keeps_up(&self) -> bool {
         self.writes.keep_up(self.now)
+    }
+}
+
+/// Where a number goes that somebody dials.
+pub(crate) fn destination(
+    config: &Config,
+    source: &Source,
+    dialled: &str,
+    health: &Health,
+) -> Result<Destination, NoDestination> {
+    match source {
+        Source::Extension(_) => from_extension(config, dialled, health),
+        Source::Trunk(_) => from_trunk(config, dialled, health).map(|(_, destination)| destination),
     }
 }
 

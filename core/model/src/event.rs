@@ -1,6 +1,6 @@
 //! What happened, for logs, metrics and the event stream. No event holds a secret.
 
-use crate::{BindingOwner, CallId, Cause, Direction, TrunkId, TrunkStatus};
+use crate::{BindingOwner, CallId, Cause, Direction, TransferKind, TrunkId, TrunkStatus};
 use serde::Serialize;
 use std::net::SocketAddr;
 
@@ -88,6 +88,21 @@ pub enum Event {
     CallAnswered {
         /// The call.
         call_id: CallId,
+    },
+    /// A transfer has come to its outcome.
+    CallTransferred {
+        /// The call.
+        call_id: CallId,
+        /// How.
+        kind: TransferKind,
+        /// The number of who asked for it.
+        by: String,
+        /// The number asked for.
+        target: String,
+        /// 200, or why it failed.
+        cause: Cause,
+        /// The other of two calls that became one.
+        other_call_id: Option<CallId>,
     },
     /// A call ended.
     CallEnded {

@@ -37,7 +37,9 @@ pub use number::{Digits, Number};
 pub use pattern::{Pattern, PatternError};
 pub use problem::{Problem, Rejection, RejectionKind};
 pub use query::{RecordPage, RecordQuery};
-pub use record::{Attempt, CallRecord, Direction, MediaRecord, Outcome, Party, Side};
+pub use record::{
+    Attempt, CallRecord, Direction, MediaRecord, Outcome, Party, Side, TransferKind, TransferRecord,
+};
 pub use route::{OnExhausted, Route, RouteMatch, Step};
 pub use secret::Secret;
 pub use status::{LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus};

@@ -107,6 +107,37 @@ pub struct Attempt {
     pub codec: Option<String>,
 }
 
+/// How a call came to somebody else than it was made to, or from somebody else.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TransferKind {
+    /// One of two who talked had the other connected to a number.
+    Blind,
+    /// One who talked with two others had them connected to each other.
+    Attended,
+    /// Somebody took the place of one of the two.
+    Replaced,
+}
+
+/// One transfer in a call.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TransferRecord {
+    /// When it was asked for, milliseconds since the Unix epoch.
+    pub at: u64,
+    /// How.
+    pub kind: TransferKind,
+    /// Who asked for it.
+    pub by: Party,
+    /// The number asked for.
+    pub target: String,
+    /// The final status: 200, or why it failed.
+    pub code: u16,
+    /// Its reason phrase.
+    pub reason: String,
+    /// The other of two calls that became one, each with a record of its own.
+    pub other_call_id: Option<CallId>,
+}
+
 /// The record of one call.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 pub struct CallRecord {
@@ -151,4 +182,7 @@ pub struct CallRecord {
     /// Video received from the callee, if there was any.
     #[serde(default)]
     pub video_from_callee: Option<MediaRecord>,
+    /// Every transfer in order.
+    #[serde(default)]
+    pub transfers: Vec<TransferRecord>,
 }

@@ -250,6 +250,10 @@ pub struct Trunk {
     /// Media may go directly between the trunk and the other side, where that side may too; otherwise it goes by here.
     #[serde(default)]
     pub direct_media: bool,
+    /// Let the trunk transfer calls (REFER, Replaces), to what its own calls may reach. Whoever can do so can have others called
+    /// at our cost: for PBXs and gateways of our own.
+    #[serde(default)]
+    pub allow_transfer: bool,
 }
 
 fn yes() -> bool {

@@ -209,6 +209,11 @@ impl LocalEnd {
         }
     }
 
+    /// Whether the offer that is not agreed on yet says anything else than what stands, in whatever order.
+    pub fn has_news(&self) -> bool {
+        self.before.as_ref().is_none_or(|before| unordered(&before.said) != unordered(&self.said))
+    }
+
     fn answer_line(
         &self,
         kind: Kind,
@@ -277,6 +282,17 @@ impl LocalEnd {
         out.push_str(&self.said);
         out.into_bytes()
     }
+}
+
+/// What is said of the session and of each of its media lines, these in their order, what is said of one in any order.
+fn unordered(said: &str) -> Vec<Vec<&str>> {
+    let sections = said.split("\r\nm=").map(|section| {
+        let (media, attributes) = section.split_once("\r\n").unwrap_or((section, ""));
+        let mut words: Vec<&str> = media.split(' ').chain(attributes.lines()).collect();
+        words.sort_unstable();
+        words
+    });
+    sections.collect()
 }
 
 /// Fax in the place of the sound, not beside it: it takes its port, too.

@@ -51,6 +51,13 @@ impl Sdp {
         Ok(sdp)
     }
 
+    /// The same session with nobody on hold by attribute: for somebody else than the one who held.
+    pub fn resumed(mut self) -> Sdp {
+        self.direction = None;
+        self.media.iter_mut().for_each(|media| media.direction = None);
+        self
+    }
+
     fn line<'a>(
         &mut self,
         media: Option<&mut MediaReader<'a>>,

@@ -146,3 +146,28 @@ fn an_offer_taken_back_leaves_what_was_said_under_a_version_of_its_own() {
     end.take_back();
     assert_eq!(text(end.again().unwrap()), again);
 }
+
+#[test]
+fn an_offer_that_says_what_stands_is_no_news() {
+    let mut end = ours();
+    end.offer(&with(&["m=audio 4000 RTP/AVP 0"]), USUAL).unwrap();
+    assert!(end.has_news(), "nothing stood before");
+    end.agree();
+    end.offer(&with(&["m=audio 4002 RTP/AVP 0"]), USUAL).unwrap();
+    assert!(!end.has_news(), "the peer's port is not told");
+    end.take_back();
+    end.offer(&with(&["m=audio 4000 RTP/AVP 8 0"]), USUAL).unwrap();
+    assert!(end.has_news());
+    end.agree();
+    end.offer(&with(&["m=audio 4000 RTP/AVP 0 8"]), &["PCMU", "PCMA"]).unwrap();
+    assert!(!end.has_news(), "in another order");
+    end.take_back();
+    end.offer(&with(&["m=audio 4000 RTP/AVP 0", "a=sendonly"]), USUAL).unwrap();
+    assert!(end.has_news());
+}
+
+#[test]
+fn a_session_is_resumed_for_somebody_else() {
+    let held = with(&["m=audio 4000 RTP/AVP 0", "a=recvonly"]);
+    assert_eq!(held.resumed().audio().unwrap().direction, tandem_sdp::Direction::SendRecv);
+}

@@ -9,6 +9,7 @@ mod ending;
 mod features;
 mod incoming;
 mod outgoing;
+mod refer;
 mod reliable;
 mod session_timer;
 mod unacked;
@@ -16,6 +17,7 @@ mod update;
 
 pub use features::{ALLOW, SUPPORTED, unsupported};
 pub use outgoing::Dial;
+pub use refer::Refer;
 pub use session_timer::{MIN_SE, is_session_too_brief};
 
 use crate::digest::DigestClient;
@@ -23,14 +25,15 @@ use crate::{Dialog, Sip};
 use bytes::Bytes;
 use change::Change;
 use early::{Early, Prack};
-use features::Peer;
+use features::{Ours, Peer};
 use outgoing::Calling;
 use rand::Rng;
+use refer::Referral;
 use reliable::Reliable;
 use session_timer::SessionTimer;
 use std::collections::VecDeque;
 use std::time::Duration;
-use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
+use tandem_sip_msg::{Flow, Header, Message, Method, Replaces, Writer};
 use tandem_sip_txn::{ClientKey, Failure, Owner, ServerKey};
 use tandem_time::Time;
 use unacked::{SentAck, Unacked};
@@ -120,6 +123,8 @@ pub enum LegEvent {
         /// The peer's SDP, which it may have changed.
         body: Option<Bytes>,
     },
+    /// The peer wants the other side to be connected to somebody else; [`Leg::accept_refer`] or [`Leg::refuse_refer`] is due.
+    Referred(Refer),
     /// The peer hung up, or the dialog broke. The leg is over.
     Ended {
         /// `Reason` header values.
@@ -127,6 +132,19 @@ pub enum LegEvent {
         /// Our own conclusion (no ACK, 481, a request unanswered), in words; `None`: the peer sent BYE.
         broken: Option<&'static str>,
     },
+}
+
+/// How far a dialog is that another one is to take the place of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replaced {
+    /// We called and it rings.
+    Ringing,
+    /// It called us and has no answer yet.
+    Unanswered,
+    /// It was answered.
+    Confirmed,
+    /// It has ended.
+    Over,
 }
 
 enum State {
@@ -191,6 +209,11 @@ pub struct Leg {
     given_up: Vec<ClientKey>,
     /// Final responses that wait for [`Leg::release`].
     held: Vec<Held>,
+    /// The peer may ask for transfers.
+    takes_refers: bool,
+    /// It has asked for one before.
+    refers_taken: bool,
+    referral: Referral,
     events: VecDeque<LegEvent>,
 }
 
@@ -212,6 +235,9 @@ impl Leg {
             acks: Vec::new(),
             given_up: Vec::new(),
             held: Vec::new(),
+            takes_refers: false,
+            refers_taken: false,
+            referral: Referral::None,
             events: VecDeque::new(),
         }
     }
@@ -241,7 +267,9 @@ impl Leg {
 
     /// Nothing of this leg is left on the wire: it may be dropped.
     pub fn is_gone(&self) -> bool {
-        matches!(self.state, State::Gone) && self.given_up.is_empty()
+        matches!(self.state, State::Gone)
+            && self.given_up.is_empty()
+            && matches!(self.referral, Referral::None)
     }
 
     /// Both sides know each other and neither has ended it.
@@ -252,6 +280,38 @@ impl Leg {
     /// SIP Call-ID.
     pub fn call_id(&self) -> &str {
         &self.dialog.call_id
+    }
+
+    /// Whom its transactions belong to.
+    pub fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    /// What is known of the dialog that a Replaces value names: whether it is this one's, and how far it is (RFC 3891 §3).
+    pub fn replaced_by(&self, replaces: &Replaces) -> Option<Replaced> {
+        // While it rings the peer's tag is not settled, and ours is enough: it cannot be guessed.
+        let theirs = self.dialog.remote_tag.as_deref();
+        let same = self.dialog.call_id == replaces.call_id
+            && self.dialog.local_tag == replaces.to_tag
+            && (matches!(self.state, State::Calling(_)) || theirs.unwrap_or("0") == replaces.from_tag);
+        same.then_some(match &self.state {
+            State::Calling(_) => Replaced::Ringing,
+            State::Incoming { .. } => Replaced::Unanswered,
+            State::Accepted(Unacked { then_bye: Some(_), .. }) | State::Closing { .. } | State::Gone => {
+                Replaced::Over
+            }
+            State::Answering { .. } | State::Accepted(_) | State::Confirmed => Replaced::Confirmed,
+        })
+    }
+
+    /// Takes the leg out of its place, where only its name is left: what it was called by, and nothing on the wire.
+    pub fn take(&mut self) -> Leg {
+        let husk = Leg::new(self.owner, self.dialog.clone(), State::Gone);
+        std::mem::replace(self, husk)
+    }
+
+    fn ours(&self) -> Ours {
+        Ours { transfers: self.takes_refers }
     }
 
     /// Where its requests go.
@@ -284,6 +344,7 @@ impl Leg {
             (Method::Bye, Place::Own) => self.on_bye(key, message, sip),
             (Method::Invite, Place::Own) => self.on_reinvite(key, message, flow, sip),
             (Method::Prack, Place::Own) => self.on_prack(key, message, sip),
+            (Method::Refer, Place::Own) => self.on_refer(key, message, sip),
             // A branch that has not answered cannot hang up (RFC 3261 §15), and has nothing to change yet.
             (Method::Bye, Place::Early(_)) => self.reply(key, message, 481, "Not Answered Yet", sip),
             (Method::Invite, Place::Early(_)) => self.reply(key, message, 491, "Request Pending", sip),
@@ -315,6 +376,7 @@ impl Leg {
             State::Closing { bye } if *bye == key => self.bye_response(message, sip),
             _ if self.change.is_asked(key) => self.change_response(message, flow, sip),
             _ if self.session.is_refreshed_by(key) => self.refresh_response(message, flow, sip),
+            _ if self.is_notified_by(key) => self.notify_response(message, sip),
             _ => {
                 if let Some(n) = self.pracks.iter().position(|prack| prack.key == key) {
                     self.prack_response(n, message, sip);
@@ -331,6 +393,7 @@ impl Leg {
             State::Closing { bye } if *bye == key => self.state = State::Gone,
             _ if self.change.is_asked(key) => self.change_failed(sip),
             _ if self.session.is_refreshed_by(key) => self.refresh_failed(sip),
+            _ if self.is_notified_by(key) => self.notify_failed(),
             _ => self.pracks.retain(|prack| prack.key != key),
         }
     }
@@ -344,10 +407,10 @@ impl Leg {
     fn reply_to(&self, key: ServerKey, message: &Message, code: u16, phrase: &str, sip: &Sip) -> Bytes {
         let mut w = self.begin_reply(key, message, code, phrase, sip);
         if matches!(code, 200 | 405) {
-            w.header(Header::Allow, ALLOW);
+            w.text(Header::Allow, &self.ours().allow());
         }
         if code == 200 {
-            w.header(Header::Supported, SUPPORTED);
+            w.text(Header::Supported, &self.ours().supported(true));
         }
         w.finish()
     }

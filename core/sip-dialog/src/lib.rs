@@ -6,7 +6,8 @@ mod leg;
 
 pub use dialog::Dialog;
 pub use leg::{
-    ALLOW, Dial, Leg, LegEvent, LegFailure, MIN_SE, PRODUCT, SUPPORTED, is_session_too_brief, unsupported,
+    ALLOW, Dial, Leg, LegEvent, LegFailure, MIN_SE, PRODUCT, Refer, Replaced, SUPPORTED,
+    is_session_too_brief, unsupported,
 };
 
 use rand::rngs::StdRng;

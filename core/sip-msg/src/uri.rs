@@ -250,6 +250,17 @@ impl<'a> Uri<'a> {
         self.headers
     }
 
+    /// The embedded headers of one name, unescaped; what is no text is left out.
+    pub fn embedded(&self, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+        let pairs = self.headers.unwrap_or("").split('&').filter_map(|pair| pair.split_once('='));
+        pairs.filter(move |(found, _)| same_in_any_case(found, name)).filter_map(|(_, value)| {
+            match percent_decode(value) {
+                Cow::Borrowed(_) => Some(Cow::Borrowed(value)),
+                Cow::Owned(bytes) => String::from_utf8(bytes).ok().map(Cow::Owned),
+            }
+        })
+    }
+
     /// Comparison by the rules of RFC 3261 §19.1.4, and for `tel:` of RFC 3966 §5.
     pub fn equivalent(&self, other: &Uri<'_>) -> bool {
         if self.text == other.text {

@@ -1,6 +1,7 @@
 //! Dialogs as they look from outside (RFC 3261 §12 to §15): CSeq, ACK, BYE, and that none outlives the other of its call.
 
 use super::Seen;
+use super::transfers::{Notify, Transfers, replaced_by};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
@@ -15,13 +16,14 @@ const BOUND: Duration = Duration::from_secs(32);
 const MARGIN: Duration = Duration::from_secs(3);
 
 /// Call-ID, the server's tag, and the peer's.
-type Key = (String, String, String);
+pub(super) type Key = (String, String, String);
 
 #[derive(Default)]
 pub(super) struct Dialogs {
     all: BTreeMap<Key, Dialog>,
     /// The server's requests outside a dialog, by Call-ID and tag.
     outside: BTreeMap<(String, String), Requests>,
+    transfers: Transfers,
     /// Those of before a restart, which nobody can end any more.
     answered_before: usize,
 }
@@ -54,14 +56,25 @@ struct Dialog {
     invites: BTreeMap<u32, bool>,
     /// Until when the server waits for the ACK of its first 2xx.
     unacked: Option<(u32, Time)>,
+    /// The peer has asked for a transfer, and waits for its outcome.
+    subscribed: bool,
     answered: Option<Time>,
     ended: Option<Time>,
 }
 
 impl Dialog {
     fn new(peer: SocketAddr, is_incoming: bool, requests: Requests) -> Dialog {
-        let invites = BTreeMap::new();
-        Dialog { peer, is_incoming, requests, invites, unacked: None, answered: None, ended: None }
+        let (invites, subscribed) = (BTreeMap::new(), false);
+        Dialog {
+            peer,
+            is_incoming,
+            requests,
+            invites,
+            unacked: None,
+            subscribed,
+            answered: None,
+            ended: None,
+        }
     }
 }
 
@@ -74,12 +87,16 @@ fn key(seen: &Seen, sent: bool) -> Option<Key> {
 
 impl Dialogs {
     pub(super) fn received(&mut self, seen: &Seen) {
+        if seen.is_request && seen.method == "INVITE" && seen.to_tag.is_none() {
+            self.transfers.called(seen);
+        }
         let Some(key) = key(seen, false) else { return };
         if !seen.is_request {
             return self.received_response(key, seen);
         }
         let Some(dialog) = self.all.get_mut(&key) else { return };
         match seen.method.as_str() {
+            "REFER" => self.transfers.asked(key, replaced_by(seen)),
             "ACK" if dialog.unacked.is_some_and(|(cseq, _)| cseq == seen.cseq) => dialog.unacked = None,
             "BYE" => drop(dialog.ended.get_or_insert(seen.at)),
             _ => {}
@@ -116,7 +133,14 @@ impl Dialogs {
 
     fn sent_response(&mut self, seen: &Seen) {
         let Some(key) = key(seen, true) else { return };
+        if seen.method == "REFER" && seen.code == 202 {
+            self.transfers.accepted(&key);
+            if let Some(dialog) = self.all.get_mut(&key) {
+                dialog.subscribed = true;
+            }
+        }
         if seen.method == "INVITE" && seen.code / 100 == 2 {
+            self.transfers.answered(&key);
             let dialog =
                 self.all.entry(key).or_insert_with(|| Dialog::new(seen.peer, true, Requests::default()));
             if dialog.answered.is_none() {
@@ -151,6 +175,16 @@ impl Dialogs {
                 }
                 dialog.ended.get_or_insert(seen.at);
             }
+            // A subscription goes on without its call (RFC 5057 §5.1).
+            "NOTIFY" if is_new => {
+                let notify = Notify::of(seen);
+                if !std::mem::replace(&mut dialog.subscribed, !notify.is_last) {
+                    wrong.push("nobody subscribed to it, or it has ended".to_owned());
+                }
+                if notify.succeeded {
+                    self.transfers.succeeded(&key);
+                }
+            }
             _ if is_new && dialog.ended.is_some() => wrong.push("the dialog has ended".to_owned()),
             _ => {}
         }
@@ -160,10 +194,12 @@ impl Dialogs {
         self.answered_before = self.answered_calls();
         self.all.clear();
         self.outside.clear();
+        self.transfers = Transfers::default();
     }
 
     pub(super) fn answered_calls(&self) -> usize {
-        let now = self.all.values().filter(|dialog| dialog.is_incoming && dialog.answered.is_some());
+        let calls = self.all.iter().filter(|(key, _)| !self.transfers.is_successor(key));
+        let now = calls.filter(|(_, dialog)| dialog.is_incoming && dialog.answered.is_some());
         self.answered_before + now.count()
     }
 
@@ -180,8 +216,8 @@ impl Dialogs {
             if dialog.invites.values().any(|acked| !acked) {
                 wrong.push(format!("a 2xx of {peer} in {} was not acknowledged", key.0));
             }
-            if let Some(owner) = Leg::owner_of_tag(&key.1) {
-                calls.entry(owner / LEGS).or_default().push((*ended, key, dialog));
+            if let Some(owner) = Leg::owner_of_tag(&key.1).filter(|_| !self.transfers.stood_aside(key)) {
+                calls.entry(self.transfers.call_of(owner / LEGS)).or_default().push((*ended, key, dialog));
             }
         }
         for mut ends in calls.into_values() {

@@ -3,6 +3,7 @@
 use super::Ua;
 use super::calling::Line;
 use super::media::Media;
+use super::referring::News;
 use super::reliable::Reliable;
 use super::session::Session;
 use bytes::Bytes;
@@ -67,6 +68,10 @@ pub struct UaCall {
     pub expired: bool,
     /// What the peer last said of its media.
     pub remote_sdp: Option<Bytes>,
+    /// The final status of our last REFER.
+    pub refer_code: Option<u16>,
+    /// What we were told of our last REFER.
+    pub notified: Vec<News>,
     /// When it was answered.
     pub answered_at: Option<Time>,
     pub(super) call_id: String,
@@ -107,6 +112,8 @@ pub struct UaCall {
     pub(super) update_branch: Option<String>,
     /// One of several branches that an INVITE was forked to.
     pub(super) is_branch: bool,
+    /// A REFER of ours was not refused, and its end not told.
+    pub(super) subscribed: bool,
 }
 
 /// What is due on an incoming call.
@@ -151,6 +158,8 @@ impl UaCall {
             refreshed: 0,
             expired: false,
             remote_sdp: None,
+            refer_code: None,
+            notified: Vec::new(),
             answered_at: None,
             call_id: String::new(),
             local_tag: ua.token(),
@@ -179,6 +188,7 @@ impl UaCall {
             peer_takes_update: false,
             update_branch: None,
             is_branch: false,
+            subscribed: false,
         }
     }
 

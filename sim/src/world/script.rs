@@ -71,6 +71,12 @@ impl World {
         self.run_for(Duration::from_millis(200));
     }
 
+    /// Somebody has the other side of its latest call connected to a number.
+    pub fn refer(&mut self, ua: usize, number: &str) {
+        let call = self.uas[ua].last_call().expect("there is a call");
+        self.with_ua(ua, |ua, now| ua.refer(call, &format!("<sip:{number}@{SERVER}>"), now));
+    }
+
     /// Waits until a call is over on this side.
     pub fn run_until_over(&mut self, ua: usize) {
         self.run_until("the call is over", |w| w.last_call(ua).stage == Stage::Over);

@@ -16,6 +16,7 @@ mod registering;
 mod reliable;
 mod session_timers;
 mod talking;
+mod transferring;
 mod transports;
 mod trunks;
 mod updating;

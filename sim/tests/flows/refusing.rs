@@ -38,16 +38,21 @@ fn allow_and_supported_tell_the_truth_wherever_they_stand() {
     w.run_for(secs(1));
     let mut seen = 0;
     let of_calls = |message: &&Message| message.method_name() != "REGISTER";
-    for message in w.sent_to(phone).iter().chain(&w.sent_to(carrier)).filter(of_calls) {
-        let allowed = list(message, Header::Allow);
-        if !allowed.is_empty() {
-            seen += 1;
-            for method in ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE"] {
-                assert!(allowed.iter().any(|allowed| allowed == method), "{method}: {}", text(message));
+    // A phone may transfer calls, and a carrier may not.
+    for (peer, more) in [(phone, vec!["replaces", "norefersub"]), (carrier, vec![])] {
+        for message in w.sent_to(peer).iter().filter(of_calls) {
+            let allowed = list(message, Header::Allow);
+            if !allowed.is_empty() {
+                seen += 1;
+                for method in ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE"] {
+                    assert!(allowed.iter().any(|allowed| allowed == method), "{method}: {}", text(message));
+                }
+                assert_eq!(allowed.iter().any(|allowed| allowed == "REFER"), peer == phone);
             }
-        }
-        for option in list(message, Header::Supported) {
-            assert!(tandem_sip_dialog::SUPPORTED.split(", ").any(|known| known == option), "{option}");
+            for option in list(message, Header::Supported) {
+                let mut known = tandem_sip_dialog::SUPPORTED.split(", ").chain(more.iter().copied());
+                assert!(known.any(|known| known == option), "{option}");
+            }
         }
     }
     assert!(seen >= 4, "INVITE, its 200, that to OPTIONS, and a 405: {seen}");

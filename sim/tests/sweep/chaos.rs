@@ -6,7 +6,8 @@ use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use std::time::Duration;
 use tandem_sdp::Direction;
-use tandem_sim::{Behaviour, Rel, SessionWish};
+use tandem_sim::{Behaviour, CallRef, Leaves, Line, Rel, SERVER, SessionWish};
+use tandem_sip_msg::Header;
 
 /// Phones and carriers that call one another, change, cancel and hang up at random, and treat calls at random.
 pub fn anything_goes(s: &mut Stage) {
@@ -58,11 +59,31 @@ fn behaviour(rng: &mut StdRng) -> Behaviour {
     }
 }
 
+/// Somebody has the other side of a call connected to a number, or to that of another call of its own.
+fn transfer(s: &mut Stage, ua: usize, call: CallRef, rng: &mut StdRng) {
+    s.w.ua(ua).leaves = [Leaves::Accepted, Leaves::Told, Leaves::Never][rng.random_range(0..3)];
+    s.w.ua(ua).challenges_notify = rng.random_bool(0.1);
+    let calls = s.w.ua(ua).calls().len();
+    if rng.random_bool(0.5) {
+        let other = CallRef(rng.random_range(0..calls));
+        return s.w.with_ua(ua, |ua, now| ua.refer_to_call(call, other, now));
+    }
+    let number = ["1001", "1002", "5551234", "000"][rng.random_range(0..4)];
+    s.w.with_ua(ua, |ua, now| ua.refer(call, &format!("<sip:{number}@{SERVER}>"), now));
+}
+
 fn act(s: &mut Stage, ua: usize, rng: &mut StdRng) {
     let calls = s.w.ua(ua).calls().len();
     let call = (calls > 0).then(|| tandem_sim::CallRef(rng.random_range(0..calls)));
     let stage = call.map(|call| s.w.call(ua, call).stage);
-    match (rng.random_range(0..4), call.zip(stage)) {
+    match (rng.random_range(0..6), call.zip(stage)) {
+        (4, Some((call, tandem_sim::Stage::Talking))) => transfer(s, ua, call, rng),
+        (5, Some((call, tandem_sim::Stage::Talking | tandem_sim::Stage::Ringing))) => {
+            let value = s.w.ua(ua).replaces(call);
+            let thief = rng.random_range(0..s.w.everybody().len());
+            let line = Line::number("1001", SERVER).with(Header::Replaces, value);
+            s.w.dial_line(thief, line);
+        }
         (0, Some((call, tandem_sim::Stage::Talking))) => s.w.with_ua(ua, |ua, now| ua.hang_up(call, now)),
         (2, Some((call, tandem_sim::Stage::Talking | tandem_sim::Stage::Ringing)))
             if s.w.ua(ua).knows_update && rng.random_bool(0.5) =>

@@ -38,6 +38,13 @@ pub const ALL: &[(&str, Flow)] = &[
     ("a silent address is passed over", a_silent_address_is_passed_over),
     ("registrations come and go", registrations_come_and_go),
     ("a call is turned away and made again", a_call_is_turned_away_and_made_again),
+    ("a blind transfer", a_blind_transfer),
+    ("a blind transfer of who is held", a_blind_transfer_of_who_is_held),
+    ("a blind transfer that fails", a_blind_transfer_that_fails),
+    ("a transfer that outlives who asked for it", a_transfer_that_outlives_who_asked_for_it),
+    ("who remains leaves during a transfer", who_remains_leaves_during_a_transfer),
+    ("two calls become one", two_calls_become_one),
+    ("a call is taken over", a_call_is_taken_over),
     ("early media is acknowledged", early_media_is_acknowledged),
     ("a caller requires acknowledgements", a_caller_requires_acknowledgements),
     ("the answer comes at once", the_answer_comes_at_once),
@@ -371,6 +378,133 @@ pub fn a_call_is_turned_away_and_made_again(s: &mut Stage) {
     s.w.dial(phone, "5551234");
     s.settle();
     s.end(carrier);
+    s.settle();
+}
+
+impl Stage {
+    /// A caller from outside and two phones; (caller, 1001, 1002).
+    fn office(&mut self) -> (usize, usize, usize) {
+        let (caller, _) = self.carrier("carrier", 500);
+        let (first, second) = (self.phone("1001"), self.phone("1002"));
+        self.everybody_leaves = vec![caller, first, second];
+        self.w.number("5550001", "1001");
+        (caller, first, second)
+    }
+
+    /// The caller talks with 1001.
+    fn called(&mut self) -> (usize, usize, usize) {
+        let (caller, first, second) = self.office();
+        self.begin();
+        self.w.dial(caller, "5550001");
+        self.settle();
+        (caller, first, second)
+    }
+
+    fn talks(&mut self, ua: usize) -> Option<tandem_sim::CallRef> {
+        let call = self.w.ua(ua).last_call()?;
+        (self.w.call(ua, call).stage == tandem_sim::Stage::Talking).then_some(call)
+    }
+
+    fn refer(&mut self, ua: usize, number: &str) {
+        if self.talks(ua).is_some() {
+            self.w.refer(ua, number);
+        }
+    }
+}
+
+pub fn a_blind_transfer(s: &mut Stage) {
+    let (caller, first, _) = s.called();
+    s.refer(first, "1002");
+    s.settle();
+    s.settle();
+    s.end(caller);
+    s.settle();
+}
+
+pub fn a_blind_transfer_of_who_is_held(s: &mut Stage) {
+    let (caller, first, second) = s.called();
+    s.w.ua(second).codecs = vec!["PCMA", "telephone-event"];
+    s.w.ua(first).leaves = tandem_sim::Leaves::Never;
+    s.change(first, Direction::SendOnly, false);
+    s.settle();
+    s.refer(first, "1002");
+    s.settle();
+    s.settle();
+    s.change(caller, Direction::SendOnly, false);
+    s.settle();
+    s.end(second);
+    s.settle();
+}
+
+pub fn a_blind_transfer_that_fails(s: &mut Stage) {
+    let (caller, first, second) = s.called();
+    s.w.treat(second, Behaviour::RingThenRefuse { code: 486, ring: Duration::from_secs(2) });
+    s.refer(first, "1002");
+    s.settle();
+    s.settle();
+    s.end(caller);
+    s.settle();
+}
+
+pub fn a_transfer_that_outlives_who_asked_for_it(s: &mut Stage) {
+    let (_, first, second) = s.called();
+    s.w.ua(first).leaves = tandem_sim::Leaves::Accepted;
+    s.w.treat(second, Behaviour::answer_after(4_000));
+    s.refer(first, "1002");
+    s.settle();
+    s.settle();
+    s.end(second);
+    s.settle();
+}
+
+pub fn who_remains_leaves_during_a_transfer(s: &mut Stage) {
+    let (caller, first, second) = s.called();
+    s.w.treat(second, Behaviour::RingForever);
+    s.refer(first, "1002");
+    s.wait(4_000);
+    s.end(caller);
+    s.settle();
+}
+
+pub fn two_calls_become_one(s: &mut Stage) {
+    let (caller, first, second) = s.called();
+    s.change(first, Direction::SendOnly, false);
+    s.settle();
+    let one = s.talks(first);
+    s.w.dial(first, "1002");
+    s.settle();
+    if let (Some(one), Some(other)) = (one, s.talks(first).filter(|other| Some(*other) != one)) {
+        s.w.with_ua(first, |ua, now| ua.refer_to_call(one, other, now));
+    }
+    s.settle();
+    s.settle();
+    s.change(second, Direction::SendOnly, false);
+    s.settle();
+    s.end(caller);
+    s.settle();
+    s.end(first);
+    s.settle();
+}
+
+pub fn a_call_is_taken_over(s: &mut Stage) {
+    let (caller, first, _) = s.office();
+    let mobile = s.w.another_phone("mobile", "1001");
+    s.w.ua(mobile).is_mute = true;
+    s.w.treat(mobile, Behaviour::RingForever);
+    s.everybody_leaves.push(mobile);
+    s.begin();
+    s.w.dial(caller, "5550001");
+    s.settle();
+    if let Some(call) = s.talks(first) {
+        let value = s.w.ua(first).replaces(call);
+        let line = tandem_sim::Line::number("1001", SERVER).with(tandem_sip_msg::Header::Replaces, value);
+        s.w.dial_line(mobile, line);
+    }
+    s.settle();
+    s.settle();
+    s.end(caller);
+    s.settle();
+    s.end(mobile);
     s.settle();
 }
 

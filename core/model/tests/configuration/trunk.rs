@@ -265,3 +265,11 @@ fn problems_of_several_fields_are_reported_together() {
     let fields: Vec<&str> = reasons(&rejection).into_iter().map(|(field, _)| field).collect();
     assert_eq!(fields, ["host", "port", "expires", "ping_interval", "codecs"]);
 }
+
+#[test]
+fn a_trunk_transfers_no_calls_unless_it_is_allowed_to() {
+    let plain = accepts(&Config::default(), Trunk, 9, trunk());
+    assert!(plain.trunks.values().all(|trunk| !trunk.allow_transfer));
+    let allowed = accepts(&Config::default(), Trunk, 9, with(trunk(), json!({ "allow_transfer": true })));
+    assert!(allowed.trunks.values().all(|trunk| trunk.allow_transfer));
+}

@@ -1,8 +1,7 @@
 //! Changing a session that stands: re-INVITE in both directions, and an UPDATE of ours with an offer (RFC 3261 §14, RFC 6141,
 //! RFC 3311).
 
-use super::features::SUPPORTED_PLAIN;
-use super::{ALLOW, Leg, LegEvent, PRODUCT, State, Unacked, finish, sdp_of};
+use super::{Leg, LegEvent, PRODUCT, State, Unacked, finish, sdp_of};
 use crate::Sip;
 use bytes::Bytes;
 use rand::RngExt;
@@ -111,8 +110,8 @@ impl Leg {
     pub(super) fn say_who_we_are(&self, mut w: Writer, credentials: Option<(Header, String)>) -> Writer {
         w.header(Header::Contact, &self.dialog.contact);
         w.header(Header::UserAgent, PRODUCT);
-        w.header(Header::Allow, ALLOW);
-        w.header(Header::Supported, SUPPORTED_PLAIN);
+        w.text(Header::Allow, &self.ours().allow());
+        w.text(Header::Supported, &self.ours().supported(false));
         if matches!(self.state, State::Confirmed) {
             self.session.ask(&mut w);
         }

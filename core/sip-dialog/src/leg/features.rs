@@ -1,6 +1,6 @@
 //! What both ends of a leg can do beyond RFC 3261: our Allow and Supported, and the peer's.
 
-use tandem_sip_msg::{Header, Message};
+use tandem_sip_msg::{Header, Message, Method};
 
 /// Methods that a leg takes, for Allow.
 pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE";
@@ -10,7 +10,26 @@ pub const SUPPORTED: &str = "100rel, timer";
 
 /// The same for requests whose provisional responses must not be reliable: an offer in one could not be answered, as the call has
 /// nothing to answer it with before the peer has answered (RFC 3262 §5).
-pub(super) const SUPPORTED_PLAIN: &str = "timer";
+const SUPPORTED_PLAIN: &str = "timer";
+
+/// What we tell a peer in Allow and Supported, by whether it may transfer calls.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ours {
+    pub(super) transfers: bool,
+}
+
+impl Ours {
+    /// The value of Allow, in pieces.
+    pub(super) fn allow(self) -> [&'static str; 2] {
+        [ALLOW, if self.transfers { ", REFER" } else { "" }]
+    }
+
+    /// The value of Supported, for messages that may have a reliable provisional response or not.
+    pub(super) fn supported(self, reliable: bool) -> [&'static str; 2] {
+        let plain = if reliable { SUPPORTED } else { SUPPORTED_PLAIN };
+        [plain, if self.transfers { ", replaces, norefersub" } else { "" }]
+    }
+}
 
 /// What a peer can do, as of the last message of its that says so.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -49,7 +68,14 @@ pub(super) fn names(message: &Message, header: Header, token: &str) -> bool {
 
 /// What of a request's Require we do not know, for Unsupported (RFC 3261 §8.2.2.3).
 pub fn unsupported(request: &Message) -> Option<String> {
-    let known = |option: &str| SUPPORTED.split(", ").any(|ours| ours.eq_ignore_ascii_case(option));
+    // Whether the peer may do so at all is another question.
+    let of_transfers: &[&str] = match request.method() {
+        Method::Invite => &["replaces"],
+        Method::Refer => &["replaces", "norefersub"],
+        _ => &[],
+    };
+    let ours = || SUPPORTED.split(", ").chain(of_transfers.iter().copied());
+    let known = |option: &str| ours().any(|ours| ours.eq_ignore_ascii_case(option));
     let unknown: Vec<&str> =
         request.headers(Header::Require).filter(|option| !known(option.trim())).collect();
     (!unknown.is_empty()).then(|| unknown.join(", "))

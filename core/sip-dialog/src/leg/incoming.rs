@@ -2,9 +2,7 @@
 
 use super::reliable::Reliable;
 use super::session_timer::is_session_too_brief;
-use super::{
-    ALLOW, Held, Leg, LegEvent, PRODUCT, SUPPORTED, State, Unacked, finish, new_tag, reasons_of, sdp_of,
-};
+use super::{Held, Leg, LegEvent, PRODUCT, State, Unacked, finish, new_tag, reasons_of, sdp_of};
 use crate::{Dialog, Sip};
 use bytes::Bytes;
 use std::net::SocketAddr;
@@ -131,8 +129,8 @@ impl Leg {
         let mut w = Writer::reply(request, source, code, phrase, Some(&self.dialog.local_tag));
         if code < 300 {
             w.text(Header::Contact, &[&self.dialog.contact]);
-            w.text(Header::Allow, &[ALLOW]);
-            w.text(Header::Supported, &[SUPPORTED]);
+            w.text(Header::Allow, &self.ours().allow());
+            w.text(Header::Supported, &self.ours().supported(true));
         }
         w.text(Header::Server, &[PRODUCT]);
         w

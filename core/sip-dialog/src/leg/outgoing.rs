@@ -1,10 +1,8 @@
 //! The calling side: INVITE, its credentials, its targets, its answer and its cancellation (RFC 3261 §13.2, §9.1).
 
-use super::features::SUPPORTED_PLAIN;
+use super::features::Ours;
 use super::session_timer::SessionTimer;
-use super::{
-    ALLOW, Leg, LegEvent, LegFailure, PRODUCT, SUPPORTED, State, finish, new_tag, reasons_of, sdp_of,
-};
+use super::{Leg, LegEvent, LegFailure, PRODUCT, State, finish, new_tag, reasons_of, sdp_of};
 use crate::digest::{DigestClient, Login};
 use crate::{Dialog, Sip};
 use bytes::Bytes;
@@ -40,6 +38,8 @@ pub struct Dial {
     pub symmetric: bool,
     /// How long the session may last unless it is refreshed, in seconds: what we ask for. 0: nothing is asked (RFC 4028).
     pub session_timer: u32,
+    /// The peer may ask for transfers.
+    pub takes_refers: bool,
 }
 
 /// An INVITE under way.
@@ -86,11 +86,13 @@ impl Leg {
         let digest = dial.login.clone().map(DigestClient::new);
         let session = SessionTimer::new(dial.session_timer);
         let invite = send_invite(&mut dialog, &dial, &session, owner, None, sip);
+        let takes_refers = dial.takes_refers;
         let calling = Calling { invite, dial, rest, heard: false, cancelled: false };
         Leg {
             digest,
             session,
             owns_call_id: true,
+            takes_refers,
             ..Leg::new(owner, dialog, State::Calling(Box::new(calling)))
         }
     }
@@ -241,8 +243,9 @@ fn send_invite(
     w.header(Header::CSeq, format_args!("{} INVITE", dialog.local_cseq));
     w.text(Header::Contact, &[&dialog.contact]);
     w.text(Header::UserAgent, &[PRODUCT]);
-    w.text(Header::Allow, &[ALLOW]);
-    w.header(Header::Supported, if dial.body.is_some() { SUPPORTED } else { SUPPORTED_PLAIN });
+    let ours = Ours { transfers: dial.takes_refers };
+    w.text(Header::Allow, &ours.allow());
+    w.text(Header::Supported, &ours.supported(dial.body.is_some()));
     session.ask(&mut w);
     if let Some((name, value)) = credentials {
         w.header(name, value);

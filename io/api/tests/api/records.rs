@@ -33,6 +33,7 @@ pub fn record(n: u64, trunk: u64, outcome: Outcome) -> CallRecord {
         direct_media: false,
         video_from_caller: None,
         video_from_callee: None,
+        transfers: Vec::new(),
     }
 }
 

@@ -89,5 +89,6 @@ pub fn record(n: u64, trunk: u64, extension: u64, outcome: Outcome) -> CallRecor
         direct_media: false,
         video_from_caller: None,
         video_from_callee: None,
+        transfers: Vec::new(),
     }
 }
