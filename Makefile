@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`. The rest is for those who work on the code.
 
-.PHONY: run test check fmt lint docs pure unit interop sim pairs bench deny tools clean
+.PHONY: run test check fmt lint docs pure unit interop sim pairs fuzz survival bench deny tools clean
 
 run:            ## build, start, place a call each way, stay up
 	cargo run --release --quiet -p tandem -- demo
@@ -38,6 +38,13 @@ sim:            ## random seeds on every core: SEEDS=n of them (default 10000) F
 
 pairs:          ## every two packets of every flow lost, doubled or late together: takes minutes
 	RUST_BACKTRACE=0 cargo test --profile sim --quiet -p tandem-sim --test sweep -- --exact all_pairs_of_packets --ignored --nocapture
+
+fuzz:           ## each fuzz target for SECONDS (default 900); prints what was found and how to replay it
+	tools/fuzz $${SECONDS:-900}
+
+survival:       ## crashes and absent disks at length
+	cargo build --quiet -p tandem
+	cargo nextest run -p tandem-interop --test keeping --run-ignored all
 
 bench:          ## side by side with Kamailio; writes docs/benchmarks.md (FULL=1 for the long one)
 	cargo build --release --quiet -p tandem

@@ -9,6 +9,7 @@
 //! every process still running then prints the end of its log.
 
 pub mod baresip;
+pub mod crowd;
 pub mod kamailio;
 pub mod ports;
 pub mod process;

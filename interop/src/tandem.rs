@@ -26,6 +26,7 @@ pub struct Tandem {
     args: Vec<String>,
     env: Vec<(String, String)>,
     file: String,
+    data: Option<PathBuf>,
     token: bool,
 }
 
@@ -39,6 +40,7 @@ impl Tandem {
             args: Vec::new(),
             env: vec![("TANDEM_AUTH_ALGORITHMS".to_owned(), "md5".to_owned())],
             file: String::new(),
+            data: None,
             token: true,
         }
     }
@@ -70,6 +72,12 @@ impl Tandem {
     /// What stands in `tandem.toml`.
     pub fn file(mut self, text: &str) -> Self {
         self.file = text.to_owned();
+        self
+    }
+
+    /// Keeps its data in this folder, and not in one of its own.
+    pub fn data(mut self, folder: &Path) -> Self {
+        self.data = Some(folder.to_owned());
         self
     }
 
@@ -165,7 +173,7 @@ impl Server {
 
     /// Its data directory.
     pub fn data_dir(&self) -> PathBuf {
-        self.dir.path().join("data")
+        self.settings.data.clone().unwrap_or_else(|| self.dir.path().join("data"))
     }
 
     /// Its log since the first start.

@@ -71,6 +71,11 @@ impl Ladder {
         rungs.filter_map(|rung| Some((rung.at, rung.what()?))).collect()
     }
 
+    /// What one sent to the other and when, as bytes.
+    pub fn moments(&self, from: SocketAddr, to: SocketAddr) -> impl Iterator<Item = (Time, Bytes)> + '_ {
+        self.way(from, to).map(|rung| (rung.at, rung.bytes.clone()))
+    }
+
     /// How many messages were noted.
     pub fn len(&self) -> usize {
         self.rungs.len()

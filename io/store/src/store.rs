@@ -33,7 +33,8 @@ impl Store {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(5))
+            // Another process may hold the file for a moment. Longer, and whoever waits is told instead, devices first of all.
+            .busy_timeout(Duration::from_secs(2))
             .disable_statement_logging();
         // A refresh touches pages all over the file: 32 MiB of them are kept, and the log is moved into the file every
         // 16 MiB, when many have been written to it more than once.
@@ -57,7 +58,16 @@ impl Store {
 
     /// A transaction that holds the write lock; dropping it undoes it.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.0.writer.begin_with("BEGIN IMMEDIATE").await?)
+        const BEGIN: &str = "BEGIN IMMEDIATE";
+        match self.0.writer.begin_with(BEGIN).await {
+            // SQLite took the last transaction back by itself, as it does when the disk is full, and sqlx takes it for open still:
+            // only a new connection can begin another.
+            Err(sqlx::Error::InvalidSavePointStatement) => {
+                self.0.writer.acquire().await?.close().await?;
+                Ok(self.0.writer.begin_with(BEGIN).await?)
+            }
+            begun => Ok(begun?),
+        }
     }
 
     /// The data folder.
@@ -95,6 +105,20 @@ fn migrations() -> Migrator {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_is_written_to_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).await.unwrap();
+        let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.0.writer).await.unwrap();
+        let limit = format!("PRAGMA max_page_count = {}", pages + 2);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(limit)).execute(&store.0.writer).await.unwrap();
+        let long = "x".repeat(100_000);
+        assert!(matches!(store.set_setting("long", &long).await, Err(StoreError::Full)));
+        // The limit went with the connection.
+        store.set_setting("long", &long).await.unwrap();
+        assert_eq!(store.setting("long").await.unwrap(), Some(long));
+    }
 
     #[tokio::test]
     async fn every_commit_is_synced_and_readers_cannot_write() {
