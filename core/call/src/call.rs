@@ -23,8 +23,9 @@ use tandem_time::Time;
 /// the leg.
 pub const LEGS: u64 = 1 << 10;
 
-/// The longest that anything waits for the disk: well below T1, so that no peer repeats what it said because of it.
-pub const DISK_PATIENCE: Duration = Duration::from_millis(200);
+/// The longest that anything waits for the disk: enough for one that is busy, and so little that nobody takes a call for dead. A
+/// peer may repeat its answer or its BYE once or twice meanwhile, which is absorbed.
+pub const DISK_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long things may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -40,7 +40,7 @@ impl Leg {
             && let Some(ok) = self.ok(invite, Some(body).filter(|_| !self.has_answered_early()), sip)
         {
             self.held.push(Held { key: invite, code: 200, bytes: ok.clone() });
-            self.state = State::Accepted(Unacked::new(invite, self.invite_cseq, ok, sip.now));
+            self.state = State::Accepted(Unacked::new(invite, self.invite_cseq, ok, sip.now).held());
         }
     }
 

@@ -26,6 +26,11 @@ impl Unacked {
         Unacked { invite, cseq, ok, resend: now + T1, interval: T1, until: now + UNACKED, then_bye: None }
     }
 
+    /// Nothing is repeated before it went out.
+    pub(super) fn held(self) -> Unacked {
+        Unacked { resend: self.until, ..self }
+    }
+
     /// It went out now, and not before.
     fn sent(&mut self, now: Time) {
         (self.resend, self.until) = (now + self.interval, now + UNACKED);
