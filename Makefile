@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`. The rest is for those who work on the code.
 
-.PHONY: run test check fmt lint docs pure unit interop sim pairs fuzz survival bench deny tools clean
+.PHONY: run test check fmt lint docs pure unit interop sim pairs fuzz lossy survival bench deny tools clean
 
 run:            ## build, start, place a call each way, stay up
 	cargo run --release --quiet -p tandem -- demo
@@ -41,6 +41,10 @@ pairs:          ## every two packets of every flow lost, doubled or late togethe
 
 fuzz:           ## each fuzz target for SECONDS (default 900); prints what was found and how to replay it
 	tools/fuzz $${SECONDS:-900}
+
+lossy:          ## CALLS calls (default 20000) over a network that loses, doubles and reorders
+	cargo build --quiet -p tandem
+	CALLS=$${CALLS:-20000} cargo test -p tandem-interop --test lossy -- --ignored --nocapture
 
 survival:       ## crashes and absent disks at length
 	cargo build --quiet -p tandem

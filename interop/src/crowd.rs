@@ -57,14 +57,15 @@ impl Crowd {
     pub fn new() -> Crowd {
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let clock = Clock { started: Instant::now(), wall: Time::default() + wall };
-        let (members, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (members, stop) = (Arc::<Mutex<Vec<Member>>>::default(), Arc::new(AtomicBool::new(false)));
         let (theirs, stopped) = (members.clone(), stop.clone());
         let thread = thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
-                if !lock(&theirs)
-                    .iter_mut()
-                    .fold(false, |busy, member: &mut Member| member.live(clock) || busy)
-                {
+                let mut busy = false;
+                for member in lock(&theirs).iter_mut() {
+                    busy |= member.live(clock);
+                }
+                if !busy {
                     thread::sleep(NAP);
                 }
             }

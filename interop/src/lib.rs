@@ -11,6 +11,7 @@
 pub mod baresip;
 pub mod crowd;
 pub mod kamailio;
+pub mod lossy;
 pub mod ports;
 pub mod process;
 pub mod sipp;

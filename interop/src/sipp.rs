@@ -134,7 +134,24 @@ impl Scenario {
     /// Starts SIPp, and waits until it listens.
     #[track_caller]
     pub fn start(self) -> Sipp {
+        self.start_at(Ports::take(8))
+    }
+
+    /// Starts SIPp behind something that has to know its address, and that it has to know: `[behind]` in the scenario.
+    #[track_caller]
+    pub fn start_behind<T>(
+        self,
+        open: impl FnOnce(SocketAddr) -> T,
+        front: impl FnOnce(&T) -> SocketAddr,
+    ) -> (Sipp, T) {
         let ports = Ports::take(8);
+        let opened = open(SocketAddr::new(self.ip, ports.port(SIP)));
+        let front = front(&opened).to_string();
+        (self.key("behind", &front).start_at(ports), opened)
+    }
+
+    #[track_caller]
+    fn start_at(self, ports: Ports) -> Sipp {
         let addr = SocketAddr::new(self.ip, ports.port(SIP));
         let dir = work_dir("sipp");
         let mut process =

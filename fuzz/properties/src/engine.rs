@@ -37,8 +37,6 @@ pub fn engine(data: &[u8]) {
 struct Cast {
     w: World,
     everybody: [usize; 3],
-    /// Messages of before, which are sent no more.
-    first: usize,
 }
 
 impl Cast {
@@ -53,8 +51,7 @@ impl Cast {
             w.ua(ua).is_mute = true;
             w.treat(ua, Behaviour::answer_after(100));
         }
-        let first = w.ladder.len();
-        Cast { w, everybody, first }
+        Cast { w, everybody }
     }
 
     fn step(&mut self, input: &mut Input) {
@@ -67,7 +64,7 @@ impl Cast {
             2 => self.w.with_ua(ua, |ua, now| ua.hang_up_all(now)),
             3 => {
                 let direction = input.pick(&[Direction::SendRecv, Direction::SendOnly, Direction::Inactive]);
-                let late = input.byte() % 4 == 0;
+                let late = input.byte().is_multiple_of(4);
                 if let Some(call) = self.w.ua(ua).last_call()
                     && self.w.call(ua, call).stage == tandem_sim::Stage::Talking
                 {
@@ -161,7 +158,6 @@ impl Cast {
                 }
             }
         }
-        let _ = self.first;
     }
 }
 

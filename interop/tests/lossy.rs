@@ -1,0 +1,77 @@
+//! Calls over a network that loses, doubles and reorders messages on both sides of the server.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::json;
+use tandem_interop::lossy::{Relay, Weather};
+use tandem_interop::ports::beside;
+use tandem_interop::process::wait_until;
+use tandem_interop::sipp::Scenario;
+use tandem_interop::tandem::office::text;
+use tandem_interop::tandem::{Server, Tandem};
+
+const NUMBER: &str = "+4930123";
+const RATE: u32 = 100;
+/// 5 % lost, 2 % doubled, 10 % overtaken by others.
+const WEATHER: Weather =
+    Weather { loss: 0.05, duplication: 0.02, reordering: 0.1, late: Duration::from_millis(100) };
+/// Until the last repetition of anything: 64*T1, twice, and what a busy machine adds.
+const LINGER: Duration = Duration::from_secs(80);
+
+/// The Call-IDs of all records.
+fn recorded(tandem: &Server) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = tandem.rest().get(&format!("/v1.0/cdrs?limit=500{after}")).ok();
+        let items = page["items"].as_array().expect("a page has items");
+        let Some(last) = items.last() else { return all };
+        after = format!("&after={}", text(&last["id"]));
+        all.extend(items.iter().map(|record| text(&record["sip_call_id"])));
+    }
+}
+
+fn calls_get_through(calls: u32, seed: u64) {
+    let tandem = Tandem::new().rtp_ports(2_000).file("[limits]\nmedia_quarantine = 1\n").start();
+    let callers = Relay::start(beside(51), tandem.sip(), WEATHER, seed);
+    let mut uas = Scenario::new("uas_far").on(beside(53)).endless();
+    uas = uas.arg("-default_behaviors").arg("all,-abortunexp");
+    let callees_at = beside(52);
+    // SIPp has to know where it is reached before that is there: the way to it is opened first, to a port of our choice.
+    let (uas, callees) =
+        uas.start_behind(|sipp| Relay::start(callees_at, sipp, WEATHER, seed + 1), |relay| relay.near());
+    tandem.create("trunks", json!({ "name": "in", "host": beside(51).to_string(), "ping_interval": 0 }));
+    let out = tandem.trunk_to("out", callees.near());
+    tandem.create("numbers", json!({ "number": NUMBER, "trunk_id": out }));
+
+    let uac = Scenario::new("uac_far").on(beside(50)).target(callers.near()).number(NUMBER).calls(calls);
+    let uac = uac.rate(RATE).duration(Duration::from_millis(500));
+    let mut uac = uac.arg("-default_behaviors").arg("all,-abortunexp").start();
+    let (_, stats) = uac.wait_ended(Duration::from_secs(u64::from(calls / RATE)) + LINGER);
+    drop(uas);
+
+    let lost = stats.created - stats.successful;
+    println!("{calls} calls, {lost} not complete; {:?}; {:?}", callers.carried(), callees.carried());
+    assert_eq!(stats.created, u64::from(calls));
+    assert!(lost * 1_000 <= u64::from(calls), "{lost} of {calls} calls did not complete: {stats:?}");
+    wait_until("every call to be over", LINGER, || tandem.calls().is_empty());
+    let metrics = || text(&tandem.rest().get("/metrics").ok());
+    wait_until("the media ports to be free", LINGER, || metrics().contains("\ntandem_media_ports 0\n"));
+    assert!(metrics().contains("\ntandem_calls 0\n"));
+    let recorded = recorded(&tandem);
+    let once: BTreeSet<&String> = recorded.iter().collect();
+    assert_eq!((recorded.len(), once.len()), (calls as usize, calls as usize), "one record a call");
+}
+
+#[test]
+fn calls_get_through_a_network_that_loses() {
+    calls_get_through(200, 1);
+}
+
+#[test]
+#[ignore = "CALLS=20000, 100 a second: make lossy"]
+fn thousands_of_calls_get_through_a_network_that_loses() {
+    let calls = std::env::var("CALLS").ok().and_then(|calls| calls.parse().ok()).unwrap_or(20_000);
+    calls_get_through(calls, 2);
+}
