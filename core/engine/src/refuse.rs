@@ -52,7 +52,7 @@ impl Engine {
     }
 
     fn refusal(&self, message: &Message, flow: Flow, refusal: &Refusal) -> Bytes {
-        let tag = self.stateless_tag(message);
+        let tag = self.txn.stateless_tag(message);
         let mut w = Writer::reply(message, flow.remote, refusal.code, &refusal.phrase, Some(&tag));
         for (name, value) in &refusal.headers {
             w.header(*name, value);
@@ -98,11 +98,5 @@ impl Engine {
             reason,
             message: why,
         }));
-    }
-
-    /// The same tag for the same request, so that a retransmission is answered alike although nothing was kept.
-    fn stateless_tag(&self, message: &Message) -> String {
-        let hash = self.calls.hasher().hash_one((message.call_id(), message.cseq(), message.from_tag()));
-        format!("{hash:016x}")
     }
 }

@@ -3,7 +3,8 @@
 use crate::layer::{Judge, Slot, Transactions};
 use crate::servers::{Action, Identity, Input, Server};
 use crate::timer::Cx;
-use crate::{Output, ServerKey, Verdict, build, matching};
+use crate::{Output, ServerKey, Transmit, Verdict, build, matching};
+use bytes::Bytes;
 use tandem_sip_msg::{Flow, Message, Method};
 use tandem_time::Time;
 
@@ -81,8 +82,21 @@ impl Transactions {
         }
         let Arrival { request, flow, reply, hash, now } = arrival;
         let identity = Identity { bytes: identity.as_slice().into(), split, hash, merge_hash };
+        let key = self.start_server(&request, flow, reply, identity, now);
+        self.outputs.push_back(Output::Request { key, message: request, flow });
+    }
+
+    fn start_server(
+        &mut self,
+        request: &Message,
+        flow: Flow,
+        reply: Flow,
+        identity: Identity,
+        now: Time,
+    ) -> ServerKey {
         let cx = Cx { now, config: &self.config, reliable: flow.transport.is_reliable() };
-        let server = Server::start(&request, flow, reply, identity, &cx);
+        let (hash, merge_hash) = (identity.hash, identity.merge_hash);
+        let server = Server::start(request, flow, reply, identity, &cx);
         let due = server.due();
         let key = self.servers.insert(server);
         self.index.insert(hash, key);
@@ -92,7 +106,7 @@ impl Transactions {
         if let Some((_, at)) = due {
             self.timers.set(Slot::Server(key), at);
         }
-        self.outputs.push_back(Output::Request { key, message: request, flow });
+        key
     }
 
     /// RFC 3261 §8.2.2.2.
@@ -122,23 +136,37 @@ impl Transactions {
         self.bury_server(key);
     }
 
-    /// RFC 3261 §9.2. A CANCEL is answered without a transaction of its own: as long as what it cancels is there its
-    /// answer is always the same, and afterwards the client no longer asks.
+    /// RFC 3261 §9.2. A CANCEL that matched is remembered with its answer, so that a copy of it gets the same even when what it
+    /// cancelled is gone; one that matches nothing may be a stranger's, and costs no memory.
     fn receive_cancel(&mut self, cancel: Arrival, identity: &[u8]) {
-        let Some(key) = self.find_server(cancel.hash, identity, |_| true) else {
+        if let Some(key) = self.find_server(cancel.hash, identity, |m| m == Method::Cancel) {
+            self.counters.retransmits_received += 1;
+            return self.feed_server(key, Input::Retransmission, cancel.now);
+        }
+        let Some(key) = self.find_server(cancel.hash, identity, |m| m != Method::Cancel) else {
             self.refuse(&cancel, 481, None);
             return;
         };
         let action = self.step_server(key, Input::Cancel, cancel.now);
         let Some(server) = self.servers.get(key) else { return };
         let (owner, tag) = (server.owner, server.to_tag());
-        self.reply(&cancel, 200, tag, None);
-        match action {
-            Action::Cancelled => {
-                self.outputs.push_back(Output::Cancelled { key, owner, message: cancel.request });
-            }
-            _ => self.counters.retransmits_received += 1,
+        let answer = self.answer_to(&cancel, 200, tag, None);
+        let (message, now) = (cancel.request.clone(), cancel.now);
+        self.remember_cancel(cancel, identity, answer, now);
+        if let Action::Cancelled = action {
+            self.outputs.push_back(Output::Cancelled { key, owner, message });
         }
+    }
+
+    /// Answers a CANCEL in a transaction of its own (RFC 3261 §17.2.2), if there is room for one.
+    fn remember_cancel(&mut self, cancel: Arrival, identity: &[u8], answer: Bytes, now: Time) {
+        if self.servers.len() >= self.config.max_server {
+            return self.transmit(Transmit { flow: cancel.reply, bytes: answer, client: None });
+        }
+        let split = identity.len();
+        let identity = Identity { bytes: identity.into(), split, hash: cancel.hash, merge_hash: None };
+        let key = self.start_server(&cancel.request, cancel.flow, cancel.reply, identity, now);
+        self.feed_server(key, Input::Respond(200, answer), now);
     }
 
     /// Answers without remembering.
@@ -146,16 +174,22 @@ impl Transactions {
         if arrival.request.method() == Method::Invite {
             self.forgotten.note(arrival.hash);
         }
-        self.reply(arrival, code, None, retry_after);
+        let bytes = self.answer_to(arrival, code, None, retry_after);
+        self.answer_unverified(arrival.request.as_bytes().len(), arrival.reply, bytes);
     }
 
     /// Without another, the To tag follows from the request, so that it is the same each time (RFC 3261 §8.2.7).
-    fn reply(&mut self, arrival: &Arrival, code: u16, tag: Option<String>, retry_after: Option<u32>) {
+    fn answer_to(
+        &self,
+        arrival: &Arrival,
+        code: u16,
+        tag: Option<String>,
+        retry_after: Option<u32>,
+    ) -> Bytes {
         let tag = tag.unwrap_or_else(|| {
             let masked = self.mask.hash_one(arrival.hash);
             matching::hex(masked, &mut [0; 16]).to_owned()
         });
-        let bytes = build::refusal(&arrival.request, arrival.flow.remote, code, &tag, retry_after);
-        self.answer_unverified(arrival.request.as_bytes().len(), arrival.reply, bytes);
+        build::refusal(&arrival.request, arrival.flow.remote, code, &tag, retry_after)
     }
 }

@@ -186,6 +186,12 @@ impl Transactions {
         matching::reply_flow(&request.top_via(), flow)
     }
 
+    /// The To tag of an answer to this request of which nothing is kept: the same each time (RFC 3261 §8.2.7).
+    pub fn stateless_tag(&self, request: &Message) -> String {
+        let hash = self.mask.hash_one((request.call_id(), request.cseq(), request.from_tag()));
+        matching::hex(hash, &mut [0; 16]).to_owned()
+    }
+
     /// Attaches an owner to a server transaction, for `Cancelled`.
     pub fn own(&mut self, key: ServerKey, owner: Owner) {
         self.own_server(key, owner);

@@ -5,7 +5,6 @@ use crate::bindings::{Bindings, Contact, second};
 use crate::guard::GuardLimits;
 use crate::local::Local;
 use crate::register_request::{self as request, Asked, Plan, Refusal};
-use rand::Rng;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -549,7 +548,7 @@ fn not_now() -> Refusal {
 }
 
 fn reply(message: &Message, flow: Flow, code: u16, phrase: &str, sip: &mut Sip<'_>) -> Writer {
-    let tag = format!("{:016x}", sip.rng.next_u64());
+    let tag = sip.txn.stateless_tag(message);
     Writer::reply(message, flow.remote, code, phrase, Some(&tag))
 }
 

@@ -169,6 +169,21 @@ fn a_cancel_before_our_first_response_gets_the_same_tag_each_time() {
 }
 
 #[test]
+fn a_copy_of_a_cancel_gets_the_same_answer_when_the_invite_is_long_gone() {
+    let mut rig = Rig::udp();
+    rig.peer("INVITE", BRANCH);
+    rig.peer("CANCEL", BRANCH);
+    rig.respond(487);
+    rig.peer("ACK", BRANCH);
+    rig.run_to(6.0);
+    assert_eq!(rig.txn.len(), (0, 1), "only the CANCEL is remembered");
+    rig.peer("CANCEL", BRANCH);
+    assert_eq!(rig.sent[0], rig.sent[2]);
+    rig.run_to(32.0);
+    rig.expect_empty();
+}
+
+#[test]
 fn a_cancel_that_crosses_our_answer_changes_nothing() {
     let mut rig = Rig::udp();
     rig.peer("INVITE", BRANCH);
