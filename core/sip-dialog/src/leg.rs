@@ -205,7 +205,8 @@ pub struct Leg {
     session: SessionTimer,
     digest: Option<DigestClient>,
     acks: Vec<SentAck>,
-    /// INVITEs to addresses of the peer that were silent, given up for the next one but not yet over.
+    /// INVITEs that are not over, though nobody waits for them: to addresses of the peer that were silent, given up for the next
+    /// one, and changes that ended with the leg.
     given_up: Vec<ClientKey>,
     /// Final responses that wait for [`Leg::release`].
     held: Vec<Held>,
@@ -366,8 +367,12 @@ impl Leg {
             return;
         }
         if given_up.is_some() {
-            if is_answer {
-                self.end_fork(message, flow, sip);
+            match is_answer {
+                true if message.to_tag() == self.dialog.remote_tag.as_deref() => {
+                    self.ack(message.cseq(), None, sip)
+                }
+                true => self.end_fork(message, flow, sip),
+                false => {}
             }
             return;
         }

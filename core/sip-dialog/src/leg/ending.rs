@@ -1,6 +1,6 @@
 //! Ending a leg from either side, at any moment of its life (RFC 3261 §15).
 
-use super::change::Change;
+use super::change::{Ask, Change};
 use super::{Held, Leg, LegEvent, State, reasons_of};
 use crate::Sip;
 use tandem_sip_msg::{Header, Message, Method, standard_reason};
@@ -85,6 +85,8 @@ impl Leg {
     pub(super) fn drop_change(&mut self, sip: &mut Sip) {
         self.drop_refresh(sip);
         match std::mem::replace(&mut self.change, Change::None) {
+            // Its 2xx may be under way, and is acknowledged like any other (RFC 3261 §13.2.2.4).
+            Change::Asked { key, ask: Ask { method: Method::Invite, .. } } => self.given_up.push(key),
             Change::Asked { key, .. } => sip.txn.disown(key),
             Change::Asking { key, .. } => {
                 self.respond(key, 487, standard_reason(487), None, &[], sip);
