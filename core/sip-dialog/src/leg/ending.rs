@@ -85,8 +85,11 @@ impl Leg {
     pub(super) fn drop_change(&mut self, sip: &mut Sip) {
         self.drop_refresh(sip);
         match std::mem::replace(&mut self.change, Change::None) {
-            // Its 2xx may be under way, and is acknowledged like any other (RFC 3261 §13.2.2.4).
-            Change::Asked { key, ask: Ask { method: Method::Invite, .. } } => self.given_up.push(key),
+            // Its 2xx may be under way, and is acknowledged like any other (RFC 3261 §13.2.2.4). Taken back, it ends in time.
+            Change::Asked { key, ask: Ask { method: Method::Invite, .. } } => {
+                sip.txn.cancel(key, None, sip.now);
+                self.given_up.push(key);
+            }
             Change::Asked { key, .. } => sip.txn.disown(key),
             Change::Asking { key, .. } => {
                 self.respond(key, 487, standard_reason(487), None, &[], sip);
