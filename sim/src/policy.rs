@@ -30,6 +30,13 @@ pub enum Behaviour {
         /// For how long it rings.
         ring: Duration,
     },
+    /// Plays its tone for some time (183 with SDP), then refuses.
+    PlayThenRefuse {
+        /// The status.
+        code: u16,
+        /// For how long it plays.
+        play: Duration,
+    },
     /// Says nothing at all.
     Silent,
     /// Says 100 and nothing more.

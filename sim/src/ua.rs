@@ -7,6 +7,7 @@ mod call;
 mod calling;
 mod changing;
 mod client;
+mod describing;
 mod media;
 mod referring;
 mod registering;
@@ -113,6 +114,12 @@ pub struct Ua {
     pub session: Option<SessionWish>,
     /// When an INVITE is forked here, more than one branch may answer.
     pub forks_answer_twice: bool,
+    /// It offers and accepts video beside the sound.
+    pub has_video: bool,
+    /// It accepts fax (T.38); otherwise a change to fax is refused with 488.
+    pub takes_fax: bool,
+    /// Its answer has another media port than its early media.
+    pub moves_on_answer: bool,
     breaches: Vec<String>,
     /// When it hangs up a call that it transfers.
     pub leaves: Leaves,
@@ -168,6 +175,9 @@ impl Ua {
             denies_update: false,
             session: None,
             forks_answer_twice: false,
+            has_video: false,
+            takes_fax: false,
+            moves_on_answer: false,
             breaches: Vec::new(),
             leaves: Leaves::Told,
             challenges_notify: false,

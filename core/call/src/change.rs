@@ -342,6 +342,6 @@ pub(crate) fn answer_in(
     from.hear_answer(Sdp::parse(&body?).ok()?, ctx);
     let answer = to.tell_answer(from, allowed, ctx).ok()?;
     to.agree(ctx);
-    to.join_beside(from, ctx);
+    to.settle_beside(from, ctx);
     Some(answer)
 }

@@ -317,8 +317,30 @@ impl MediaEnd {
         self.join_beside(other, ctx);
     }
 
-    /// The same for what came up beside the sound since.
-    pub(crate) fn join_beside(&self, other: &MediaEnd, ctx: &mut Ctx) {
+    /// The two have a session: what came up beside the sound is joined, and what one of them refused is closed.
+    pub(crate) fn settle_beside(&mut self, other: &mut MediaEnd, ctx: &mut Ctx) {
+        for kind in [Kind::Video, Kind::Image] {
+            if !(self.wants(kind) && other.wants(kind)) {
+                self.close_beside(kind, ctx);
+                other.close_beside(kind, ctx);
+            }
+        }
+        self.join_beside(other, ctx);
+    }
+
+    fn wants(&self, kind: Kind) -> bool {
+        self.said.as_ref().is_some_and(|said| said.has(kind))
+    }
+
+    fn close_beside(&mut self, kind: Kind, ctx: &mut Ctx) {
+        if let Some(beside) = &mut self.beside {
+            let port = if kind == Kind::Video { &mut beside.video } else { &mut beside.fax };
+            port.close(ctx);
+            self.local.receive_at(kind, 0);
+        }
+    }
+
+    fn join_beside(&self, other: &MediaEnd, ctx: &mut Ctx) {
         if let (Some(here), Some(there)) = (&self.beside, &other.beside) {
             here.video.join(&there.video, ctx);
             here.fax.join(&there.fax, ctx);

@@ -345,6 +345,7 @@ impl Call {
             }
             let answer = caller.tell_answer(&out.media, &allowed, ctx)?;
             caller.agree(ctx);
+            caller.settle_beside(&mut out.media, ctx);
             out.record.codec = caller.codec();
             answer
         } else {

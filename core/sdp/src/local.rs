@@ -135,7 +135,7 @@ impl LocalEnd {
             let (said, lines) = (self.said.clone(), self.lines.clone());
             self.before = Some(Box::new(Before { said, lines, fax_alone: was_alone, path: was_led }));
         }
-        Ok(self.say(lines))
+        Ok(self.say(lines, true))
     }
 
     /// The answer of the other leg told on this one, shaped to `offer_received`, the offer that this leg made: as many
@@ -191,7 +191,7 @@ impl LocalEnd {
         }
         match failed {
             Some(error) if !is_call => Err(error),
-            _ => Ok(self.say(lines)),
+            _ => Ok(self.say(lines, false)),
         }
     }
 
@@ -261,12 +261,15 @@ impl LocalEnd {
         }
     }
 
-    fn say(&mut self, lines: Vec<Line>) -> Vec<u8> {
+    fn say(&mut self, lines: Vec<Line>, is_offer: bool) -> Vec<u8> {
         // Some peers read no c= line but that of the session.
         let connection = lines.iter().find_map(|line| line.address).unwrap_or(self.address);
         let mut body = write::connection(connection);
         lines.iter().for_each(|line| line.write(connection, &mut body));
-        body.extend(self.lines.iter().skip(lines.len()).map(String::as_str));
+        // An offer never has fewer lines than were said before, an answer those of its offer (RFC 3264 §8, §6).
+        if is_offer {
+            body.extend(self.lines.iter().skip(lines.len()).map(String::as_str));
+        }
         let kept = self.lines.len().min(lines.len());
         self.lines.splice(..kept, lines.into_iter().map(|line| line.refused));
         if self.version == 0 || self.said != body {

@@ -79,7 +79,7 @@ impl Ua {
             && let Ok(sdp) = Sdp::parse(message.body())
         {
             call.remote_sdp = Some(message.body_bytes());
-            call.media.connect(&sdp, tone, ssrc, now);
+            call.media.connect(&sdp, self.has_video, tone, ssrc, now);
         }
         if self.calls[n].cancelled {
             let branch = self.calls[n].invite_branch.clone();
@@ -123,14 +123,14 @@ impl Ua {
             && is_news
         {
             call.remote_sdp = Some(message.body_bytes());
-            call.media.connect(&sdp, tone, ssrc, now);
+            call.media.connect(&sdp, self.has_video, tone, ssrc, now);
         }
         // An INVITE without an offer gets one in its 2xx; the answer goes into the ACK.
         self.hear_allow(n, message);
         self.session_granted(n, message, now);
         let offered = if first { self.offers_late } else { self.calls[n].late_change };
         let direction = if first { Direction::SendRecv } else { self.calls[n].direction };
-        let answer = offered.then(|| self.sdp(n, direction));
+        let answer = offered.then(|| self.describe(n, direction, message.body()));
         let kept = std::mem::replace(&mut self.calls[n].cseq, cseq);
         let (w, _) = self.in_dialog(n, "ACK", false);
         self.calls[n].cseq = kept;

@@ -219,6 +219,21 @@ impl UaCall {
         self.media.sent
     }
 
+    /// Packets of video that came.
+    pub fn video_received(&self) -> u64 {
+        self.media.video_received
+    }
+
+    /// Packets of fax that came.
+    pub fn fax_received(&self) -> u64 {
+        self.media.fax_received
+    }
+
+    /// Sound has given way to fax.
+    pub fn is_fax(&self) -> bool {
+        self.media.is_fax
+    }
+
     /// Whether the last that was heard is a tone of so many hertz.
     pub fn hears(&self, hertz: f64) -> bool {
         self.media.ear.hears(hertz)

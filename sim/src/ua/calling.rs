@@ -97,7 +97,10 @@ impl Ua {
 
     pub(super) fn send_invite(&mut self, n: usize, auth: Option<(Header, String)>, now: Time) {
         self.calls[n].remote_tag = None;
-        let body = (!self.offers_late).then(|| self.sdp(n, Direction::SendRecv));
+        let body = (!self.offers_late).then(|| self.describe(n, Direction::SendRecv, &[]));
+        if let Some(body) = &body {
+            self.said(n, body);
+        }
         let (mut w, branch) = self.in_dialog(n, "INVITE", true);
         self.say_what_it_knows(&mut w);
         if self.rel == super::Rel::Required {
@@ -196,7 +199,7 @@ impl Ua {
         self.calls[n].late_change = late;
         self.calls[n].direction = direction;
         self.calls[n].refreshing = false;
-        let body = (!late).then(|| self.sdp(n, direction));
+        let body = (!late).then(|| self.describe(n, direction, &[]));
         self.reinvite(n, body.as_deref(), now);
     }
 

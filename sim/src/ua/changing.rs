@@ -20,7 +20,7 @@ impl Ua {
             && !message.body().is_empty()
         {
             call.remote_sdp = Some(message.body_bytes());
-            call.media.connect(&answer, tone, ssrc, now);
+            call.media.connect(&answer, self.has_video, tone, ssrc, now);
         }
         if self.calls[n].bye_when_acked {
             self.send_bye(n, now);
@@ -41,7 +41,7 @@ impl Ua {
         if self.is_changing(n) {
             return drop(self.reply(message, from, 491, "Request Pending", Some(n), None));
         }
-        if let Some(code) = self.refuses_changes {
+        if let Some(code) = self.refuses_changes.or(self.refuses(message.body()).then_some(488)) {
             return drop(self.reply(message, from, code, standard_reason(code), Some(n), None));
         }
         if let Some(least) = self.too_brief(message) {
@@ -62,7 +62,8 @@ impl Ua {
         } else if let Ok(offer) = Sdp::parse(message.body()) {
             direction = offer.audio().map_or(direction, |audio| audio.direction.reversed().and(direction));
         }
-        let sdp = self.sdp(n, direction);
+        let sdp = self.describe(n, direction, message.body());
+        self.said(n, &sdp);
         let headers = self.grant_session(n, message, now);
         let reply = Reply { sdp: Some(&sdp), headers: &headers, ..Reply::of(200) };
         let bytes = self.reply_with(message, from, Some(n), reply);

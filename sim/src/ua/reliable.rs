@@ -104,7 +104,7 @@ impl Ua {
         let body = offer.map(|direction| {
             self.calls[n].sdp_version += 1;
             self.calls[n].direction = direction;
-            self.sdp(n, direction)
+            self.describe(n, direction, &[])
         });
         let (mut w, branch) = self.in_dialog(n, "PRACK", true);
         w.header(Header::RAck, format_args!("{rseq} {} INVITE", message.cseq()));
@@ -120,7 +120,7 @@ impl Ua {
         call.prack_code = Some(code);
         if let Ok(answer) = Sdp::parse(message.body()) {
             call.remote_sdp = Some(message.body_bytes());
-            call.media.connect(&answer, tone, ssrc, now);
+            call.media.connect(&answer, self.has_video, tone, ssrc, now);
         }
         if code >= 300 && code != 488 && call.stage == Stage::Ringing && !call.cancelled {
             self.complain("a PRACK in order was refused");

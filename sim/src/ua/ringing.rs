@@ -62,7 +62,7 @@ impl Ua {
             && let Ok(offer) = Sdp::parse(message.body())
         {
             self.calls[n].remote_sdp = Some(message.body_bytes());
-            self.calls[n].media.connect(&offer, tone, ssrc, now);
+            self.calls[n].media.connect(&offer, self.has_video, tone, ssrc, now);
             self.calls[n].media.next = None;
         }
         match behaviour {
@@ -73,6 +73,10 @@ impl Ua {
             Behaviour::RingThenRefuse { code, ring } => {
                 self.ring(n, from, false, now);
                 self.calls[n].act_at = Some((now + ring, Act::Refuse(code)));
+            }
+            Behaviour::PlayThenRefuse { code, play } => {
+                self.ring(n, from, true, now);
+                self.calls[n].act_at = Some((now + play, Act::Refuse(code)));
             }
             Behaviour::RingForever => {
                 self.ring(n, from, false, now);
@@ -125,7 +129,8 @@ impl Ua {
         let Some(invite) = self.calls[n].invite.clone() else { return };
         let reliably = self.rings_reliably(&invite);
         if early {
-            let sdp = self.sdp(n, Direction::SendRecv);
+            let sdp = self.describe(n, Direction::SendRecv, invite.body());
+            self.said(n, &sdp);
             self.calls[n].media.next = (!self.is_mute).then_some(now);
             if reliably {
                 return self.ring_reliably(n, 183, Some(&sdp), now);
@@ -180,7 +185,13 @@ impl Ua {
             self.give_up_other_branches(n);
         }
         let direction = self.calls[n].direction;
-        let sdp = (!self.calls[n].reliable.answered).then(|| self.sdp(n, direction));
+        if self.moves_on_answer {
+            self.calls[n].media.local = self.media_address();
+        }
+        let sdp = (!self.calls[n].reliable.answered).then(|| self.describe(n, direction, invite.body()));
+        if let Some(sdp) = &sdp {
+            self.said(n, sdp);
+        }
         let peer = self.calls[n].peer;
         let headers = self.grant_session(n, &invite, now);
         let reply = Reply { sdp: sdp.as_deref(), headers: &headers, ..Reply::of(200) };

@@ -151,7 +151,7 @@ impl Ua {
         }
         self.calls[n].refreshing = true;
         self.calls[n].late_change = false;
-        let body = self.sdp(n, self.calls[n].direction);
+        let body = self.describe(n, self.calls[n].direction, &[]);
         self.reinvite(n, Some(&body), now);
     }
 

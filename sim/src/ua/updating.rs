@@ -18,7 +18,7 @@ impl Ua {
         let body = offer.map(|direction| {
             self.calls[n].sdp_version += 1;
             self.calls[n].direction = direction;
-            self.sdp(n, direction)
+            self.describe(n, direction, &[])
         });
         let (mut w, branch) = self.in_dialog(n, "UPDATE", true);
         self.say_what_it_knows(&mut w);
@@ -65,7 +65,9 @@ impl Ua {
             self.calls[n].changes += 1;
             let direction = self.take_offer(n, message, now);
             self.calls[n].sdp_version += 1;
-            sdp = Some(self.sdp(n, direction));
+            let body = self.describe(n, direction, message.body());
+            self.said(n, &body);
+            sdp = Some(body);
         }
         self.calls[n].updates += 1;
         let headers = self.grant_session(n, message, now);
@@ -93,7 +95,7 @@ impl Ua {
         let direction = self.calls[n].direction;
         let Ok(offer) = Sdp::parse(message.body()) else { return direction };
         self.calls[n].remote_sdp = Some(message.body_bytes());
-        self.calls[n].media.connect(&offer, tone, ssrc, now);
+        self.calls[n].media.connect(&offer, self.has_video, tone, ssrc, now);
         offer.audio().map_or(direction, |audio| audio.direction.reversed().and(direction))
     }
 
@@ -107,7 +109,7 @@ impl Ua {
             && code < 300
         {
             call.remote_sdp = Some(message.body_bytes());
-            call.media.connect(&answer, tone, ssrc, now);
+            call.media.connect(&answer, self.has_video, tone, ssrc, now);
         }
         match code {
             200..=299 => self.session_granted(n, message, now),

@@ -9,6 +9,7 @@ mod first_call;
 mod forking;
 mod identity;
 mod limits;
+mod media;
 mod overload;
 mod records;
 mod refusing;

@@ -1,8 +1,10 @@
 //! The flows that are swept. Nobody talks in them: signalling is the matter, and silence makes them quick.
 
 mod dialogs;
+mod media;
 
 pub use dialogs::*;
+pub use media::*;
 
 use crate::chaos::anything_goes;
 use crate::stage::{Flow, LONGEST, Stage};
@@ -10,7 +12,7 @@ use serde_json::json;
 use std::time::Duration;
 use tandem_model::Kind;
 use tandem_sdp::Direction;
-use tandem_sim::{Behaviour, Line, SERVER};
+use tandem_sim::{Behaviour, CallRef, Line, SERVER};
 use tandem_sip_msg::Header;
 
 /// All, for the random networks.
@@ -36,6 +38,10 @@ pub const ALL: &[(&str, Flow)] = &[
     ("a call too large for a datagram", a_call_too_large_for_a_datagram),
     ("the longest duration", the_longest_duration),
     ("a silent address is passed over", a_silent_address_is_passed_over),
+    ("media goes directly", media_goes_directly),
+    ("early media moves before a failover", early_media_moves_before_a_failover),
+    ("a call turns into a fax and back", a_call_turns_into_a_fax_and_back),
+    ("video comes and goes", video_comes_and_goes),
     ("registrations come and go", registrations_come_and_go),
     ("a call is turned away and made again", a_call_is_turned_away_and_made_again),
     ("a blind transfer", a_blind_transfer),
@@ -121,12 +127,14 @@ impl Stage {
     }
 
     fn change(&mut self, ua: usize, direction: Direction, late: bool) {
-        let talking = self.w.ua(ua).last_call();
-        let Some(call) = talking.filter(|call| self.w.call(ua, *call).stage == tandem_sim::Stage::Talking)
-        else {
-            return;
-        };
-        self.w.with_ua(ua, |ua, now| ua.change(call, direction, late, now));
+        if let Some(call) = self.talking(ua) {
+            self.w.with_ua(ua, |ua, now| ua.change(call, direction, late, now));
+        }
+    }
+
+    fn talking(&mut self, ua: usize) -> Option<CallRef> {
+        let call = self.w.ua(ua).last_call()?;
+        Some(call).filter(|call| self.w.call(ua, *call).stage == tandem_sim::Stage::Talking)
     }
 }
 
