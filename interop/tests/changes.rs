@@ -41,11 +41,6 @@ fn a_hold_is_told_on_and_its_answer_back() {
 }
 
 #[test]
-fn a_call_changes_over_to_fax() {
-    both_go_by_the_script("uac_fax", "uas_fax");
-}
-
-#[test]
 fn a_session_timer_that_is_too_short_is_asked_for_anew() {
     both_go_by_the_script("uac_timer", "uas");
 }
