@@ -157,6 +157,8 @@ impl Call {
             && let Phase::Talking(talk) = &mut self.phase
         {
             talk.joining = None;
+            let (caller, callee) = self.talkers(Who::Caller);
+            caller.media.settle_beside(callee.media, ctx);
         }
         self.watch_both(ctx);
     }

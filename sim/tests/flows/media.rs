@@ -391,3 +391,28 @@ fn the_latch_follows_the_new_address_of_a_change_and_nothing_else() {
     assert!(w.last_call(phone).packets_received() - before <= 51, "the old address is foreign now");
     end(w, phone);
 }
+
+/// RFC 3515: the new side has no video, and the ports for it are closed.
+#[test]
+fn a_transfer_leads_media_by_here_and_leaves_no_port_behind() {
+    for video in [true, false] {
+        let (mut w, phone, carrier) = if video { anchored() } else { direct() };
+        w.create(Of::Extension, json!({"name": "1002", "number": "1002", "password": "1002-password"}));
+        let other = w.another_phone("1002", "1002");
+        w.ua(phone).has_video = video;
+        w.ua(carrier).has_video = video;
+        w.talk(phone, "5551234");
+        assert_eq!(w.engine.media_ports_in_use(), if video { 4 } else { 0 });
+        let call = w.ua(phone).last_call().unwrap();
+        let to = format!("<sip:1002@{SERVER}>");
+        w.with_ua(phone, |ua, now| ua.refer(call, &to, now));
+        w.run_for(secs(6));
+        assert_eq!(w.stage(other), Stage::Talking);
+        both_hear(&mut w, other, carrier);
+        w.run_for(secs(3));
+        assert_eq!(w.engine.media_ports_in_use(), 2);
+        w.hang_up(other);
+        w.run_for(secs(3));
+        w.assert_quiet();
+    }
+}

@@ -74,7 +74,11 @@ impl Leg {
                 self.events.push_back(LegEvent::Cancelled { reasons: reasons_of(message) });
             }
             State::Accepted(unacked) if unacked.then_bye.is_some() => {}
-            _ => {
+            state => {
+                // Its 2xx with an offer is acknowledged all the same, or it repeats it for 32 seconds (RFC 3261 §13.2.2.4).
+                if let State::Answering { cseq } = state {
+                    self.ack(cseq, None, sip);
+                }
                 self.drop_change(sip);
                 self.events.push_back(LegEvent::Ended { reasons: reasons_of(message), broken: None });
             }
