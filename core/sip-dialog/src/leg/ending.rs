@@ -76,7 +76,7 @@ impl Leg {
             State::Accepted(unacked) if unacked.then_bye.is_some() => {}
             state => {
                 // Its 2xx with an offer is acknowledged all the same, or it repeats it for 32 seconds (RFC 3261 §13.2.2.4).
-                if let State::Answering { cseq } = state {
+                if let State::Answering { cseq, .. } = state {
                     self.ack(cseq, None, sip);
                 }
                 self.drop_change(sip);
