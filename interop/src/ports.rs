@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::process::{PATIENCE, wait_for};
 
-/// Below 32768, where Linux picks the ports of outgoing connections, and above the round numbers that
-/// programs like to start from.
-const RANGE: std::ops::Range<u16> = 24_000..32_000;
+/// Below 32768, where Linux picks the ports of outgoing connections, and above what programs usually listen at. Wide enough for
+/// a few servers with thousands of media ports each, side by side.
+const RANGE: std::ops::Range<u16> = 11_000..32_000;
 const BLOCK: u16 = 20;
 const BLOCKS: u16 = (RANGE.end - RANGE.start) / BLOCK;
 
