@@ -10,6 +10,7 @@ mod features;
 mod incoming;
 mod outgoing;
 mod refer;
+mod refresh;
 mod reliable;
 mod session_timer;
 mod unacked;

@@ -53,6 +53,8 @@ struct Client {
     transport: Transport,
     began: Time,
     heard: bool,
+    /// What it asks for concerns a dialog that stands: an ICMP message is no answer to it.
+    insists: bool,
     /// It was cancelled, or found nobody there: from then on the server need not wait for it.
     given_up: Option<Time>,
     /// The final response.
@@ -79,9 +81,10 @@ impl Transactions {
         }
     }
 
-    /// Nobody is there, says the network: what waits for a first response from there has none to wait for.
+    /// Nobody is there, says the network: what waits for a first response from there has none to wait for, unless a dialog stands.
     pub(super) fn unreachable(&mut self, peer: SocketAddr, at: Time) {
         let waiting = self.client.values_mut().filter(|client| client.peer == peer && !client.heard);
+        let waiting = waiting.filter(|client| !client.insists);
         for client in waiting.filter(|client| client.transport == Transport::Udp) {
             client.given_up.get_or_insert(at);
         }
@@ -153,7 +156,9 @@ impl Transactions {
         let Some(client) = self.client.get_mut(&key) else {
             let Seen { peer, transport, at: began, .. } = *seen;
             let request = seen.bytes.clone();
-            let client = Client { request, peer, transport, began, heard: false, given_up: None, code: None };
+            let insists = seen.to_tag.is_some() && ["INVITE", "UPDATE", "PRACK"].contains(&&*seen.method);
+            let (heard, given_up, code) = (false, None, None);
+            let client = Client { request, peer, transport, began, heard, insists, given_up, code };
             self.client.insert(key, client);
             return;
         };

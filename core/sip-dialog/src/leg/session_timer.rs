@@ -1,13 +1,8 @@
-//! Session timers: how long the session may go on unless one side refreshes it, and which (RFC 4028).
+//! Session timers: how long the session may go on unless one side refreshes it, and which, as it is agreed on (RFC 4028).
 
-use super::change::Ask;
 use super::features::{Peer, names};
-use super::{Leg, LegEvent, State};
-use crate::Sip;
-use bytes::Bytes;
-use rand::RngExt;
 use std::time::Duration;
-use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
+use tandem_sip_msg::{Header, Message, Writer};
 use tandem_sip_txn::ClientKey;
 use tandem_time::Time;
 
@@ -20,9 +15,6 @@ const MAX_SE: u32 = 86_400;
 /// After a refresh that was refused for a reason of its own.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// A refresh is due while something else is under way that will be one itself.
-const BUSY: Duration = Duration::from_secs(1);
-
 /// Who refreshes, as `refresher` says it: the client or the server of the request at hand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
@@ -32,7 +24,7 @@ enum Role {
 
 /// How the next refresh comes about.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Refresh {
+pub(super) enum Refresh {
     /// The peer is the refresher.
     Theirs,
     /// Ours is due then.
@@ -45,13 +37,13 @@ enum Refresh {
 
 /// A session that ends unless it is refreshed.
 #[derive(Clone, Copy, Debug)]
-struct Running {
+pub(super) struct Running {
     interval: u32,
-    refresh: Refresh,
+    pub(super) refresh: Refresh,
     /// The peer knows of it. Otherwise it is only we who ask from time to time whether the peer is there.
     agreed: bool,
     /// BYE then.
-    until: Time,
+    pub(super) until: Time,
 }
 
 /// The session timer of a leg.
@@ -61,7 +53,7 @@ pub(super) struct SessionTimer {
     asked: u32,
     /// The least that anybody on the way has asked for.
     min_se: u32,
-    running: Option<Running>,
+    pub(super) running: Option<Running>,
 }
 
 impl SessionTimer {
@@ -71,7 +63,7 @@ impl SessionTimer {
     }
 
     /// When something is due.
-    fn due(&self) -> Option<Time> {
+    pub(super) fn due(&self) -> Option<Time> {
         let Running { refresh, until, .. } = self.running?;
         Some(match refresh {
             Refresh::At(at) => at.min(until),
@@ -156,14 +148,14 @@ impl SessionTimer {
         self.running.is_some_and(|running| running.refresh == Refresh::Update(key))
     }
 
-    fn set_refresh(&mut self, refresh: Refresh) {
+    pub(super) fn set_refresh(&mut self, refresh: Refresh) {
         if let Some(running) = &mut self.running {
             running.refresh = refresh;
         }
     }
 
     /// A refresh was refused. A peer that does not know of the timer has shown that it is there; another one is asked again.
-    fn refused(&mut self, wait: Option<Duration>, now: Time) {
+    pub(super) fn refused(&mut self, wait: Option<Duration>, now: Time) {
         match self.running {
             Some(Running { interval, agreed: false, .. }) if wait.is_none() => {
                 self.start(interval, true, false, now)
@@ -197,114 +189,6 @@ fn session_expires(message: &Message) -> Option<(u32, Option<Role>)> {
 fn min_se_of(message: &Message) -> Option<u32> {
     let value = message.header(Header::MinSe)?;
     value.split(';').next()?.trim().parse().ok()
-}
-
-impl Leg {
-    /// How long a session may last unless it is refreshed, in seconds: what we ask a peer that called us for. 0: nothing is asked.
-    pub fn limit_session(&mut self, seconds: u32) {
-        self.session = SessionTimer::new(seconds);
-    }
-
-    /// When the session timer has something to do; it runs only while the dialog stands.
-    pub(super) fn session_due(&self) -> Option<Time> {
-        matches!(self.state, State::Confirmed).then(|| self.session.due()).flatten()
-    }
-
-    pub(super) fn session_timeout(&mut self, sip: &mut Sip) {
-        let (State::Confirmed, Some(running)) = (&self.state, self.session.running) else { return };
-        if running.until <= sip.now {
-            return self.break_off("the session was not refreshed in time", sip);
-        }
-        if matches!(running.refresh, Refresh::At(at) if at <= sip.now) {
-            if !self.can_change() {
-                self.session.set_refresh(Refresh::At(sip.now + BUSY));
-            } else if self.peer.update {
-                self.send_refresh(None, sip);
-            } else {
-                self.session.set_refresh(Refresh::Invite);
-                self.events.push_back(LegEvent::RefreshDue);
-            }
-        }
-    }
-
-    /// Refreshes the session with a re-INVITE that says what we said last (RFC 4028 §7.4). `Refreshed` follows.
-    pub fn refresh(&mut self, said: Option<Bytes>, sip: &mut Sip) {
-        if self.can_change() {
-            let ask = Ask { method: Method::Invite, body: said, tag: None, is_refresh: true };
-            self.send_change(ask, None, sip);
-        } else {
-            self.session.set_refresh(Refresh::At(sip.now + BUSY));
-        }
-    }
-
-    /// UPDATE without a body: nothing but the session's time changes.
-    fn send_refresh(&mut self, credentials: Option<(Header, String)>, sip: &mut Sip) {
-        let w = self.dialog.request(Method::Update);
-        let bytes = self.say_who_we_are(w, credentials).finish();
-        let key = sip.txn.request(bytes, self.dialog.flow, self.owner, sip.rng, sip.now);
-        sip.txn.insist(key);
-        self.session.set_refresh(Refresh::Update(key));
-    }
-
-    /// Our UPDATE that refreshes was answered.
-    pub(super) fn refresh_response(&mut self, message: &Message, flow: Flow, sip: &mut Sip) {
-        match message.code().unwrap_or(500) {
-            100..=199 => {}
-            200..=299 => {
-                self.dialog.refresh_target(message, flow);
-                self.peer.hear(message);
-                self.session.granted(message, sip.now);
-                if let Some(digest) = &mut self.digest {
-                    digest.accepted();
-                }
-            }
-            401 | 407 => match self.answer_to(message, Method::Update, None, sip) {
-                Some(credentials) => self.send_refresh(Some(credentials), sip),
-                None => self.session.refused(None, sip.now),
-            },
-            422 if self.session.raise(message) => self.send_refresh(None, sip),
-            405 | 501 => {
-                self.peer.deny_update();
-                self.session.set_refresh(Refresh::At(sip.now));
-            }
-            408 | 481 => self.break_off("the peer no longer knows the call", sip),
-            _ => self.refresh_refused(message, sip),
-        }
-    }
-
-    /// Our refresh got no answer: the peer is gone (RFC 4028 §10).
-    pub(super) fn refresh_failed(&mut self, sip: &mut Sip) {
-        self.break_off("the peer does not answer any more", sip);
-    }
-
-    /// Ours met one of theirs, or the peer has something against it just now.
-    pub(super) fn refresh_refused(&mut self, message: &Message, sip: &mut Sip) {
-        let wait = match message.code() {
-            Some(491) => Some(self.back_off(sip)),
-            _ => retry_after(message),
-        };
-        self.session.refused(wait, sip.now);
-    }
-
-    /// How long to wait after a 491: longer for the side that chose the Call-ID (RFC 3261 §14.1).
-    fn back_off(&self, sip: &mut Sip) -> Duration {
-        let tens =
-            if self.owns_call_id { sip.rng.random_range(210..=400) } else { sip.rng.random_range(0..=200) };
-        Duration::from_millis(10 * tens)
-    }
-
-    /// An UPDATE of ours is no longer waited for.
-    pub(super) fn drop_refresh(&mut self, sip: &mut Sip) {
-        if let Some(Running { refresh: Refresh::Update(key), .. }) = self.session.running.take() {
-            sip.txn.disown(key);
-        }
-    }
-}
-
-fn retry_after(message: &Message) -> Option<Duration> {
-    let value = message.header(Header::RetryAfter)?;
-    let digits = value.trim_start().split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse::<u32>().ok().map(|seconds| Duration::from_secs(seconds.clamp(1, 60).into()))
 }
 
 #[cfg(test)]
