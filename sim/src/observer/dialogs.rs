@@ -216,7 +216,10 @@ impl Dialogs {
             if dialog.invites.values().any(|acked| !acked) {
                 wrong.push(format!("a 2xx of {peer} in {} was not acknowledged", key.0));
             }
-            if let Some(owner) = Leg::owner_of_tag(&key.1).filter(|_| !self.transfers.stood_aside(key)) {
+            // Hung up at the moment of its answer, because another had answered before: it never was one of the two.
+            let came_too_late = !dialog.is_incoming && ended == at;
+            let counts = !came_too_late && !self.transfers.stood_aside(key);
+            if let Some(owner) = Leg::owner_of_tag(&key.1).filter(|_| counts) {
                 calls.entry(self.transfers.call_of(owner / LEGS)).or_default().push((*ended, key, dialog));
             }
         }
