@@ -127,10 +127,10 @@ impl Observer {
                 self.hiding.sent(&seen, &mut wrong);
             }
             let what = seen.what();
-            self.complaints.extend(wrong.into_iter().map(|why| format!("{what} to {peer}: {why}")));
+            self.complaints.extend(wrong.into_iter().map(|why| format!("{at:?}, {what} to {peer}: {why}")));
         } else {
             wrong.push("it is no SIP message".to_owned());
-            self.complaints.extend(wrong.into_iter().map(|why| format!("sent to {peer}: {why}")));
+            self.complaints.extend(wrong.into_iter().map(|why| format!("{at:?}, sent to {peer}: {why}")));
         }
     }
 

@@ -391,9 +391,10 @@ impl MediaEnd {
         self.beside.as_ref().and_then(|beside| beside.video.record())
     }
 
-    /// Media between the two: by us where both have a port.
+    /// Media between the two: by us, unless one of them never had a port. A port that is closed was one: its peer has left, and where
+    /// that was is nobody's business.
     fn path_to(&self, other: &MediaEnd) -> Path {
-        if self.main.is_open() && other.main.is_open() { Path::Anchored } else { Path::Direct }
+        if self.is_direct() || other.is_direct() { Path::Direct } else { Path::Anchored }
     }
 
     /// Opens what an offer needs beside the main port. Where none is free, the line is refused.

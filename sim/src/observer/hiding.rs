@@ -35,7 +35,8 @@ impl Hiding {
             return;
         }
         let text = String::from_utf8_lossy(&seen.bytes);
-        for word in text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '.')) {
+        let words = |line| str::split(line, |c: char| !(c.is_ascii_alphanumeric() || c == '.'));
+        for (line, word) in text.lines().flat_map(|line| words(line).map(move |word| (line, word))) {
             let word = word.trim_end_matches('.');
             if word.len() < 7 {
                 continue;
@@ -45,13 +46,13 @@ impl Hiding {
                 && ip != seen.peer.ip()
                 && self.everybody.contains(&ip)
             {
-                wrong.push(format!("it shows {ip}"));
+                wrong.push(format!("it shows {ip} in {line:?}"));
             }
             if word.len() >= SECRET
                 && let Some(owner) = self.secrets.get(word)
                 && owner.ip() != seen.peer.ip()
             {
-                wrong.push(format!("it shows {word}, which is of {owner}"));
+                wrong.push(format!("it shows {word}, which is of {owner}, in {line:?}"));
             }
         }
     }

@@ -1,13 +1,14 @@
 //! Random seeds on every core: which are played, how fast, and what is said of one that fails.
 //!
-//! `make sim SEEDS=100000` plays seeds from `FROM` (0) on; `make sim SEED=n` plays one and shows its ladder.
+//! `make sim SEEDS=100000` plays seeds from `FROM` (0) on, until one fails or `KEEP_GOING` have; `make sim SEED=n` plays one and shows
+//! its ladder.
 
 use crate::flows;
 use crate::stage::{Outcome, Stage};
 use crate::weather::Weather;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{available_parallelism, scope};
 use std::time::Instant;
 
@@ -38,18 +39,19 @@ fn show(seed: u64) {
 
 fn play_all(first: u64, count: u64) {
     let next = AtomicU64::new(first);
-    let stop = AtomicBool::new(false);
+    let failures = AtomicU64::new(0);
+    let enough = from_env("KEEP_GOING").unwrap_or(1);
     let begun = Instant::now();
-    let failed: Vec<(u64, String)> = scope(|scope| {
+    let mut failed: Vec<(u64, String)> = scope(|scope| {
         let work = || {
             let mut failed = Vec::new();
-            while !stop.load(Ordering::Relaxed) {
+            while failures.load(Ordering::Relaxed) < enough {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed >= first + count {
                     break;
                 }
                 if let Some(why) = verdict(seed) {
-                    stop.store(true, Ordering::Relaxed);
+                    failures.fetch_add(1, Ordering::Relaxed);
                     failed.push((seed, why));
                 }
             }
@@ -59,7 +61,11 @@ fn play_all(first: u64, count: u64) {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|worker| worker.join().expect("a worker")).collect()
     });
-    let Some((seed, why)) = failed.into_iter().min() else {
+    failed.sort();
+    for (seed, why) in &failed[1.min(failed.len())..] {
+        println!("seed {seed} fails too: {}", why.lines().last().unwrap_or_default());
+    }
+    let Some((seed, why)) = failed.into_iter().next() else {
         let rate = count as f64 / begun.elapsed().as_secs_f64();
         return println!("{count} seeds from {first}: no violation, {rate:.0} seeds a second");
     };
