@@ -173,11 +173,10 @@ impl Call {
     fn changed(&mut self, who: Who, pair: Pair, body: Option<Bytes>, ctx: &mut Ctx) {
         let allowed = self.codecs_between(pair[0], pair[1]);
         let ours = self.change.take_if(|change| change.from == who.other() && change.pair == pair);
-        let (accepter, asker) = self.sides(who, pair);
         let Some(change) = ours else {
-            // It crossed our CANCEL: an offer in it must not wait for its ACK.
-            return accepter.leg.acknowledge(None, &mut ctx.sip);
+            return self.changed_all_the_same(who, pair, body, ctx);
         };
+        let (accepter, asker) = self.sides(who, pair);
         match change.kind {
             Kind::Late => {
                 let Some(offer) = body.and_then(|body| Sdp::parse(&body).ok()) else {
@@ -201,6 +200,26 @@ impl Call {
                 Some(answer) => accepter.media.hear_answer(answer, ctx),
                 None => self.broken_change(who, pair, ctx),
             },
+        }
+    }
+
+    /// It crossed our CANCEL. An offer in it is answered with what the other side, whoever that is by now, has said.
+    fn changed_all_the_same(&mut self, who: Who, pair: Pair, body: Option<Bytes>, ctx: &mut Ctx) {
+        let allowed = self.codecs_between(pair[0], pair[1]);
+        let (accepter, other) = self.sides(who, pair);
+        if !accepter.leg.owes_answer() {
+            return;
+        }
+        let answer = body.and_then(|body| Sdp::parse(&body).ok()).and_then(|offer| {
+            accepter.media.hear_offer(offer);
+            accepter.media.tell_answer(other.media, &allowed, ctx).ok()
+        });
+        match answer {
+            Some(answer) => {
+                accepter.media.agree(ctx);
+                accepter.leg.acknowledge(Some(answer), &mut ctx.sip);
+            }
+            None => self.broken_change(who, pair, ctx),
         }
     }
 

@@ -17,8 +17,8 @@ use std::time::Duration;
 use tandem_call::{Call, CallOutput, Ctx, Limits, MediaDesk, Seats};
 use tandem_media::{MediaCommand, MediaEvent, PortPool};
 use tandem_model::{Binding, BindingOwner, CallId, CallRecord, Config, Event, TrunkId, TrunkMode};
-use tandem_sip_dialog::{Leg, Sip};
-use tandem_sip_msg::{ConnectionId, Flow, Header, Message, ParseError, Replaces};
+use tandem_sip_dialog::{LateAnswers, Leg, Sip};
+use tandem_sip_msg::{ConnectionId, Flow, Header, Message, Method, ParseError, Replaces};
 use tandem_sip_txn::{self as txn, ClientKey, Failure, Transactions};
 use tandem_time::{Time, Timers};
 use tandem_trunk::{OWNER_BIT, Registrar, RegistrarOutput, TrunkOutput, Trunks};
@@ -107,6 +107,7 @@ pub struct Engine {
     pub(crate) places: Places,
     /// Calls that look for the leg of another one, which they are to be joined to.
     pub(crate) seeks: VecDeque<(u64, Replaces)>,
+    late: LateAnswers,
     timers: Timers<u64>,
     pub(crate) writes: Writes,
     pub(crate) door: Door,
@@ -140,6 +141,7 @@ impl Engine {
             next_call: 1,
             places: Places::default(),
             seeks: VecDeque::new(),
+            late: LateAnswers::default(),
             timers: Timers::default(),
             writes: Writes::default(),
             door: Door::new(settings.door, &mut rng),
@@ -452,7 +454,11 @@ impl Engine {
                     let heard = if matches!(code, 408 | 503) { Err(Failure::Timeout) } else { Ok(()) };
                     self.note_evidence(no, leg, heard, now);
                 }
-                self.with_call(no, now, |call, ctx| call.on_response(leg, key, &message, flow, ctx));
+                if self.calls.get(&no).is_some_and(|call| call.has_leg(leg)) {
+                    self.with_call(no, now, |call, ctx| call.on_response(leg, key, &message, flow, ctx));
+                } else if message.method() == Method::Invite && message.code().is_some_and(|c| c / 100 == 2) {
+                    self.late.end(&message, flow, &mut sip(&mut self.txn, &mut self.rng, now));
+                }
             }
             txn::Output::Failed { key, owner, failure } => {
                 if owner & OWNER_BIT != 0 {

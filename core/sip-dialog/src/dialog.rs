@@ -57,6 +57,26 @@ impl Dialog {
         dialog
     }
 
+    /// The caller's end of a dialog, from the response to its INVITE alone (RFC 3261 §12.1.2).
+    pub fn uac(response: &Message, flow: Flow) -> Dialog {
+        let mut dialog = Dialog {
+            call_id: response.call_id().to_owned(),
+            local_tag: response.from_tag().unwrap_or_default().to_owned(),
+            remote_tag: None,
+            local: without_tag(response.from()),
+            remote: without_tag(response.to()),
+            remote_target: response.to().uri().as_str().to_owned(),
+            routes: Vec::new(),
+            contact: String::new(),
+            local_cseq: response.cseq(),
+            remote_cseq: None,
+            flow,
+            symmetric: false,
+        };
+        dialog.establish(response, flow);
+        dialog
+    }
+
     /// The caller's end learns of the callee from a response with a tag (RFC 3261 §12.1.2).
     pub fn establish(&mut self, response: &Message, flow: Flow) {
         self.remote_tag = response.to_tag().map(str::to_owned);

@@ -2,9 +2,11 @@
 
 mod dialog;
 pub mod digest;
+mod late;
 mod leg;
 
 pub use dialog::Dialog;
+pub use late::LateAnswers;
 pub use leg::{
     ALLOW, Dial, Leg, LegEvent, LegFailure, MIN_SE, PRODUCT, Refer, Replaced, SUPPORTED,
     is_session_too_brief, unsupported,

@@ -26,6 +26,8 @@ struct Server {
     /// Copies of it differ, or it was broken on the way: what they are answered with may differ too.
     spoilt: bool,
     answer: Option<(u16, Answer)>,
+    /// When that was given first: 64*T1 later it is forgotten (Timers H, J and L), and a copy of the request is a request.
+    answered: Option<Time>,
 }
 
 /// A final response, as far as it has to be the same each time.
@@ -75,7 +77,7 @@ impl Transactions {
                 }
             }
         } else if seen.method != "ACK" {
-            let fresh = || Server { request: seen.bytes.clone(), spoilt: false, answer: None };
+            let fresh = || Server { request: seen.bytes.clone(), spoilt: false, answer: None, answered: None };
             let server = self.server.entry(key(seen)).or_insert_with(fresh);
             server.spoilt |= server.request != seen.bytes;
         }
@@ -90,12 +92,14 @@ impl Transactions {
         }
     }
 
-    /// Whether a response comes when the server need not know any more what it asked (RFC 3261 §9.1, §17.1.1.2, §18.4).
+    /// Whether a response comes when the server need not know any more what it asked (RFC 3261 §9.1, §17.1.1.2, §18.4). After a
+    /// refusal an answer means nothing.
     pub(super) fn is_too_late(&self, seen: &Seen) -> bool {
         let client = self.client.get(&(seen.branch.clone(), seen.method.clone()));
         client.is_none_or(|client| {
             let silent = !client.heard && seen.at >= client.began + PATIENCE;
-            silent || client.given_up.is_some_and(|at| seen.at >= at)
+            let refused = client.code.is_some_and(|code| code >= 300) && seen.code / 100 == 2;
+            silent || refused || client.given_up.is_some_and(|at| seen.at >= at)
         })
     }
 
@@ -118,8 +122,11 @@ impl Transactions {
         let Some(server) = self.server.get_mut(&key(seen)) else {
             return wrong.push("it answers nothing that was asked".to_owned());
         };
-        if server.spoilt {
+        if server.spoilt || server.answered.is_some_and(|at| seen.at >= at + PATIENCE) {
             return;
+        }
+        if seen.is_final() {
+            server.answered.get_or_insert(seen.at);
         }
         match &server.answer {
             Some((code, _)) if !seen.is_final() => {

@@ -83,6 +83,8 @@ pub struct UaCall {
     pub(super) peer: SocketAddr,
     pub(super) cseq: u32,
     pub(super) invite_branch: String,
+    /// CSeq number of the INVITE with that branch.
+    pub(super) invite_cseq: u32,
     pub(super) cancelled: bool,
     pub(super) cancel_sent: bool,
     /// Hung up, but the BYE has to wait for the ACK.
@@ -170,6 +172,7 @@ impl UaCall {
             peer,
             cseq: 0,
             invite_branch: String::new(),
+            invite_cseq: 0,
             cancelled: false,
             cancel_sent: false,
             bye_when_acked: false,

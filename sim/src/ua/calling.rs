@@ -114,6 +114,7 @@ impl Ua {
             w.header(*name, value);
         }
         self.calls[n].invite_branch = branch.clone();
+        self.calls[n].invite_cseq = self.calls[n].cseq;
         let bytes = finish(w, body.as_deref());
         let peer = self.calls[n].peer;
         self.request(branch, "INVITE", peer, bytes, now);
@@ -147,7 +148,7 @@ impl Ua {
         w.header(Header::From, format_args!("{};tag={}", call.local, call.local_tag));
         w.header(Header::To, &call.remote);
         w.header(Header::CallId, &call.call_id);
-        w.header(Header::CSeq, format_args!("{} CANCEL", call.cseq));
+        w.header(Header::CSeq, format_args!("{} CANCEL", call.invite_cseq));
         let peer = call.peer;
         // RFC 3261 §9.1: an INVITE that was cancelled is not waited for much longer.
         let invite =

@@ -160,6 +160,7 @@ impl Ua {
         self.say_what_it_knows(&mut w);
         self.ask_session(n, &mut w);
         self.calls[n].invite_branch = branch.clone();
+        self.calls[n].invite_cseq = self.calls[n].cseq;
         let peer = self.calls[n].peer;
         self.request(branch, "INVITE", peer, finish(w, body), now);
     }

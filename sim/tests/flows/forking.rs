@@ -107,6 +107,29 @@ fn a_second_branch_that_answers_is_acknowledged_and_hung_up() {
 }
 
 #[test]
+fn a_branch_that_answers_when_the_call_is_over_is_acknowledged_and_hung_up_once() {
+    for rel in [Rel::Unknown, Rel::Supported] {
+        let (mut w, phone, carrier) = world(rel, vec![branch(2_000, true), branch(9_000, true)]);
+        w.ua(carrier).forks_answer_twice = true;
+        w.dial(phone, "5551234");
+        w.run_for(secs(4));
+        w.hang_up(phone);
+        w.run_for(secs(4));
+        assert_eq!(w.stage(phone), Stage::Over);
+        // Our first ACKs to the late branch get lost, so that it repeats its answer.
+        w.lose_to(w.address(carrier), "ACK");
+        w.run_for(secs(3));
+        w.lose_no_more();
+        w.run_for(secs(6));
+        let late = w.ua(carrier).calls()[1].tag().to_owned();
+        let to_it = |method| tags(&w, carrier, method).into_iter().filter(|tag| *tag == late).count();
+        assert_eq!((to_it("ACK") >= 1, to_it("BYE")), (true, 1));
+        w.assert_quiet();
+        no_breach(&w);
+    }
+}
+
+#[test]
 fn a_call_taken_back_ends_all_branches() {
     let (mut w, phone, carrier) = world(Rel::Supported, vec![branch(60_000, true), Behaviour::RingForever]);
     w.dial(phone, "5551234");

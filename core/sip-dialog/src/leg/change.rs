@@ -92,6 +92,11 @@ impl Leg {
         }
     }
 
+    /// The peer made an offer in the 2xx to our re-INVITE, which [`Leg::acknowledge`] is to answer.
+    pub fn owes_answer(&self) -> bool {
+        matches!(self.change, Change::Answering { .. })
+    }
+
     pub(super) fn is_asked_to_change(&self) -> bool {
         matches!(self.change, Change::Asking { method: Method::Invite, .. })
     }
