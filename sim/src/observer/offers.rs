@@ -28,6 +28,8 @@ struct Dialog {
     requests: Vec<(bool, String, u32)>,
     /// An offer was acknowledged without an answer.
     owes_bye: bool,
+    /// One side has said BYE.
+    is_over: bool,
 }
 
 /// The offer that has no answer yet.
@@ -111,7 +113,8 @@ impl Offers {
             return;
         };
         let Some(dialog) = self.dialogs.get_mut(&key) else { return };
-        if std::mem::take(&mut dialog.owes_bye) && seen.method != "BYE" {
+        dialog.is_over |= seen.method == "BYE";
+        if std::mem::take(&mut dialog.owes_bye) && !dialog.is_over {
             wrong.push("the ACK before had no answer to an offer, and the call goes on".to_owned());
         }
         if seen.method == "ACK" {
@@ -205,6 +208,7 @@ impl Offers {
             return;
         };
         let Some(dialog) = self.dialogs.get_mut(&key) else { return };
+        dialog.is_over |= seen.method == "BYE";
         if seen.method == "ACK" {
             if matches!(&dialog.open, Open::Ours { in_request: false, cseq, .. } if *cseq == seen.cseq) {
                 dialog.open = Open::None;
