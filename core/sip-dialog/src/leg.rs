@@ -365,6 +365,10 @@ impl Leg {
             self.given_up.swap_remove(at);
         }
         if is_answer && self.is_answered(message, flow, sip) {
+            // Who answers a change under another tag took it for a new call, and knows nothing of this one any more.
+            if self.change.is_asked(key) {
+                self.change_failed(sip);
+            }
             return;
         }
         if given_up.is_some() {

@@ -77,7 +77,8 @@ impl Transactions {
                 }
             }
         } else if seen.method != "ACK" {
-            let fresh = || Server { request: seen.bytes.clone(), spoilt: false, answer: None, answered: None };
+            let fresh =
+                || Server { request: seen.bytes.clone(), spoilt: false, answer: None, answered: None };
             let server = self.server.entry(key(seen)).or_insert_with(fresh);
             server.spoilt |= server.request != seen.bytes;
         }

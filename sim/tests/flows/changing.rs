@@ -4,8 +4,8 @@ use serde_json::json;
 use std::time::Duration;
 use tandem_engine::Limits;
 use tandem_sdp::Direction;
-use tandem_sim::{Faults, Stage, World};
-use tandem_sip_msg::Header;
+use tandem_sim::{Faults, SERVER, Stage, World};
+use tandem_sip_msg::{Header, Writer};
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -48,6 +48,28 @@ fn hold_and_resume_from_either_side() {
         w.only_record();
         w.assert_quiet();
     }
+}
+
+#[test]
+fn who_answers_a_change_under_another_tag_does_not_know_the_call_any_more() {
+    let (mut w, phone, carrier) = world();
+    w.lose_to(w.address(carrier), "INVITE");
+    let call = w.ua(phone).last_call().unwrap();
+    w.with_ua(phone, |ua, now| ua.change(call, Direction::SendOnly, false, now));
+    w.run_for(secs(1));
+    let asked = w.ladder.requests(SERVER, w.address(carrier), "INVITE").pop().unwrap().1;
+    let to = asked.header(Header::To).unwrap().to_owned();
+    let tag = asked.to_tag().unwrap();
+    let answer = Writer::reply(&asked, w.address(carrier), 200, "OK", None)
+        .finish_with("application/sdp", asked.body());
+    let answer = String::from_utf8(answer.to_vec()).unwrap().replace(&to, &to.replace(tag, "another"));
+    w.inject(w.address(carrier), SERVER, answer);
+    w.run_for(secs(1));
+    assert_eq!(w.stage(phone), Stage::Over);
+    w.lose_no_more();
+    w.run_for(secs(40));
+    w.only_record();
+    w.assert_quiet();
 }
 
 #[test]
