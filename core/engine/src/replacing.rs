@@ -25,11 +25,14 @@ impl Engine {
                 let replacement = Replacement { invite: key, message, flow, source };
                 self.with_call(no, now, |call, ctx| call.replace(leg, replacement, ctx));
             }
-            Err((403, why)) => {
-                let refusal = Refusal::new(403, "Forbidden");
-                self.turn_away(key, &message, flow, refusal, "REPLACES_NOT_ALLOWED", why.to_owned());
+            Err((code, why)) => {
+                let (phrase, reason) = match code {
+                    403 => ("Forbidden", "REPLACES_NOT_ALLOWED"),
+                    _ => (why, "REPLACES_NO_CALL"),
+                };
+                let asked = (key, &message, flow, now);
+                self.turn_down(asked, &Refusal::new(code, phrase), reason, why.to_owned());
             }
-            Err((code, why)) => self.answer(key, &message, flow, &Refusal::new(code, why)),
         }
     }
 

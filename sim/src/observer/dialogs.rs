@@ -118,10 +118,7 @@ impl Dialogs {
             (Entry::Vacant(_), None) => return,
         };
         dialog.answered.get_or_insert(seen.at);
-        // Once BYE was said the peer does not wait for the ACK of a change any more.
-        if dialog.ended.is_none() {
-            dialog.invites.entry(seen.cseq).or_insert(false);
-        }
+        dialog.invites.entry(seen.cseq).or_insert(false);
     }
 
     pub(super) fn sent(&mut self, seen: &Seen, wrong: &mut Vec<String>) {

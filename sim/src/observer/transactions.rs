@@ -38,9 +38,8 @@ struct Answer {
 
 impl Answer {
     fn of(seen: &Seen) -> Answer {
-        let to_tag = seen.to_tag.clone().filter(|_| seen.method == "INVITE");
         // One that challenges may have another nonce.
-        Answer { to_tag, bytes: (seen.code < 300).then(|| seen.bytes.clone()) }
+        Answer { to_tag: seen.to_tag.clone(), bytes: (seen.code < 300).then(|| seen.bytes.clone()) }
     }
 
     fn is_like(&self, seen: &Seen) -> bool {
@@ -133,11 +132,14 @@ impl Transactions {
             Some((code, _)) if !seen.is_final() => {
                 wrong.push(format!("it comes after the final response {code}"))
             }
+            // A stranger is refused and forgotten; a copy may be refused for another reason, but it never gets in.
+            Some((code, _))
+                if seen.is_forgotten && *code >= 300 && seen.code >= 300 && *code != seen.code => {}
             Some((code, before)) if *code != seen.code || !before.is_like(seen) => {
                 wrong.push(format!("it is another final response than the {code} before"));
             }
-            // A refusal at the door is forgotten: a copy that comes later may find the door open. So may a CANCEL find its INVITE gone.
-            None if seen.is_final() && (seen.is_forgotten || seen.method == "CANCEL") => server.spoilt = true,
+            // A CANCEL that comes again may find its INVITE gone.
+            None if seen.is_final() && seen.method == "CANCEL" => server.spoilt = true,
             None if seen.is_final() => server.answer = Some((seen.code, Answer::of(seen))),
             _ => {}
         }
