@@ -3,7 +3,7 @@
 use super::Seen;
 use super::sdp::Description;
 use bytes::Bytes;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Call-ID, the server's tag, and the peer's.
 type Key = (String, String, String);
@@ -17,6 +17,8 @@ pub(super) struct Offers {
     invited: BTreeMap<(String, String, u32), Option<Bytes>>,
     /// What the server last said of itself, by Call-ID and tag.
     said: BTreeMap<(String, String), Bytes>,
+    /// Requests that came before anybody could know their dialog: refused, and copies of them are refused again.
+    too_early: BTreeSet<(Key, String, u32)>,
 }
 
 #[derive(Default)]
@@ -207,7 +209,11 @@ impl Offers {
             }
             return;
         };
-        let Some(dialog) = self.dialogs.get_mut(&key) else { return };
+        let id = (key, seen.method.clone(), seen.cseq);
+        let Some(dialog) = self.dialogs.get_mut(&id.0).filter(|_| !self.too_early.contains(&id)) else {
+            self.too_early.insert(id);
+            return;
+        };
         dialog.is_over |= seen.method == "BYE";
         if seen.method == "ACK" {
             if matches!(&dialog.open, Open::Ours { in_request: false, cseq, .. } if *cseq == seen.cseq) {
