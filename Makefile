@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`. The rest is for those who work on the code.
 
-.PHONY: run test check fmt lint docs pure unit interop sim pairs fuzz lossy survival bench deny tools clean
+.PHONY: run test check fmt lint docs pure unit interop sim pairs fuzz soak lossy survival bench deny tools clean
 
 run:            ## build, start, place a call each way, stay up
 	cargo run --release --quiet -p tandem -- demo
@@ -42,9 +42,13 @@ pairs:          ## every two packets of every flow lost, doubled or late togethe
 fuzz:           ## each fuzz target for SECONDS (default 900); prints what was found and how to replay it
 	tools/fuzz $${SECONDS:-900}
 
-lossy:          ## CALLS calls (default 20000) over a network that loses, doubles and reorders
-	cargo build --quiet -p tandem
-	CALLS=$${CALLS:-20000} cargo test -p tandem-interop --test lossy -- --ignored --nocapture
+soak:           ## MINUTES (default 60) of calls, media, registrations and changes on the release binary; nothing of it may be left
+	cargo build --release --quiet -p tandem
+	TANDEM_BIN=$${TANDEM_BIN:-$(CURDIR)/target/release/tandem} cargo test -p tandem-interop --test soak -- --exact soak --ignored --nocapture
+
+lossy:          ## CALLS calls (default 20000), 40 a second, over a network that loses, doubles and reorders
+	cargo build --release --quiet -p tandem
+	TANDEM_BIN=$${TANDEM_BIN:-$(CURDIR)/target/release/tandem} CALLS=$${CALLS:-20000} cargo test -p tandem-interop --test lossy -- --ignored --nocapture
 
 survival:       ## crashes and absent disks at length
 	cargo build --quiet -p tandem

@@ -17,6 +17,7 @@ pub mod process;
 pub mod sipp;
 pub mod tandem;
 pub mod tone;
+pub mod vitals;
 
 /// What carries SIP between a peer and the next hop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -126,6 +126,11 @@ impl Process {
         read_plain(&self.log)
     }
 
+    /// Its number, while it runs.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     fn pid(&self) -> Pid {
         Pid::from_raw(self.child.id() as i32)
     }

@@ -26,6 +26,7 @@ pub struct Scenario {
     status: Option<String>,
     args: Vec<String>,
     data: Option<String>,
+    sound: Duration,
 }
 
 impl Scenario {
@@ -40,6 +41,7 @@ impl Scenario {
             status: None,
             args: Vec::new(),
             data: None,
+            sound: Duration::ZERO,
         }
     }
 
@@ -125,6 +127,12 @@ impl Scenario {
         self
     }
 
+    /// So much A-law silence for the scenario to send.
+    pub fn sound(mut self, length: Duration) -> Self {
+        self.sound = length;
+        self
+    }
+
     /// Adds any argument of SIPp's.
     pub fn arg(mut self, arg: impl ToString) -> Self {
         self.args.push(arg.to_string());
@@ -195,6 +203,10 @@ impl Scenario {
         if self.calls.is_some_and(|calls| calls <= CALLS_WORTH_TRACING) {
             args.extend(["-trace_msg", "-message_file", MESSAGES].map(str::to_owned));
         }
+        if !self.sound.is_zero() {
+            let bytes = self.sound.as_millis() as usize * ALAW_PER_MS;
+            fs::write(dir.join(SOUND), vec![ALAW_SILENCE; bytes]).expect("the sound can be written");
+        }
         if let Some(data) = &self.data {
             fs::write(dir.join(DATA), data).expect("the data can be written");
             args.extend(["-inf", DATA].map(str::to_owned));
@@ -232,6 +244,9 @@ const STATS: &str = "stats.csv";
 const ERRORS: &str = "errors.log";
 const MESSAGES: &str = "messages.log";
 const DATA: &str = "data.csv";
+const SOUND: &str = "sound.alaw";
+const ALAW_PER_MS: usize = 8;
+const ALAW_SILENCE: u8 = 0xd5;
 
 /// What SIPp counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -269,12 +284,25 @@ impl Sipp {
         (status, self.stats())
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.process.ended().is_some()
+    }
+
     /// Waits for its end; panics unless every call went by the script.
     #[track_caller]
     pub fn wait_passed(&mut self, limit: Duration) -> Stats {
         let (status, stats) = self.wait_ended(limit);
         assert!(status.success() && stats.failed == 0, "sipp failed ({status}): {stats:?}");
         stats
+    }
+
+    /// Ends it at once, and starts another at the same address.
+    #[track_caller]
+    pub fn replace(self, next: Scenario) -> Sipp {
+        let Sipp { process, dir, _ports: ports, .. } = self;
+        drop((process, dir));
+        next.start_at(ports)
     }
 
     /// Ends one that would go on, and tells what it had counted within the last second.

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use self::rest::Rest;
 use crate::ports::Ports;
 use crate::process::{PATIENCE, Process, wait_until, work_dir};
+use crate::vitals::Vitals;
 
 const TOKEN: &str = "interop-admin-token";
 
@@ -222,6 +223,12 @@ impl Server {
         let mut rival = Process::start("rival", self.dir.path(), binary(), args, &[]);
         let status = rival.wait_ended(PATIENCE);
         (status, rival.log())
+    }
+
+    /// What its process takes of the machine.
+    #[track_caller]
+    pub fn vitals(&self) -> Vitals {
+        Vitals::of(self.process.as_ref().expect("it was started").id())
     }
 
     fn process_mut(&mut self) -> &mut Process {

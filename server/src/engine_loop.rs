@@ -51,6 +51,10 @@ pub struct Figures {
     pub transactions: tandem_sip_txn::Counters,
     /// Calls under way.
     pub calls: usize,
+    /// Calls with a leg that is not yet gone, though they may be over.
+    pub calls_kept: usize,
+    /// Client and server transactions.
+    pub open_transactions: usize,
     /// Devices registered.
     pub bindings: usize,
     /// Media ports in use.
@@ -269,10 +273,14 @@ fn reply<T>(answer: oneshot::Sender<T>, value: T) {
 }
 
 fn figures(engine: &Engine) -> Figures {
+    let (clients, servers) = engine.transaction_count();
+    let open_transactions = clients + servers;
     Figures {
         counters: engine.counters(),
         transactions: engine.transaction_counters(),
         calls: engine.calls().len(),
+        calls_kept: engine.call_count(),
+        open_transactions,
         bindings: engine.binding_count(),
         media_ports: engine.media_ports_in_use(),
     }

@@ -85,6 +85,18 @@ pub fn text(
     counter(&mut out, "tandem_rtp_dropped_total", "Media packets dropped", media.dropped.total());
     counter(&mut out, "tandem_rtp_late_total", "Media packets that came after their call", media.late);
     gauge(&mut out, "tandem_calls", "Calls under way", figures.calls as u64);
+    gauge(
+        &mut out,
+        "tandem_calls_kept",
+        "Calls under way, and those over of which something is still on the wire",
+        figures.calls_kept as u64,
+    );
+    gauge(
+        &mut out,
+        "tandem_sip_transactions",
+        "Transactions, those that only wait for repetitions included",
+        figures.open_transactions as u64,
+    );
     gauge(&mut out, "tandem_registered_devices", "Devices registered", figures.bindings as u64);
     gauge(&mut out, "tandem_media_ports", "Media port pairs in use", figures.media_ports as u64);
     gauge(&mut out, "tandem_records_waiting", "Call records not written yet", records_waiting as u64);

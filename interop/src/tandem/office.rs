@@ -99,6 +99,27 @@ impl Server {
         })
     }
 
+    /// The Call-IDs of all records, as the callers gave them.
+    #[track_caller]
+    pub fn recorded(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = items(self.rest().get(&format!("/v1.0/cdrs?limit=500{after}")).ok());
+            let Some(last) = page.last() else { return all };
+            after = format!("&after={}", text(&last["id"]));
+            all.extend(page.iter().map(|record| text(&record["sip_call_id"])));
+        }
+    }
+
+    /// The present value of a metric that has no labels.
+    #[track_caller]
+    pub fn metric(&self, name: &str) -> u64 {
+        let metrics = text(&self.rest().get("/metrics").ok());
+        let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        value.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no {name} in {metrics}"))
+    }
+
     /// Waits for the record of the only call there was.
     #[track_caller]
     pub fn wait_record(&self) -> Value {
