@@ -22,8 +22,9 @@ const TAIL_LINES: usize = 60;
 /// Runs the peer in place of the shell, after leaving a guard in its process group: the guard
 /// reads from a pipe that the test holds open, so it wakes when the test is gone, however it went,
 /// and takes the group with it. A drop handler alone would not run when a test runner kills a test
-/// that takes too long.
-const GUARDED: &str = r#"exec 3<&0; { read -r _ <&3; kill -KILL 0; } & exec "$@" 3<&- </dev/null"#;
+/// that takes too long. A file that may not grow is told to the writer, and does not end it.
+const GUARDED: &str =
+    r#"trap '' XFSZ; exec 3<&0; { read -r _ <&3; kill -KILL 0; } & exec "$@" 3<&- </dev/null"#;
 
 /// A running program. Dropping it kills the program and all that it started.
 #[derive(Debug)]

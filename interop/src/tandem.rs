@@ -225,10 +225,16 @@ impl Server {
         (status, rival.log())
     }
 
+    /// The number of its process.
+    #[track_caller]
+    pub fn process_id(&self) -> u32 {
+        self.process.as_ref().expect("it was started").id()
+    }
+
     /// What its process takes of the machine.
     #[track_caller]
     pub fn vitals(&self) -> Vitals {
-        Vitals::of(self.process.as_ref().expect("it was started").id())
+        Vitals::of(self.process_id())
     }
 
     fn process_mut(&mut self) -> &mut Process {

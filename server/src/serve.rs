@@ -23,7 +23,10 @@ pub fn start_logging() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
         tracing_subscriber::EnvFilter::new("info,sqlx=warn,hickory_proto=warn,hickory_resolver=warn")
     });
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A line that cannot be written, to a file on a full disk or to a pipe that nobody reads any more, is lost. To complain of that,
+    // on the same stderr, would end the thread that had something to say.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.log_internal_errors(false).init();
 }
 
 async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
