@@ -50,9 +50,9 @@ lossy:          ## CALLS calls (default 20000), 40 a second, over a network that
 	cargo build --release --quiet -p tandem
 	TANDEM_BIN=$${TANDEM_BIN:-$(CURDIR)/target/release/tandem} CALLS=$${CALLS:-20000} cargo test -p tandem-interop --test lossy -- --ignored --nocapture
 
-survival:       ## crashes and absent disks at length
-	cargo build --quiet -p tandem
-	cargo nextest run -p tandem-interop --test keeping --run-ignored all
+survival:       ## KILLS crashes (default 10) and absent disks at length
+	cargo build --release --quiet -p tandem
+	TANDEM_BIN=$${TANDEM_BIN:-$(CURDIR)/target/release/tandem} cargo nextest run -p tandem-interop --test keeping --run-ignored all
 
 bench:          ## side by side with Kamailio; writes docs/benchmarks.md (FULL=1 for the long one)
 	cargo build --release --quiet -p tandem

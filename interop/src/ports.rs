@@ -17,6 +17,8 @@ use crate::process::{PATIENCE, wait_for};
 /// Below 32768, where Linux picks the ports of outgoing connections, and above what programs usually listen at. Wide enough for
 /// a few servers with thousands of media ports each, side by side.
 const RANGE: std::ops::Range<u16> = 11_000..32_000;
+/// Where `tandem demo` has its media, wherever it runs.
+const DEMO: std::ops::Range<u16> = 20_000..21_000;
 const BLOCK: u16 = 20;
 const BLOCKS: u16 = (RANGE.end - RANGE.start) / BLOCK;
 
@@ -62,6 +64,9 @@ impl Ports {
     }
 
     fn take_blocks(first: u16, blocks: u16) -> Option<Ports> {
+        if first < DEMO.end && first + blocks * BLOCK > DEMO.start {
+            return None;
+        }
         let held = (0..blocks).map(|i| hold(first + i * BLOCK)).collect::<Option<Vec<_>>>()?;
         (first..first + blocks * BLOCK).all(is_free).then_some(Ports { first, _held: held })
     }
@@ -117,6 +122,14 @@ mod tests {
         let (a, b) = (Ports::take(30), Ports::take(30));
         assert!(a.first.abs_diff(b.first) >= 40);
         assert_eq!(a.first % 2, 0);
+    }
+
+    #[test]
+    fn nobody_takes_the_ports_of_the_demo() {
+        assert!(Ports::take_blocks(DEMO.start - BLOCK, 2).is_none());
+        assert!(Ports::take_blocks(DEMO.end - BLOCK, 2).is_none());
+        let many = Ports::take(4_000);
+        assert!(many.port(3_999) < DEMO.start || many.port(0) >= DEMO.end);
     }
 
     #[test]
