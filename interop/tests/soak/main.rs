@@ -13,7 +13,7 @@ use tandem_interop::tandem::{Server, Tandem};
 
 use crate::changes::Administrator;
 use crate::load::Load;
-use crate::readings::{CACHE_KIB, Reading, Readings};
+use crate::readings::{CACHE_TAKES_KIB, Reading, Readings};
 use crate::strangers::Strangers;
 
 /// Two ends of each call, a pair of ports each, for the seconds that a call and the rest after it last.
@@ -106,7 +106,7 @@ fn soak() {
     check_records(&tandem);
     let end = readings.take(&tandem);
     let tenth = readings.at(1.max(minutes / 10) as usize).vitals.memory;
-    let (warm, most_by_then) = (readings.first_warm(minutes), tenth + CACHE_KIB + ALLOWANCE_KIB);
+    let (warm, most_by_then) = (readings.first_warm(minutes), tenth + CACHE_TAKES_KIB + ALLOWANCE_KIB);
     let (base, highest) = (readings.at(warm).vitals.memory, readings.highest(warm));
     println!(
         "memory: {tenth} KiB after a tenth, {base} when warm, {highest} at most, {} in the end; {:+.0} KiB/h since it was warm",

@@ -8,7 +8,9 @@ use tandem_interop::tandem::Server;
 use tandem_interop::vitals::Vitals;
 
 /// Pages of its database that the server keeps in memory.
-pub const CACHE_KIB: u64 = 32 << 10;
+const CACHE_KIB: u64 = 32 << 10;
+/// The memory that they take: each page of 4 KiB, with what SQLite adds to it, becomes a block of 5 KiB.
+pub const CACHE_TAKES_KIB: u64 = CACHE_KIB / 4 * 5;
 
 /// What the process takes and what it says of itself.
 #[derive(Clone, Copy)]
