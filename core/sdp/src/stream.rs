@@ -80,6 +80,8 @@ impl Sdp {
     }
 
     fn is_usable(&self, media: &Media) -> bool {
-        media.port != 0 && self.address_of(media).is_some()
+        // Of a picture whose formats nobody explains nothing could be told on.
+        let is_told = media.kind() != Some(Kind::Video) || !media.formats.is_empty();
+        media.port != 0 && is_told && self.address_of(media).is_some()
     }
 }

@@ -50,6 +50,12 @@ fn video_is_answered_in_its_place_or_refused_there() {
 }
 
 #[test]
+fn video_whose_formats_nobody_explains_is_refused() {
+    let said = text(with_video().offer(&with(&[AUDIO, "m=video 4002 RTP/AVP 96"]), USUAL).unwrap());
+    assert_eq!(media_lines(&said), ["m=audio 20000 RTP/AVP 0", "m=video 0 RTP/AVP 96"]);
+}
+
+#[test]
 fn video_without_sound_is_no_call() {
     assert_eq!(with_video().offer(&with(VIDEO), USUAL).unwrap_err(), SdpError::NoAudio);
 }

@@ -12,11 +12,21 @@ use tandem_sip_msg::Header;
 /// Phones and carriers that call one another, change, cancel and hang up at random, and treat calls at random.
 pub fn anything_goes(s: &mut Stage) {
     let mut rng = StdRng::seed_from_u64(s.seed ^ 0xc4a05);
-    let open = s.w.plain_carrier("open", json!({"max_calls": 3}));
-    let strict = s.w.carrier_with_account("strict", "credential", json!({}));
+    let direct = rng.random_bool(0.2);
+    s.w.observer.direct_media = direct;
+    let open = s.w.plain_carrier("open", json!({"max_calls": 3, "direct_media": direct}));
+    let strict = s.w.carrier_with_account("strict", "credential", json!({"direct_media": direct}));
     let steps = json!([{"trunk_id": open.1, "timeout": 6}, {"trunk_id": strict.1, "timeout": 20}]);
     s.w.create(tandem_model::Kind::Route, json!({"name": "out", "steps": steps}));
-    let phones = [s.w.phone("1001"), s.w.phone("1002"), s.w.another_phone("second", "1002")];
+    for number in ["1001", "1002"] {
+        let password = format!("{number}-password");
+        let body = json!({"name": number, "number": number, "password": password, "direct_media": direct});
+        s.w.create(tandem_model::Kind::Extension, body);
+    }
+    let phones = ["1001", "1002", "second"].map(|name| {
+        let number = if name == "second" { "1002" } else { name };
+        s.w.another_phone(name, number)
+    });
     s.w.number("5550001", "1001");
     s.w.number("5550002", "1002");
     let everybody = [phones[0], phones[1], phones[2], open.0, strict.0];
@@ -26,6 +36,8 @@ pub fn anything_goes(s: &mut Stage) {
         s.w.ua(ua).refuses_changes = rng.random_bool(0.1).then_some(488);
         s.w.ua(ua).rel = [Rel::Unknown, Rel::Supported, Rel::Required][rng.random_range(0..3)];
         s.w.ua(ua).knows_update = rng.random_bool(0.5);
+        s.w.ua(ua).has_video = rng.random_bool(0.2);
+        s.w.ua(ua).takes_fax = rng.random_bool(0.3);
         let refresher = [None, Some("uac"), Some("uas")][rng.random_range(0..3)];
         let expires = rng.random_range(60..200);
         let wish = SessionWish { expires, min_se: rng.random_range(60..150), refresher };
@@ -76,7 +88,17 @@ fn act(s: &mut Stage, ua: usize, rng: &mut StdRng) {
     let calls = s.w.ua(ua).calls().len();
     let call = (calls > 0).then(|| tandem_sim::CallRef(rng.random_range(0..calls)));
     let stage = call.map(|call| s.w.call(ua, call).stage);
-    match (rng.random_range(0..6), call.zip(stage)) {
+    match (rng.random_range(0..7), call.zip(stage)) {
+        (6, Some((call, tandem_sim::Stage::Talking))) => match rng.random_bool(0.5) {
+            true => {
+                let fax = !s.w.call(ua, call).is_fax();
+                s.w.with_ua(ua, |ua, now| ua.change_to_fax(call, fax, now));
+            }
+            false => {
+                s.w.ua(ua).has_video ^= true;
+                s.w.with_ua(ua, |ua, now| ua.change(call, Direction::SendRecv, false, now));
+            }
+        },
         (4, Some((call, tandem_sim::Stage::Talking))) => transfer(s, ua, call, rng),
         (5, Some((call, tandem_sim::Stage::Talking | tandem_sim::Stage::Ringing))) => {
             let value = s.w.ua(ua).replaces(call);

@@ -1,7 +1,7 @@
 //! Random seeds on every core: which are played, how fast, and what is said of one that fails.
 //!
-//! `make sim SEEDS=100000` plays seeds from `FROM` (0) on, until one fails or `KEEP_GOING` have; `make sim SEED=n` plays one and shows
-//! its ladder.
+//! `make sim SEEDS=100000` plays seeds from `FROM` (0) on, until one fails or `KEEP_GOING` have; `FLOW="anything goes"` leaves out those
+//! of other flows. `make sim SEED=n` plays one and shows its ladder.
 
 use crate::flows;
 use crate::stage::{Outcome, Stage};
@@ -41,6 +41,7 @@ fn play_all(first: u64, count: u64) {
     let next = AtomicU64::new(first);
     let failures = AtomicU64::new(0);
     let enough = from_env("KEEP_GOING").unwrap_or(1);
+    let wanted = std::env::var("FLOW").ok().filter(|flow| !flow.is_empty());
     let begun = Instant::now();
     let mut failed: Vec<(u64, String)> = scope(|scope| {
         let work = || {
@@ -49,6 +50,9 @@ fn play_all(first: u64, count: u64) {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed >= first + count {
                     break;
+                }
+                if wanted.as_ref().is_some_and(|wanted| wanted != flow_of(seed).0) {
+                    continue;
                 }
                 if let Some(why) = verdict(seed) {
                     failures.fetch_add(1, Ordering::Relaxed);
@@ -81,9 +85,12 @@ fn verdict(seed: u64) -> Option<String> {
     played.unwrap_or_else(|why| Some(words(&*why)))
 }
 
+fn flow_of(seed: u64) -> (&'static str, fn(&mut Stage)) {
+    flows::ALL[(seed % flows::ALL.len() as u64) as usize]
+}
+
 fn play_one(seed: u64) -> (String, Outcome) {
-    let flows = flows::ALL;
-    let (name, flow) = flows[(seed % flows.len() as u64) as usize];
+    let (name, flow) = flow_of(seed);
     let weather = Weather::of(seed);
     (format!("{name}; {weather}"), Stage::in_weather(seed, weather).play_random(flow))
 }
