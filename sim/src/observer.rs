@@ -145,6 +145,10 @@ impl Observer {
         };
         let seen = Seen::of(&message, at, peer, transport);
         if !seen.is_request && self.transactions.is_too_late(&seen) {
+            // At the very moment it may just have been in time, and is acknowledged then.
+            if seen.code >= 300 {
+                self.transactions.received(&seen);
+            }
             return;
         }
         self.transactions.received(&seen);

@@ -26,9 +26,13 @@ struct Announced {
 }
 
 impl Latch {
-    /// The peer wants its stream at `address` and is one of `hosts`. Another address than before unlatches.
+    /// The peer wants its stream at `address` and is one of `hosts`. Another address than before unlatches, and so does who is none of
+    /// the hosts any more.
     pub fn announce(&mut self, address: SocketAddr, hosts: [IpAddr; 3], now: Time) {
-        if let Some(before) = self.announced.as_ref().filter(|before| before.address != address) {
+        let is_stranger = self.latched.is_some_and(|latched| !hosts.contains(&latched.ip()));
+        if let Some(before) =
+            self.announced.as_ref().filter(|before| before.address != address || is_stranger)
+        {
             self.former = Some((self.latched.take().unwrap_or(before.address), now + OVERLAP));
         }
         self.announced = Some(Announced { address, hosts });
@@ -106,6 +110,16 @@ mod tests {
         assert_eq!(latch.destination(), Some(addr(SDP)));
         assert_eq!(latch.admit(addr(BEHIND_NAT), secs(1)), Ok(()));
         assert_eq!(latch.destination(), Some(addr(BEHIND_NAT)));
+    }
+
+    #[test]
+    fn who_is_none_of_the_peers_hosts_any_more_is_let_in_no_more() {
+        let mut latch = announced(SDP);
+        assert_eq!(latch.admit(addr(BEHIND_NAT), secs(1)), Ok(()));
+        latch.announce(addr(SDP), [addr(SDP).ip(); 3], secs(2));
+        assert_eq!(latch.admit(addr(BEHIND_NAT), secs(2)), Err(DropReason::Foreign));
+        assert_eq!(latch.destination(), Some(addr(SDP)));
+        assert_eq!(latch.admit(addr(SDP), secs(2)), Ok(()));
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub fn uri(data: &[u8]) {
     }
 }
 
+/// Longer ones are never called equivalent, unless they are the same to the letter.
+const LONGEST_COMPARED: usize = 4_000;
+
 fn makes_itself_up_again(uri: &Uri<'_>) {
     let again = Uri::parse(uri.as_str()).expect("it was one before");
     assert!(again.equivalent(uri), "{uri:?}");
@@ -24,6 +27,9 @@ fn makes_itself_up_again(uri: &Uri<'_>) {
         Scheme::Sips => "sips",
         _ => return,
     };
+    if uri.as_str().len() > LONGEST_COMPARED {
+        return;
+    }
     let host = uri.host().to_string();
     if let Host::Ip(ip) = uri.host() {
         assert_eq!(host.trim_matches(['[', ']']).parse(), Ok(ip));
