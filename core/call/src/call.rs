@@ -166,6 +166,16 @@ impl Call {
             leg.on_ack(message, &mut ctx.sip);
         }
         self.settle(ctx);
+        self.shrink();
+    }
+
+    /// It stands, and nothing may happen for long: gives back room that is not needed meanwhile.
+    fn shrink(&mut self) {
+        self.outputs.shrink_to_fit();
+        self.rounds.shrink_to_fit();
+        self.outs.shrink_to_fit();
+        self.caller.leg.shrink();
+        self.outs.iter_mut().for_each(|out| out.leg.shrink());
     }
 
     /// A CANCEL of an INVITE or re-INVITE that a leg has not answered yet.

@@ -307,8 +307,7 @@ impl MediaEnd {
 
     /// The first audio codec of what we last said.
     pub(crate) fn codec(&self) -> Option<String> {
-        let said = Sdp::parse(&self.local.again()?).ok()?;
-        Some(said.audio()?.codecs.first()?.name.clone())
+        self.local.codec().map(str::to_owned)
     }
 
     /// What comes in here goes out at `other`, both ways.

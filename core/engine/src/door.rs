@@ -48,7 +48,7 @@ pub(crate) struct Door {
 pub(crate) struct House<'a> {
     pub(crate) trunks: &'a Trunks,
     pub(crate) registrar: &'a Registrar,
-    pub(crate) calls: &'a HashMap<u64, Call, ahash::RandomState>,
+    pub(crate) calls: &'a HashMap<u64, Box<Call>, ahash::RandomState>,
     pub(crate) places: &'a Places,
     /// There is room for another call, and it may begin.
     pub(crate) has_room: bool,

@@ -101,7 +101,7 @@ pub struct Engine {
     pub(crate) desk: MediaDesk,
     pub(crate) seats: Seats,
     /// Looked up by number only; what is listed is listed by id.
-    pub(crate) calls: HashMap<u64, Call, ahash::RandomState>,
+    pub(crate) calls: HashMap<u64, Box<Call>, ahash::RandomState>,
     pub(crate) by_id: BTreeMap<CallId, u64>,
     pub(crate) next_call: u64,
     pub(crate) places: Places,

@@ -123,7 +123,7 @@ impl Engine {
         let call = Call::begin(setup, &mut ctx);
         self.counters.calls_started += 1;
         self.by_id.insert(id, no);
-        self.calls.insert(no, call);
+        self.calls.insert(no, Box::new(call));
         self.after_call(no, now);
     }
 

@@ -100,6 +100,21 @@ impl LocalEnd {
         (self.version > 0).then(|| self.described())
     }
 
+    /// The first audio codec of what was last said on this leg.
+    pub fn codec(&self) -> Option<&str> {
+        // A payload number means something within its media line only: another one may give it to video.
+        let mut sections = self.said.split("\r\nm=").skip(1);
+        sections.find_map(|section| {
+            let mut lines = section.split("\r\n");
+            let mut words = lines.next()?.strip_prefix("audio ")?.split(' ');
+            words.next().filter(|port| *port != "0")?;
+            let number = words.nth(1)?;
+            let encoding = lines
+                .find_map(|line| line.strip_prefix("a=rtpmap:")?.strip_prefix(number)?.strip_prefix(' '))?;
+            encoding.split('/').next()
+        })
+    }
+
     /// The offer of the other leg told on this one: the same media lines in order, one stream of each [`Kind`] with our address and
     /// port, every other line with port 0. Codecs of audio are filtered to `allowed` and in that order; numbers and fmtp are as the
     /// offerer has them.

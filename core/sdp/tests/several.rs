@@ -177,3 +177,19 @@ fn a_move_of_the_peer_is_a_change_of_what_is_said_only_from_peer_to_peer() {
         assert_eq!(first != moved, changes);
     }
 }
+
+#[test]
+fn the_codec_is_that_of_the_sound_whatever_another_line_calls_by_its_number() {
+    let mut end = with_video();
+    assert_eq!(end.codec(), None, "nothing was said yet");
+    let video = &["m=video 4002 RTP/AVP 96", "a=rtpmap:96 H264/90000"];
+    let audio = &["m=audio 4000 RTP/AVP 96 0", "a=rtpmap:96 opus/48000/2"];
+    end.offer(&with(&[&video[..], audio].concat()), &["opus", "PCMU"]).unwrap();
+    assert_eq!(end.codec(), Some("opus"));
+    let mut end = ours();
+    end.offer(&with(&["m=audio 0 RTP/AVP 8", "m=audio 4000 RTP/AVP 0"]), USUAL).unwrap();
+    assert_eq!(end.codec(), Some("PCMU"), "a refused line has no sound");
+    let mut end = ours();
+    end.offer(&with(FAX), USUAL).unwrap();
+    assert_eq!(end.codec(), None, "fax has none");
+}

@@ -204,7 +204,7 @@ pub struct Leg {
     pracks: Vec<Prack>,
     reliable: Reliable,
     session: SessionTimer,
-    digest: Option<DigestClient>,
+    digest: Option<Box<DigestClient>>,
     acks: Vec<SentAck>,
     /// INVITEs that are not over, though nobody waits for them: to addresses of the peer that were silent, given up for the next
     /// one, and changes that ended with the leg.
@@ -247,6 +247,15 @@ impl Leg {
     /// What the peer did since the last call.
     pub fn poll_event(&mut self) -> Option<LegEvent> {
         self.events.pop_front()
+    }
+
+    /// The call stands: gives back room that is not needed as long as nothing happens.
+    pub fn shrink(&mut self) {
+        self.events.shrink_to_fit();
+        self.acks.shrink_to_fit();
+        self.early.shrink_to_fit();
+        self.pracks.shrink_to_fit();
+        self.held.shrink_to_fit();
     }
 
     /// When [`Leg::handle_timeout`] is due.

@@ -1,6 +1,7 @@
 //! The parsed message: spans into the bytes it came as, values read on demand.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -48,7 +49,10 @@ pub(crate) enum Start {
 /// The one in [`ParseError::Refuse`](crate::ParseError::Refuse) carries no such promise: what is absent from it reads
 /// as empty text, 0 or `None`.
 #[derive(Clone)]
-pub struct Message {
+pub struct Message(pub(crate) Arc<Parts>);
+
+/// What a message is made of; it is handed around a lot, so all of it is behind one pointer.
+pub(crate) struct Parts {
     pub(crate) raw: Bytes,
     /// The head with its folds turned into spaces, where there were any; spans then point here.
     pub(crate) unfolded: Option<Bytes>,
@@ -72,34 +76,33 @@ impl Message {
     /// Content-Length are ignored; fewer than Content-Length is a refusal. Guarantees after `Ok`: exactly one From, To,
     /// Call-ID, CSeq, at least one Via that parses, CSeq number below 2^31 and its method that of the request line; in
     /// a request, every Contact that is not `*` parses.
-    #[allow(clippy::result_large_err)] // as large as what it stands for
     pub fn parse(datagram: Bytes) -> Result<Message, crate::ParseError> {
         crate::parse::parse(datagram)
     }
 
     /// The bytes as received, from the start line on.
     pub fn as_bytes(&self) -> &Bytes {
-        &self.raw
+        &self.0.raw
     }
 
     /// Whether this is a request; else it is a response.
     pub fn is_request(&self) -> bool {
-        matches!(self.start, Start::Request { .. })
+        matches!(self.0.start, Start::Request { .. })
     }
 
     /// Of a request its method, of a response the one of its CSeq.
     pub fn method(&self) -> Method {
-        self.method
+        self.0.method
     }
 
     /// The method as written.
     pub fn method_name(&self) -> &str {
-        self.method.name().unwrap_or_else(|| self.text(self.method_name))
+        self.0.method.name().unwrap_or_else(|| self.text(self.0.method_name))
     }
 
     /// The Request-URI; `None` in a response. An unknown scheme is [`Scheme::Other`](crate::Scheme::Other).
     pub fn request_uri(&self) -> Option<Uri<'_>> {
-        match self.start {
+        match self.0.start {
             Start::Request { uri } => Uri::parse(self.text(uri)),
             Start::Response { .. } => None,
         }
@@ -107,7 +110,7 @@ impl Message {
 
     /// Status code 100..=699; `None` in a request.
     pub fn code(&self) -> Option<u16> {
-        match self.start {
+        match self.0.start {
             Start::Request { .. } => None,
             Start::Response { code, .. } => Some(code),
         }
@@ -115,7 +118,7 @@ impl Message {
 
     /// Reason phrase, empty in a request.
     pub fn reason_phrase(&self) -> &str {
-        match self.start {
+        match self.0.start {
             Start::Request { .. } => "",
             Start::Response { reason, .. } => self.text(reason),
         }
@@ -129,7 +132,7 @@ impl Message {
     /// Every value in order, comma-separated lists split where the header is a list (never inside quotes or `<>`).
     /// Empty elements of a list are passed over.
     pub fn headers(&self, name: Header) -> Values<'_> {
-        Values { message: self, lines: self.lines.iter(), name, list: None }
+        Values { message: self, lines: self.0.lines.iter(), name, list: None }
     }
 
     /// The first value of a header by its text name, for those that [`Header`] does not list. The compact form of
@@ -147,12 +150,12 @@ impl Message {
 
     /// Every header line as (name as written, value unfolded and trimmed), in order.
     pub fn lines(&self) -> impl Iterator<Item = (&str, &str)> + '_ {
-        self.lines.iter().map(|line| (self.text(line.name), self.text(line.value)))
+        self.0.lines.iter().map(|line| (self.text(line.name), self.text(line.value)))
     }
 
     /// The first Via.
     pub fn top_via(&self) -> Via<'_> {
-        Via::salvage(self.text(self.top_via)).unwrap_or(Via::NOTHING)
+        Via::salvage(self.text(self.0.top_via)).unwrap_or(Via::NOTHING)
     }
 
     /// Every Via, top first.
@@ -162,32 +165,32 @@ impl Message {
 
     /// The From header.
     pub fn from(&self) -> NameAddr<'_> {
-        NameAddr::parse(self.text(self.from)).unwrap_or(NameAddr::NOTHING)
+        NameAddr::parse(self.text(self.0.from)).unwrap_or(NameAddr::NOTHING)
     }
 
     /// The To header.
     pub fn to(&self) -> NameAddr<'_> {
-        NameAddr::parse(self.text(self.to)).unwrap_or(NameAddr::NOTHING)
+        NameAddr::parse(self.text(self.0.to)).unwrap_or(NameAddr::NOTHING)
     }
 
     /// The tag of From; absent from RFC 2543 peers.
     pub fn from_tag(&self) -> Option<&str> {
-        self.from_tag.map(|tag| self.text(tag))
+        self.0.from_tag.map(|tag| self.text(tag))
     }
 
     /// The tag of To.
     pub fn to_tag(&self) -> Option<&str> {
-        self.to_tag.map(|tag| self.text(tag))
+        self.0.to_tag.map(|tag| self.text(tag))
     }
 
     /// The Call-ID.
     pub fn call_id(&self) -> &str {
-        self.text(self.call_id)
+        self.text(self.0.call_id)
     }
 
     /// CSeq number; its method is [`Message::method`].
     pub fn cseq(&self) -> u32 {
-        self.cseq
+        self.0.cseq
     }
 
     /// The first Contact that is a name-addr (`*` is none).
@@ -212,17 +215,17 @@ impl Message {
 
     /// The body.
     pub fn body(&self) -> &[u8] {
-        self.raw.get(self.body.0 as usize..self.body.1 as usize).unwrap_or_default()
+        self.0.raw.get(self.0.body.0 as usize..self.0.body.1 as usize).unwrap_or_default()
     }
 
     /// The body sharing the message's buffer.
     pub fn body_bytes(&self) -> Bytes {
-        self.raw.slice(self.body.0 as usize..self.body.1 as usize)
+        self.0.raw.slice(self.0.body.0 as usize..self.0.body.1 as usize)
     }
 
     /// What the spans point into.
     pub(crate) fn head(&self) -> &[u8] {
-        self.unfolded.as_ref().unwrap_or(&self.raw)
+        self.0.unfolded.as_ref().unwrap_or(&self.0.raw)
     }
 
     /// The head was checked to be UTF-8 and spans end at ASCII, so that the fallback is for refused messages only.
@@ -234,7 +237,7 @@ impl Message {
 impl fmt::Debug for Message {
     /// The start line and Call-ID only: bodies and credentials stay out of logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.start {
+        match self.0.start {
             Start::Request { uri } => write!(f, "{} {}", self.method_name(), self.text(uri))?,
             Start::Response { code, reason } => {
                 write!(f, "{code} {} to {}", self.text(reason), self.method_name())?;

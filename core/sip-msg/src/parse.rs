@@ -2,12 +2,13 @@
 //! at stake, strict where two readers could differ.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use memchr::{memchr, memrchr};
 
 use crate::header::Header;
-use crate::message::{Line, Message, Span, Start};
+use crate::message::{Line, Message, Parts, Span, Start};
 use crate::method::Method;
 use crate::name_addr::NameAddr;
 use crate::scan::{Fault, bad, scan, unfold};
@@ -16,7 +17,6 @@ use crate::uri::Uri;
 use crate::via::Via;
 
 /// Why bytes are no acceptable message.
-#[allow(clippy::large_enum_variant)] // taken apart where it arises, and never larger than the message that was wanted
 pub enum ParseError {
     /// Not answerable: no SIP start line, a response that is broken, no usable Via, an ACK.
     Junk(&'static str),
@@ -52,7 +52,6 @@ impl fmt::Display for ParseError {
 
 impl std::error::Error for ParseError {}
 
-#[allow(clippy::result_large_err)] // as large as what it stands for
 pub(crate) fn parse(datagram: Bytes) -> Result<Message, ParseError> {
     // Peers keep NAT bindings alive with empty lines, and some with NULs.
     if datagram.iter().all(|b| matches!(b, b'\r' | b'\n' | b' ' | 0)) {
@@ -92,7 +91,7 @@ pub(crate) fn parse(datagram: Bytes) -> Result<Message, ParseError> {
     }
     let Facts { method, method_name, top_via, from, to, call_id, from_tag, to_tag, cseq, body } = facts;
     let lines = found.lines;
-    let message = Message {
+    let message = Message(Arc::new(Parts {
         raw,
         unfolded,
         lines,
@@ -107,7 +106,7 @@ pub(crate) fn parse(datagram: Bytes) -> Result<Message, ParseError> {
         to_tag,
         cseq,
         body,
-    };
+    }));
     match fault {
         None => Ok(message),
         Some((status, why)) => Err(ParseError::Refuse { message, status, why }),

@@ -51,7 +51,7 @@ impl Writer {
         }
         writer.copy(request, Header::From);
         writer.copy(request, Header::To);
-        if let (Some(tag), None, true) = (to_tag, request.to_tag(), request.to.start < request.to.end) {
+        if let (Some(tag), None, true) = (to_tag, request.to_tag(), request.0.to.start < request.0.to.end) {
             // A lone `;` at the end was let through, and two in a row would not be.
             while let Some(b'\r' | b'\n' | b';' | b' ' | b'\t') = writer.buf.last() {
                 writer.buf.pop();
@@ -133,7 +133,7 @@ impl Writer {
 
     /// Every line of this header as it came; of those that may stand only once, the first.
     fn copy(&mut self, request: &Message, name: Header) {
-        let lines = request.lines.iter().filter(|line| line.id == Some(name));
+        let lines = request.0.lines.iter().filter(|line| line.id == Some(name));
         for line in lines.take(if name.is_list() { usize::MAX } else { 1 }) {
             self.start_line(name.name());
             self.clean(line.value.of(request.head()));
@@ -142,15 +142,15 @@ impl Writer {
     }
 
     fn copy_vias(&mut self, request: &Message, source: SocketAddr) {
-        let mut lines = request.lines.iter().filter(|line| line.id == Some(Header::Via));
+        let mut lines = request.0.lines.iter().filter(|line| line.id == Some(Header::Via));
         let Some(first) = lines.next() else { return };
         self.start_line(Header::Via.name());
         let value = first.value.of(request.head());
-        match Via::salvage(request.text(request.top_via)) {
+        match Via::salvage(request.text(request.0.top_via)) {
             None => self.clean(value),
             Some(via) => {
                 self.top_via(&via, source);
-                let rest = &value[request.text(request.top_via).len()..];
+                let rest = &value[request.text(request.0.top_via).len()..];
                 // What a broken line has behind its top value is no list that anybody could read.
                 if crate::text::trim_start(std::str::from_utf8(rest).unwrap_or("")).starts_with(',')
                     && Via::parse(via.as_str()).is_some()

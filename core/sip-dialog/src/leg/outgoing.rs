@@ -83,7 +83,7 @@ impl Leg {
             flow,
             symmetric: dial.symmetric,
         };
-        let digest = dial.login.clone().map(DigestClient::new);
+        let digest = dial.login.clone().map(|login| Box::new(DigestClient::new(login)));
         let session = SessionTimer::new(dial.session_timer);
         let invite = send_invite(&mut dialog, &dial, &session, owner, None, sip);
         let takes_refers = dial.takes_refers;
