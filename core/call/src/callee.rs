@@ -3,12 +3,16 @@
 use crate::presentation;
 use crate::{Caller, Exchange, Limits, Target, Way};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tandem_model::{Extension, Trunk};
 use tandem_routing::{Destination, PlannedStep};
 use tandem_sip_dialog::Dial;
 use tandem_sip_dialog::digest::Login;
-use tandem_sip_msg::{Flow, Host, Transport, Uri, escape_user, quote_display};
+use tandem_sip_msg::{Flow, Host, Message, Transport, Uri, escape_user, quote_display};
+
+/// A header with a longer value is not told on.
+const LONGEST_HEADER: usize = 1024;
 
 /// One round: attempts that ring together. The next round begins when this one failed.
 #[derive(Clone, Debug)]
@@ -55,14 +59,20 @@ pub(crate) fn dial(
 ) -> Dial {
     let flow = way.flows[0];
     let own_host = Host::Ip(exchange.media_address(&flow)).to_string();
-    let (uri, presentation) = match round {
+    let (uri, to, presentation) = match round {
         Round::Extension(_) => {
-            (way.contact.clone().unwrap_or_default(), presentation::to_device(caller, &own_host))
+            let uri = way.contact.clone().unwrap_or_default();
+            (uri.clone(), uri, presentation::to_device(caller, &own_host))
         }
-        Round::Trunk(step) => {
-            let uri = request_uri(&step.trunk, way, &step.number);
-            let presentation = presentation::to_trunk(caller, &step.trunk, &step.number, &uri, &own_host);
-            (uri, presentation)
+        Round::Trunk(PlannedStep { trunk, number, .. }) => {
+            let sip = request_uri(trunk, way, number);
+            let tel = || tel_uri(trunk, number).unwrap_or_else(|| sip.clone());
+            // A registered address says where the device is, which a number does not.
+            let is_tel = trunk.tel_uri_rline && way.contact.is_none();
+            let uri = if is_tel { tel() } else { sip.clone() };
+            let to = if trunk.tel_uri_to { tel() } else { sip };
+            let presentation = presentation::to_trunk(caller, trunk, number, &uri, &own_host);
+            (uri, to, presentation)
         }
     };
     let (routes, login, symmetric) = match round {
@@ -75,10 +85,11 @@ pub(crate) fn dial(
     };
     Dial {
         from: presentation.from,
-        to: format!("<{uri}>"),
-        contact: contact(&presentation.contact_user, exchange, &flow),
+        to: format!("<{to}>"),
+        contact: contact(trunk_of(&round.target()), &presentation.contact_user, exchange, &flow),
         routes,
         headers: presentation.headers,
+        extra: presentation.extra,
         body: None,
         max_forwards,
         login,
@@ -135,6 +146,45 @@ pub(crate) fn bracketed(host: &str) -> Cow<'_, str> {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]").into() } else { host.into() }
 }
 
-fn contact(user: &str, exchange: &dyn Exchange, flow: &Flow) -> String {
-    format!("<sip:{}@{}>", escape_user(user), exchange.contact_host(flow))
+/// The headers of an INVITE that some trunk of these rounds is to be told.
+pub(crate) fn told_headers(rounds: &[Round], invite: &Message) -> Vec<(String, String)> {
+    let trunks = rounds.iter().filter_map(|round| match round {
+        Round::Trunk(step) => Some(&step.trunk),
+        Round::Extension(_) => None,
+    });
+    let names: BTreeSet<String> =
+        trunks.flat_map(|trunk| trunk.header_map.keys()).map(|name| name.to_ascii_lowercase()).collect();
+    let told = |name: String| {
+        let value = invite.header_named(&name).filter(|value| value.len() <= LONGEST_HEADER)?.to_owned();
+        Some((name, value))
+    };
+    names.into_iter().filter_map(told).collect()
+}
+
+/// The number as a URI of RFC 3966, in the context of the trunk where it means something there only; `None` where it is none.
+fn tel_uri(trunk: &Trunk, number: &str) -> Option<String> {
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    let is_global = digits.len() < number.len();
+    let local = |b: u8| b.is_ascii_digit() || b == b'*';
+    if digits.is_empty() || !digits.bytes().all(|b| if is_global { b.is_ascii_digit() } else { local(b) }) {
+        return None;
+    }
+    let context = trunk.host.as_deref().filter(|_| !is_global).map(bracketed);
+    let context = context.map(|host| format!(";phone-context={host}")).unwrap_or_default();
+    Some(format!("tel:{number}{context}"))
+}
+
+pub(crate) fn trunk_of(target: &Target) -> Option<&Trunk> {
+    match target {
+        Target::Trunk(trunk) => Some(trunk),
+        Target::Extension(_) => None,
+    }
+}
+
+/// Our Contact on a leg, by the settings of the trunk that it is with.
+pub(crate) fn contact(trunk: Option<&Trunk>, user: &str, exchange: &dyn Exchange, flow: &Flow) -> String {
+    let own = exchange.contact_host(flow);
+    let tail = trunk.map_or_else(|| own.clone(), |trunk| trunk.contact_tail(&own));
+    let outbound = if trunk.is_some_and(|trunk| trunk.outbound_rfc5626) { ";ob" } else { "" };
+    format!("<sip:{}@{tail}{outbound}>", escape_user(user))
 }

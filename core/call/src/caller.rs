@@ -94,6 +94,8 @@ pub struct Caller {
     pub party: Party,
     /// What the called side may be told of it.
     pub identity: Identity,
+    /// Headers of its INVITE that trunks of its call are told, as they are named there.
+    pub headers: Vec<(String, String)>,
     /// The seat on the calling trunk.
     pub seat: Option<Seat>,
 }

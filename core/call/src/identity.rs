@@ -16,6 +16,8 @@ const MAX_SIGNED: usize = 8 * 1024;
 const LONGEST_DATE: usize = 64;
 /// A number or a name beyond so many characters is cut.
 const LONGEST_NAME: usize = 128;
+/// A From with a longer host is not told on.
+const LONGEST_HOST: usize = 255;
 
 /// A number with the name that belongs to it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -26,11 +28,22 @@ pub struct Named {
     pub name: Option<String>,
 }
 
+/// The caller's own From, as far as it may be told on.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnFrom {
+    /// Display name and user.
+    pub named: Named,
+    /// The host of its URI.
+    pub host: String,
+}
+
 /// Who calls, and how the call came here.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Identity {
     /// Who calls, as it is to be shown.
     pub shown: Named,
+    /// From as the caller wrote it; `None` where it names nobody.
+    pub from: Option<OwnFrom>,
     /// Who calls, on the word of somebody trusted.
     pub asserted: Option<Named>,
     /// The asserted number came as `tel:` as well (RFC 3325 §9.1).
@@ -75,7 +88,10 @@ fn of_extension(extension: &Extension, invite: &Message) -> Identity {
     if is_anonymous(invite.from()) {
         privacy.add(Privacy::ID);
     }
-    Identity { shown: own.clone(), asserted: Some(own), privacy, ..Identity::default() }
+    let is_own = |user: &str| user == extension.username || user == extension.number;
+    let from = own_from(invite.from())
+        .map(|from| if is_own(&from.named.number) { from } else { OwnFrom { named: own.clone(), ..from } });
+    Identity { shown: own.clone(), from, asserted: Some(own), privacy, ..Identity::default() }
 }
 
 /// A trunk's caller is in From, or asserted where From only names the account.
@@ -87,7 +103,7 @@ fn of_trunk(trunk: &Trunk, invite: &Message) -> Identity {
         shown = Named::default();
         privacy.add(Privacy::ID);
     }
-    let mut identity = Identity { shown, privacy, ..Identity::default() };
+    let mut identity = Identity { shown, from: own_from(from), privacy, ..Identity::default() };
     identity.read_signed(invite);
     if trunk.trust_identity {
         identity.read_asserted(invite);
@@ -169,6 +185,12 @@ fn entries(invite: &Message, name: Header, sound: impl Fn(&NameAddr<'_>) -> bool
         .take(MAX_ENTRIES)
         .map(str::to_owned)
         .collect()
+}
+
+fn own_from(from: NameAddr<'_>) -> Option<OwnFrom> {
+    let host = from.uri().host().to_string();
+    (!host.is_empty() && host.len() <= LONGEST_HOST && !is_anonymous(from))
+        .then(|| OwnFrom { named: named(from), host })
 }
 
 fn named(addr: NameAddr<'_>) -> Named {

@@ -1,11 +1,11 @@
 //! What a called side is told of the caller and of how the call came, by what it is trusted with and by its settings.
 
 use crate::callee::{address, bracketed};
-use crate::identity::{Named, index_of};
+use crate::identity::{Identity, Named, index_of};
 use crate::privacy::Privacy;
 use crate::{Caller, Source};
 use std::borrow::Cow;
-use tandem_model::{DiversionMode, IdentityHeader, PrivacyDefault, Trunk};
+use tandem_model::{DiversionMode, FromCopy, IdentityHeader, PrivacyDefault, Trunk};
 use tandem_sip_msg::{Header, NameAddr, Scheme, escape_user, quote_display};
 
 /// Who wants to stay unknown (RFC 3323 §4.1.1.3).
@@ -21,6 +21,8 @@ pub(crate) struct Presentation {
     pub(crate) contact_user: String,
     /// Identity, privacy and history.
     pub(crate) headers: Vec<(Header, String)>,
+    /// What the trunk's settings add.
+    pub(crate) extra: Vec<(String, String)>,
 }
 
 /// Towards a device: it sees who calls, unless the caller wants to stay unknown, and nothing else.
@@ -31,10 +33,11 @@ pub(crate) fn to_device(caller: &Caller, own_host: &str) -> Presentation {
             from: ANONYMOUS.to_owned(),
             contact_user: NOBODY.to_owned(),
             headers: Vec::new(),
+            extra: Vec::new(),
         };
     }
     let from = address(shown.name.as_deref(), &shown.number, own_host);
-    Presentation { from, contact_user: shown.number.clone(), headers: Vec::new() }
+    Presentation { from, contact_user: shown.number.clone(), headers: Vec::new(), extra: Vec::new() }
 }
 
 /// Towards a trunk. `uri` is the Request-URI, as a last entry of History-Info.
@@ -51,7 +54,7 @@ pub(crate) fn to_trunk(
     if by_default {
         privacy.add(Privacy::ID);
     }
-    let (shown, asserted) = numbers(caller);
+    let (shown, asserted) = numbers(caller, trunk);
     let is_hidden = privacy.hides_caller() || shown.number.is_empty();
     let host = trunk.from_host().unwrap_or(own_host);
     let mut headers = Vec::new();
@@ -85,39 +88,82 @@ pub(crate) fn to_trunk(
         headers.extend(identity.signed.iter().map(|value| (Header::Identity, value.clone())));
         headers.extend(identity.date.iter().map(|date| (Header::Date, date.clone())));
     }
-    let contact_user = match (&trunk.username, is_hidden) {
-        (Some(username), _) if !trunk.caller_id_in_from => username.clone(),
-        (_, true) => NOBODY.to_owned(),
-        (_, false) => shown.number.clone(),
+    let contact_user = match (trunk.contact_name(), is_hidden) {
+        (Some(name), _) => name.into_owned(),
+        (None, true) => NOBODY.to_owned(),
+        (None, false) => shown.number.clone(),
     };
-    Presentation { from: from_of(trunk, &shown, is_hidden, own_host), contact_user, headers }
+    let from = from_of(trunk, identity, &shown, is_hidden, own_host);
+    Presentation { from, contact_user, headers, extra: more_headers(trunk, caller) }
 }
 
-/// The number to be shown to trunks and the true one. An extension has one of its own for trunks.
-fn numbers(caller: &Caller) -> (Cow<'_, Named>, Cow<'_, Named>) {
+/// The number to be shown to trunks and the true one, in the form that this trunk wants.
+fn numbers<'a>(caller: &'a Caller, trunk: &Trunk) -> (Cow<'a, Named>, Cow<'a, Named>) {
     let identity = &caller.identity;
-    if let Source::Extension(extension) = &caller.source
-        && let Some(number) = &extension.outbound_cid
-    {
-        let named = Named { number: number.clone(), name: identity.shown.name.clone() };
-        return (Cow::Owned(named.clone()), Cow::Owned(named));
-    }
-    (Cow::Borrowed(&identity.shown), Cow::Borrowed(identity.asserted.as_ref().unwrap_or(&identity.shown)))
+    let true_one = identity.asserted.as_ref().unwrap_or(&identity.shown);
+    let (shown, asserted) = match own_number(caller, trunk) {
+        Some(named) => (Cow::Owned(named.clone()), Cow::Owned(named)),
+        None => (Cow::Borrowed(&identity.shown), Cow::Borrowed(true_one)),
+    };
+    let plain = |named: Cow<'a, Named>| match trunk.without_plus(&named.number) {
+        number if number.len() < named.number.len() => {
+            Cow::Owned(Named { number: number.to_owned(), name: named.name.clone() })
+        }
+        _ => named,
+    };
+    (plain(shown), plain(asserted))
 }
 
-/// From by the rules of the trunk: its account, or the caller where `caller_id_in_from` asks for it. The account stays for a
-/// caller who wants to be unknown, since it says nothing of the caller and the trunk may ask for it.
-fn from_of(trunk: &Trunk, shown: &Named, is_hidden: bool, own_host: &str) -> String {
-    let account = trunk.account_user().filter(|_| !trunk.caller_id_in_from);
-    let name = if is_hidden { Some("Anonymous") } else { shown.name.as_deref() };
-    match account {
-        Some(account) => address(name, account, trunk.from_host().unwrap_or(own_host)),
-        None if is_hidden => ANONYMOUS.to_owned(),
-        None if trunk.caller_id_in_from => {
-            address(name, &shown.number, trunk.from_domain.as_deref().unwrap_or(own_host))
-        }
-        None => address(name, &shown.number, trunk.from_host().unwrap_or(own_host)),
+/// What an extension is to trunks: the trunk's number where that goes first, its own, else the trunk's.
+fn own_number(caller: &Caller, trunk: &Trunk) -> Option<Named> {
+    let Source::Extension(extension) = &caller.source else { return None };
+    let own_name = &caller.identity.shown.name;
+    let of_trunk = trunk.caller_id_number.as_ref().map(|number| Named {
+        number: number.clone(),
+        name: trunk.caller_id_name.clone().or_else(|| own_name.clone()),
+    });
+    let of_extension =
+        || extension.outbound_cid.clone().map(|number| Named { number, name: own_name.clone() });
+    let only_name = || {
+        let name = trunk.caller_id_name.clone().filter(|_| own_name.is_none())?;
+        Some(Named { number: caller.identity.shown.number.clone(), name: Some(name) })
+    };
+    match trunk.override_extension_cid {
+        true => of_trunk.or_else(of_extension),
+        false => of_extension().or(of_trunk).or_else(only_name),
     }
+}
+
+/// From by the rules of the trunk: its account, or the caller where it asks for that. The account stays for a
+/// caller who wants to be unknown, since it says nothing of the caller and the trunk may ask for it.
+fn from_of(trunk: &Trunk, identity: &Identity, shown: &Named, is_hidden: bool, own_host: &str) -> String {
+    let copied = identity.from.as_ref().filter(|_| !is_hidden);
+    if let (Some(FromCopy::Full), Some(from)) = (trunk.from_copy(), copied) {
+        return address(from.named.name.as_deref(), &from.named.number, &from.host);
+    }
+    let account = trunk.account_user().filter(|_| !trunk.caller_is_from_user());
+    let name = if is_hidden { Some("Anonymous") } else { shown.name.as_deref() };
+    let copied_host = copied.filter(|_| trunk.from_copy() == Some(FromCopy::Domain)).map(|from| &*from.host);
+    let trunk_host = || trunk.from_host().unwrap_or(own_host);
+    let host = match trunk.caller_id_in_from {
+        true => copied_host.or(trunk.named_domain()).unwrap_or(own_host),
+        false => copied_host.unwrap_or_else(trunk_host),
+    };
+    match account {
+        Some(account) => address(name, account, host),
+        None if is_hidden => ANONYMOUS.to_owned(),
+        None => address(name, &shown.number, host),
+    }
+}
+
+/// Headers of the caller that the trunk is told, and those of its own.
+fn more_headers(trunk: &Trunk, caller: &Caller) -> Vec<(String, String)> {
+    let told = caller.headers.iter().filter_map(|(name, value)| {
+        let (_, there) = trunk.header_map.iter().find(|(here, _)| here.eq_ignore_ascii_case(name))?;
+        Some((there.clone(), value.clone()))
+    });
+    let own = trunk.extra_headers.iter().map(|(name, value)| (name.clone(), value.clone()));
+    told.chain(own).collect()
 }
 
 /// Diversions and history. Attempts at several trunks are no history: each is told what was before us, and itself.
@@ -198,7 +244,8 @@ mod tests {
     /// What is written on the other side of an INVITE, towards every kind of peer.
     fn written(source: Source, invite: &Message) -> Vec<Message> {
         let identity = Identity::read(&source, invite);
-        let caller = Caller { party: identity.party(&source), identity, source, seat: None };
+        let caller =
+            Caller { party: identity.party(&source), identity, headers: Vec::new(), source, seat: None };
         let uri = "sip:1@192.0.2.7";
         let mut all = vec![to_device(&caller, "198.51.100.1")];
         for header in ["none", "pai", "ppi", "rpid"] {

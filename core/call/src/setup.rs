@@ -2,7 +2,7 @@
 
 use crate::attempt::{Outgoing, Stage, blank_record};
 use crate::call::{Call, Ctx, Phase, Setup};
-use crate::callee::dial;
+use crate::callee::{contact, dial, told_headers, trunk_of};
 use crate::caller::CallerSide;
 use crate::change::Who;
 use crate::media_end::MediaEnd;
@@ -44,11 +44,12 @@ impl Trying {
 impl Call {
     /// Begins a call: tries the first round, or refuses the caller at once.
     pub fn begin(setup: Setup, ctx: &mut Ctx) -> Call {
-        let Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits } = setup;
+        let Setup { id, no, invite, message, flow, mut caller, direction, dialled, rounds, limits } = setup;
         let now = ctx.sip.now;
         let user = caller.party.number.clone();
-        let contact =
-            format!("<sip:{}@{}>", tandem_sip_msg::escape_user(&dialled), ctx.exchange.contact_host(&flow));
+        let own_trunk = caller.source.as_target();
+        let contact = contact(trunk_of(&own_trunk), &dialled, ctx.exchange, &flow);
+        caller.headers = told_headers(&rounds, &message);
         let symmetric = matches!(caller.source, crate::Source::Extension(_));
         let (mut leg, offer) =
             Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);

@@ -222,7 +222,7 @@ impl Call {
             },
         };
         let source = transfer.source.clone();
-        Some(Caller { party: identity.party(&source), source, identity, seat: None })
+        Some(Caller { party: identity.party(&source), source, identity, headers: Vec::new(), seat: None })
     }
 
     /// Who a leg belongs to.

@@ -84,7 +84,7 @@ impl Engine {
             }
         };
         let identity = Identity::read(&source, &message);
-        let caller = Caller { party: identity.party(&source), identity, source, seat };
+        let caller = Caller { party: identity.party(&source), identity, headers: Vec::new(), source, seat };
         self.begin(key, message, flow, caller, dialled, destination, now);
     }
 

@@ -3,6 +3,7 @@
 use crate::findings::Findings;
 use crate::problem::{Rejection, RejectionKind};
 use crate::read::{self, Fault};
+use crate::trunk::slug_of;
 use crate::{Entity, Kind};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -119,7 +120,7 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
 /// Other names that fields have in the systems people come from.
 pub(crate) fn aliases(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
-        Kind::Trunk => &[("hostname", "host"), ("type", "technology")],
+        Kind::Trunk => &[("hostname", "host"), ("type", "technology"), ("tech_headers", "extra_headers")],
         Kind::Extension => &[("extension", "number")],
         Kind::Route | Kind::Number => &[],
     }
@@ -130,8 +131,8 @@ pub(crate) fn aliases(kind: Kind) -> &'static [(&'static str, &'static str)] {
 fn assemble(kind: Kind, id: Uuid, given: Vec<Given>, mut findings: Findings) -> Result<Entity, Rejection> {
     require(kind, &given, &mut findings);
     let mut whole: Object = given.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
-    fill(kind, &mut whole);
     whole.insert("id".to_owned(), id.to_string().into());
+    fill(kind, &mut whole);
     let fault = match read(kind, Value::Object(whole)) {
         Ok(entity) => return findings.into_result(entity, 1),
         Err(fault) => fault,
@@ -193,6 +194,10 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
             let (in_from, trusted) = (mode == "ip_auth", mode != "register_in");
             body.entry("caller_id_in_from").or_insert_with(|| in_from.into());
             body.entry("trust_identity").or_insert_with(|| trusted.into());
+            let of_name = body.get("name").and_then(Value::as_str).and_then(slug_of);
+            let of_id = || body.get("id").and_then(Value::as_str).map(|id| format!("trunk-{id}"));
+            let slug = of_name.or_else(of_id).unwrap_or_default();
+            body.entry("slug").or_insert_with(|| slug.into());
         }
         Kind::Extension => {
             let (number, username) = (given(body, "number"), given(body, "username"));

@@ -149,6 +149,11 @@ impl Config {
         self.index.trunks.by_name.get(name)
     }
 
+    /// The trunk of this slug.
+    pub fn trunk_by_slug(&self, slug: &str) -> Option<&Arc<Trunk>> {
+        self.index.trunks.by_slug.get(slug)
+    }
+
     /// The extension that is dialled as `number`, enabled or not.
     pub fn extension_by_number(&self, number: &str) -> Option<&Arc<Extension>> {
         self.index.extensions.by_number.get(number)

@@ -28,6 +28,7 @@ pub(crate) struct Index {
 #[derive(Default)]
 pub(crate) struct TrunkIndex {
     pub by_name: HashMap<String, Arc<Trunk>>,
+    pub by_slug: HashMap<String, Arc<Trunk>>,
     /// Only trunks in mode `register_in`.
     pub by_login: HashMap<String, Arc<Trunk>>,
 }
@@ -62,6 +63,7 @@ fn trunks(config: &Config, clashes: &mut Vec<Clash>) -> TrunkIndex {
     let id = |trunk: &Trunk| trunk.id.0;
     for trunk in config.trunks.values() {
         enter(&mut index.by_name, trunk.name.clone(), trunk, id, (Kind::Trunk, "name"), clashes);
+        enter(&mut index.by_slug, trunk.slug.clone(), trunk, id, (Kind::Trunk, "slug"), clashes);
         let login = trunk.digest_username().filter(|_| trunk.mode == TrunkMode::RegisterIn);
         if let Some(login) = login {
             let field = if trunk.auth_username.is_some() { "auth_username" } else { "username" };

@@ -44,5 +44,6 @@ pub use route::{OnExhausted, Route, RouteMatch, Step};
 pub use secret::Secret;
 pub use status::{LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus};
 pub use trunk::{
-    Codec, DiversionMode, IdentityHeader, PrivacyDefault, SignallingTransport, Technology, Trunk, TrunkMode,
+    Codec, ContactUser, DiversionMode, FromCopy, IdentityHeader, NumberFormat, PrivacyDefault,
+    SignallingTransport, Technology, Trunk, TrunkMode,
 };

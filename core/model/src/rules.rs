@@ -6,6 +6,7 @@ mod number;
 mod range;
 mod reference;
 mod route;
+mod sending;
 mod text;
 mod trunk;
 

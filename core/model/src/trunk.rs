@@ -1,10 +1,18 @@
 //! A trunk: a provider, a carrier, a gateway or a PBX; its mode tells which.
 
+mod number_format;
+mod sending;
+
 use crate::{Secret, TrunkId, rules};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use tandem_sip_msg::Transport;
 use utoipa::ToSchema;
+
+pub use number_format::NumberFormat;
+pub(crate) use sending::{CALLER, slug_of};
+pub use sending::{ContactUser, FromCopy};
 
 /// How a trunk and we come to trust each other.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
@@ -148,6 +156,9 @@ pub struct Trunk {
     pub id: TrunkId,
     /// 1 to 64 characters, unique.
     pub name: String,
+    /// 1 to 48 letters, digits, `.`, `_` or `-`, unique: the trunk's name where a space would not do. When absent on creation: made
+    /// of the name.
+    pub slug: String,
     /// Only `sip` so far.
     #[serde(default, alias = "type")]
     pub technology: Technology,
@@ -186,14 +197,27 @@ pub struct Trunk {
     /// Where every request to this trunk is sent first: `host` or `host:port`, as a loose route.
     #[serde(default)]
     pub outbound_proxy: Option<String>,
-    /// User part of From; empty: the username.
+    /// User part of From; `caller`: the caller's number; empty: the username.
     #[serde(default)]
     pub from_user: Option<String>,
-    /// Host part of From; empty: the realm if set, else the host.
+    /// Host part of From; `aleg_domain`: the host of the caller's own From; `aleg_full`: the caller's own From as a whole, if it is
+    /// known and not to be kept back; empty: the realm if set, else the host. FreeSWITCH's `auto-aleg-domain` and
+    /// `auto-aleg-full` are the same.
     #[serde(default)]
     pub from_domain: Option<String>,
-    /// Put the caller's number into From instead of the account. When absent on creation: true for `ip_auth`, else false.
+    /// Put the caller's number into From instead of the account, at `from_domain` if that is set, else at our own address.
+    /// `from_user` then counts for REGISTER and OPTIONS only. (MikoPBX: "disable fromuser".) When absent on creation: true for
+    /// `ip_auth`, else false.
     pub caller_id_in_from: bool,
+    /// The trunk's own name for callers that have none of their own for trunks.
+    #[serde(default)]
+    pub caller_id_name: Option<String>,
+    /// The trunk's own number, shown for extensions that have no `outbound_cid`.
+    #[serde(default)]
+    pub caller_id_number: Option<String>,
+    /// The trunk's own number and name are shown for every extension, whatever it has itself.
+    #[serde(default)]
+    pub override_extension_cid: bool,
     /// The header that tells the trunk who calls: `none`, `pai`, `ppi` or `rpid`.
     #[serde(default)]
     pub identity_header: IdentityHeader,
@@ -206,9 +230,65 @@ pub struct Trunk {
     /// What the trunk, if it is trusted, is told of how a call was diverted: `none`, `make` (in our own name) or `pass`.
     #[serde(default)]
     pub diversion: DiversionMode,
-    /// Extra parameters of the Contact URI in REGISTER, as `name=value;flag`.
+    /// Headers of the calling side that the trunk is told in INVITE, each with the name that it has there. What is not named here
+    /// ends at this server.
+    #[serde(default)]
+    pub header_map: BTreeMap<String, String>,
+    /// Headers that are put into every INVITE to the trunk.
+    #[serde(default, alias = "tech_headers")]
+    pub extra_headers: BTreeMap<String, String>,
+    /// User part of our Contact: `username`, `token` (`gw+` and the slug) or `extension`.
+    #[serde(default)]
+    pub contact_user: ContactUser,
+    /// Host of our Contact, `host` or `host:port`; empty: our own address as the trunk sees it.
+    #[serde(default)]
+    pub contact_host: Option<String>,
+    /// Extra parameters of our Contact URI, as `name=value;flag`.
     #[serde(default)]
     pub contact_params: Option<String>,
+    /// To of REGISTER is the username at the host, whatever From is.
+    #[serde(default)]
+    pub distinct_to: bool,
+    /// Register with `+sip.instance` and `reg-id`, and with `ob` in the Contact of calls (RFC 5626).
+    #[serde(default)]
+    pub outbound_rfc5626: bool,
+    /// How numbers are written in calls to the trunk: `e164_plus`, `e164`, `national`, `international_prefix` or `as_dialled`.
+    /// Without `country_code` only a number with `+` is known for what it is; numbers of less than 7 digits always stay.
+    #[serde(default)]
+    pub number_format_out: NumberFormat,
+    /// The country that numbers are dialled in, as `49`.
+    #[serde(default)]
+    pub country_code: Option<String>,
+    /// The area that numbers of up to eight digits are in, without the national prefix, as `30`.
+    #[serde(default)]
+    pub area_code: Option<String>,
+    /// What is dialled there before the country code of another country.
+    #[serde(default = "international_prefix")]
+    pub international_prefix: String,
+    /// What is dialled there before the area code; empty where nothing is.
+    #[serde(default)]
+    pub national_prefix: String,
+    /// Numbers, called and calling, are sent without a leading `+`.
+    #[serde(default)]
+    pub strip_plus: bool,
+    /// Put before the called number when everything else was done to it.
+    #[serde(default)]
+    pub tech_prefix: String,
+    /// Put behind the called number.
+    #[serde(default)]
+    pub tech_postfix: String,
+    /// The Request-URI of calls is a `tel:` URI (RFC 3966).
+    #[serde(default)]
+    pub tel_uri_rline: bool,
+    /// To of calls has a `tel:` URI (RFC 3966).
+    #[serde(default)]
+    pub tel_uri_to: bool,
+    /// Requests have one Via, ours. Always true, as every request is our own.
+    #[serde(default = "yes")]
+    pub single_via: bool,
+    /// Via has our own address. Always true.
+    #[serde(default = "yes")]
+    pub rewrite_via: bool,
     /// Registration lifetime asked for, seconds, 60 to 86,400.
     #[serde(default = "expires")]
     pub expires: u32,
@@ -286,6 +366,9 @@ fn ping_ok() -> u32 {
 fn session_timer() -> u32 {
     1800
 }
+fn international_prefix() -> String {
+    "00".to_owned()
+}
 
 impl Trunk {
     /// The digest user name: `auth_username`, else `username`.
@@ -296,12 +379,12 @@ impl Trunk {
     /// The host part of From: `from_domain`, else the realm where it can be a host, else the host.
     pub fn from_host(&self) -> Option<&str> {
         let realm = self.realm.as_deref().filter(|realm| rules::is_host(realm));
-        self.from_domain.as_deref().or(realm).or(self.host.as_deref())
+        self.named_domain().or(realm).or(self.host.as_deref())
     }
 
     /// The user part of From when the caller is not put there: `from_user`, else the username.
     pub fn account_user(&self) -> Option<&str> {
-        self.from_user.as_deref().or(self.username.as_deref())
+        self.from_user.as_deref().filter(|user| *user != CALLER).or(self.username.as_deref())
     }
 }
 
@@ -310,7 +393,7 @@ mod tests {
     use super::*;
 
     fn trunk(body: serde_json::Value) -> Trunk {
-        let mut whole = serde_json::json!({ "id": TrunkId::NIL, "name": "t", "mode": "ip_auth", "caller_id_in_from": true, "trust_identity": true });
+        let mut whole = serde_json::json!({ "id": TrunkId::NIL, "name": "t", "slug": "t", "mode": "ip_auth", "caller_id_in_from": true, "trust_identity": true });
         whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
         serde_json::from_value(whole).unwrap()
     }

@@ -59,7 +59,7 @@ impl Collection<'_> {
             trunk: trunk.clone(),
             route_id: route.id,
             step: n,
-            number: number_to_send(step, dialled),
+            number: trunk.number_to_send(&number_of(step, dialled)),
             timeout: step.timeout,
         };
         let verdict = match usable(self.config, self.health, step) {
@@ -124,7 +124,8 @@ fn is_in(candidates: &[Candidate], planned: &PlannedStep) -> bool {
         .any(|other| other.planned.trunk.id == planned.trunk.id && other.planned.number == planned.number)
 }
 
-fn number_to_send(step: &Step, dialled: &str) -> String {
+/// The number behind what the step takes away and puts before it.
+fn number_of(step: &Step, dialled: &str) -> String {
     let left = dialled.char_indices().nth(usize::from(step.strip)).map_or("", |(at, _)| &dialled[at..]);
     format!("{}{left}", step.prepend)
 }

@@ -75,8 +75,8 @@ fn over_trunk(
 ) -> Result<Destination, NoDestination> {
     let trunk = enabled_trunk(config, trunk_id).ok_or(NoDestination::Disabled)?;
     let (route_id, step) = (RouteId::NIL, 0);
-    let planned =
-        PlannedStep { trunk: trunk.clone(), route_id, step, number: number.number.clone(), timeout: TIMEOUT };
+    let number = trunk.number_to_send(&number.number);
+    let planned = PlannedStep { trunk: trunk.clone(), route_id, step, number, timeout: TIMEOUT };
     let plan = |steps, verdict| Plan { steps, reasons: vec![Reason { route_id, step, trunk_id, verdict }] };
     match health.availability(trunk_id) {
         Availability::Up => Ok(Destination::Trunks(plan(vec![planned], Verdict::Kept))),

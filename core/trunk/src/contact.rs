@@ -14,12 +14,23 @@ pub(crate) fn token(secret: &[u8; 32], trunk: &Trunk) -> String {
     hex::encode(&digest[..16])
 }
 
-/// `sip:USERNAME@host:port;...;gw=TOKEN`, without brackets.
+/// `sip:USER@host:port;...;gw=TOKEN`, without brackets.
 pub(crate) fn uri(trunk: &Trunk, contact_host: &str, token: &str) -> String {
-    let user = escape_user(trunk.username.as_deref().unwrap_or("tandem"));
-    let params = trunk.contact_params.as_deref().unwrap_or("").trim_matches([';', ' ']);
-    let separator = if params.is_empty() { "" } else { ";" };
-    format!("sip:{user}@{contact_host}{separator}{params};{CONTACT_TOKEN}={token}")
+    let name = trunk.contact_name();
+    let user = escape_user(name.as_deref().unwrap_or("tandem"));
+    format!("sip:{user}@{};{CONTACT_TOKEN}={token}", trunk.contact_tail(contact_host))
+}
+
+/// What we are as a user agent, whichever account we use (RFC 5626 §4.1): the same after a restart.
+pub(crate) fn instance(secret: &[u8; 32]) -> String {
+    let digest = Sha256::new().chain_update(secret).chain_update("instance").finalize();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    // A UUID of made-up bytes (RFC 9562 §5.8).
+    bytes[6] = bytes[6] & 0x0f | 0x80;
+    bytes[8] = bytes[8] & 0x3f | 0x80;
+    let text = hex::encode(bytes);
+    format!("urn:uuid:{}-{}-{}-{}-{}", &text[..8], &text[8..12], &text[12..16], &text[16..20], &text[20..])
 }
 
 /// For how long the registrar holds our Contact, in seconds: the `expires` of the Contact that is ours, else Expires,

@@ -154,7 +154,10 @@ impl Live {
         Live {
             places: Places::of(&config),
             transport: config.transport.into(),
-            registration: Registration::new(&config, Account::new(token, cx.sip.rng)),
+            registration: Registration::new(
+                &config,
+                Account::new(token, contact::instance(cx.secret), cx.sip.rng),
+            ),
             health: Health::default(),
             shown: Shown::default(),
             last_code: None,

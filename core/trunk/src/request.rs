@@ -17,13 +17,15 @@ pub(crate) struct Account {
     pub(crate) from_tag: String,
     /// Our Contact's, see [`crate::CONTACT_TOKEN`].
     pub(crate) token: String,
+    /// `+sip.instance` (RFC 5626 §4.1).
+    pub(crate) instance: String,
     /// The last one used.
     pub(crate) cseq: u32,
 }
 
 impl Account {
-    pub(crate) fn new(token: String, rng: &mut StdRng) -> Account {
-        Account { call_id: random(rng), from_tag: tag(rng), token, cseq: 0 }
+    pub(crate) fn new(token: String, instance: String, rng: &mut StdRng) -> Account {
+        Account { call_id: random(rng), from_tag: tag(rng), token, instance, cseq: 0 }
     }
 }
 
@@ -69,7 +71,7 @@ pub(crate) fn account_uri(trunk: &Trunk, fallback: &str) -> String {
     let domain = trunk.from_host().filter(|domain| is_host(domain)).or(trunk.host.as_deref());
     match (trunk.account_user(), domain) {
         (Some(user), Some(domain)) => format!("sip:{}@{}", escape_user(user), host(domain)),
-        (None, Some(domain)) if trunk.from_domain.is_some() => format!("sip:{}", host(domain)),
+        (None, Some(domain)) if trunk.named_domain().is_some() => format!("sip:{}", host(domain)),
         _ => format!("sip:{fallback}"),
     }
 }
@@ -93,15 +95,25 @@ pub(crate) fn register(
     credentials: &[(Header, String)],
 ) -> bytes::Bytes {
     let aor = account_uri(trunk, "invalid");
+    let to = match (&trunk.username, &trunk.host) {
+        (Some(username), Some(at)) if trunk.distinct_to => {
+            format!("sip:{}@{}", escape_user(username), host(at))
+        }
+        _ => aor.clone(),
+    };
+    let (flow, supported) = match trunk.outbound_rfc5626 {
+        true => (format!(";+sip.instance=\"<{}>\";reg-id=1", account.instance), "path, outbound"),
+        false => (String::new(), "path"),
+    };
     let mut writer = begin("REGISTER", trunk, route);
     writer
         .header(Header::From, format_args!("<{aor}>;tag={}", account.from_tag))
-        .header(Header::To, format_args!("<{aor}>"))
+        .header(Header::To, format_args!("<{to}>"))
         .header(Header::CallId, &account.call_id)
         .header(Header::CSeq, format_args!("{} REGISTER", account.cseq))
-        .header(Header::Contact, format_args!("<{contact}>;expires={expires}"))
+        .header(Header::Contact, format_args!("<{contact}>{flow};expires={expires}"))
         .header(Header::Expires, expires)
-        .header(Header::Supported, "path")
+        .header(Header::Supported, supported)
         .header(Header::Allow, ALLOW)
         .header(Header::UserAgent, AGENT);
     for (name, value) in credentials {

@@ -409,6 +409,7 @@ impl Trunks {
 pub(crate) fn identity(trunk: &Trunk) -> impl PartialEq + fmt::Debug + '_ {
     let place =
         (trunk.mode, &trunk.host, trunk.port, trunk.transport, &trunk.registrar, &trunk.outbound_proxy);
-    let who = (&trunk.username, trunk.account_user(), trunk.from_host(), &trunk.contact_params);
-    (place, who)
+    let who = (&trunk.username, trunk.account_user(), trunk.from_host(), trunk.distinct_to);
+    let contact = (trunk.contact_name(), &trunk.contact_host, &trunk.contact_params, trunk.outbound_rfc5626);
+    (place, who, contact)
 }

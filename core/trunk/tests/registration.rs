@@ -787,3 +787,50 @@ fn the_view_of_a_registration_shows_what_the_api_needs() {
     assert_eq!((view.state, view.failures, view.last_code), (RegistrationState::Registered, 0, Some(200)));
     assert!(view.next_at.unwrap() < view.expires_at.unwrap());
 }
+
+#[test]
+fn a_contact_is_written_as_the_trunk_wants_it() {
+    let more = json!({
+        "slug": "main", "contact_user": "token", "contact_host": "pbx.example", "contact_params": "line=1", "transport": "tcp",
+    });
+    let mut world = World::with(&[trunk(1, more)]);
+    let register = world.expect("REGISTER");
+    let contact = register.header(Header::Contact);
+    assert!(contact.starts_with("<sip:gw+main@pbx.example:5060;line=1;transport=tcp;gw="), "{contact}");
+}
+
+#[test]
+fn to_of_a_register_is_the_identity_of_from_unless_it_is_to_be_distinct() {
+    for (distinct, to) in [(false, "<sip:line@carrier.example>"), (true, "<sip:acme@192.0.2.1>")] {
+        let more = json!({
+            "host": "192.0.2.1", "username": "acme", "from_user": "line", "from_domain": "carrier.example", "distinct_to": distinct,
+        });
+        let mut world = World::with(&[trunk(1, more)]);
+        let register = world.expect("REGISTER");
+        assert_eq!(register.header(Header::To), to);
+        assert_eq!(register.message.from().uri().as_str(), "sip:line@carrier.example");
+    }
+}
+
+#[test]
+fn what_from_copies_of_callers_is_not_in_a_register() {
+    let more =
+        json!({"host": "192.0.2.1", "username": "acme", "from_user": "caller", "from_domain": "aleg_full"});
+    let mut world = World::with(&[trunk(1, more)]);
+    assert_eq!(world.expect("REGISTER").message.from().uri().as_str(), "sip:acme@192.0.2.1");
+}
+
+#[test]
+fn an_outbound_registration_says_which_instance_and_flow_it_is() {
+    let mut world = World::with(&[trunk(1, json!({"outbound_rfc5626": true}))]);
+    let register = world.expect("REGISTER");
+    let contact = register.message.contact().unwrap();
+    let params = contact.params();
+    assert!(register.header(Header::Contact).contains(";+sip.instance=\"<urn:uuid:"));
+    assert_eq!(params.get("reg-id"), Some("1"));
+    assert!(register.message.headers(Header::Supported).eq(["path", "outbound"]));
+    let mut other = World::with(&[trunk(1, json!({}))]);
+    let plain = other.expect("REGISTER");
+    assert!(!plain.header(Header::Contact).contains("reg-id"));
+    assert!(plain.message.headers(Header::Supported).eq(["path"]));
+}

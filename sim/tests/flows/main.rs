@@ -15,6 +15,7 @@ mod records;
 mod refusing;
 mod registering;
 mod reliable;
+mod sending;
 mod session_timers;
 mod talking;
 mod transferring;

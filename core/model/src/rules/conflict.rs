@@ -45,10 +45,16 @@ fn label(config: &Config, kind: Kind, id: Uuid) -> String {
 
 /// A name, number or username that is in use.
 fn taken(config: &Config, touched: &Touched, clash: &Clash, findings: &mut Findings) {
-    let Some((position, _, other)) = blame(touched, clash.kind, clash.first, clash.second) else { return };
+    let Some((position, blamed, other)) = blame(touched, clash.kind, clash.first, clash.second) else {
+        return;
+    };
+    if clash.field == "slug" && label(config, clash.kind, blamed) == label(config, clash.kind, other) {
+        return; // said already, as NAME_TAKEN
+    }
     let (kind, other) = (clash.kind.name(), label(config, clash.kind, other));
     let (reason, fix) = match clash.field {
         "name" => ("NAME_TAKEN", "choose another name".to_owned()),
+        "slug" => ("SLUG_TAKEN", "give it a `slug` of its own, as `carrier-2`".to_owned()),
         "number" => ("NUMBER_TAKEN", format!("choose another number, or change that {kind}")),
         _ => ("USERNAME_TAKEN", "choose another username".to_owned()),
     };

@@ -32,6 +32,11 @@ pub(super) fn label(text: &str) -> Verdict {
     plain(text, 64)
 }
 
+/// A name that is shown to people.
+pub(super) fn display(text: &str) -> Verdict {
+    plain(text, 64)
+}
+
 /// A user name of digest authentication. `+` and `@` are legal in it.
 pub(super) fn username(text: &str) -> Verdict {
     plain(text, 128)

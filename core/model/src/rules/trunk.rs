@@ -9,9 +9,7 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
     text::check("name", Some(&trunk.name), text::label, findings);
     address(trunk, findings);
     account(trunk, findings);
-    text::check("from_user", trunk.from_user.as_deref(), text::uri_user, findings);
-    text::check("from_domain", trunk.from_domain.as_deref(), text::host, findings);
-    text::check("contact_params", trunk.contact_params.as_deref(), text::uri_params, findings);
+    super::sending::check(trunk, findings);
     timers(trunk, findings);
     super::codecs(&trunk.codecs, findings);
     networks(&trunk.associated_ips, findings);

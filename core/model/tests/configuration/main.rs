@@ -9,6 +9,7 @@ mod patch;
 mod pattern;
 mod reference;
 mod route;
+mod sending;
 mod shown;
 mod snapshot;
 mod trunk;

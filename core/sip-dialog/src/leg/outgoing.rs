@@ -26,6 +26,8 @@ pub struct Dial {
     pub routes: Vec<String>,
     /// Further headers.
     pub headers: Vec<(Header, String)>,
+    /// Headers that this crate has no name for.
+    pub extra: Vec<(String, String)>,
     /// The SDP offer; `None` asks the peer for one.
     pub body: Option<Bytes>,
     /// Max-Forwards, carried on from the calling leg.
@@ -252,6 +254,9 @@ fn send_invite(
     }
     for (name, value) in &dial.headers {
         w.header(*name, value);
+    }
+    for (name, value) in &dial.extra {
+        w.named(name, value);
     }
     let bytes = finish(w, dial.body.as_deref());
     sip.txn.request(bytes, dialog.flow, owner, sip.rng, sip.now)

@@ -50,7 +50,7 @@ pub fn local() -> Local {
 /// A trunk that registers to 192.0.2.1 and is not probed, with `fields` laid over.
 pub fn trunk(n: u64, fields: Value) -> Arc<Trunk> {
     let mut body = json!({
-        "id": id(n).to_string(), "name": format!("trunk {n}"), "mode": "register_out", "host": "192.0.2.1",
+        "id": id(n).to_string(), "name": format!("trunk {n}"), "slug": format!("trunk-{n}"), "mode": "register_out", "host": "192.0.2.1",
         "username": format!("100{n}"), "password": PASSWORD, "caller_id_in_from": false, "trust_identity": true, "ping_interval": 0,
     });
     for (key, value) in fields.as_object().unwrap() {

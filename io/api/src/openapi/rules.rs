@@ -30,6 +30,8 @@ const HOST: &str =
 const HOST_AND_PORT: &str = r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?[.])*[A-Za-z_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(:[1-9][0-9]{0,3})?$";
 const URI_USER: &str = r"^[A-Za-z0-9_.!~*'()&=+$,;?/%#-]+$";
 const URI_PARAMS: &str = r"^[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?(;[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?)*$";
+/// Narrower than what is taken: the names that this server writes itself are too many to be listed.
+const EXTENSION_HEADER: &str = r"^X-[A-Za-z0-9-]+$";
 const TELEPHONE: &str = r"^[+]?[ ().\/-]*([0-9][ ().\/-]*){1,32}$";
 const ONLY_00: &str = r"^[ ().\/-]*0[ ().\/-]*0[ ().\/-]*$";
 const DIAL_PATTERN: &str = r"^([0-9A-Za-z+*#]|\[[0-9+*#]+\]|\[[0-4]-[5-9]\])+[.]?$";
@@ -57,6 +59,36 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Trunk", "from_domain", one_of_or_null(host)),
         ("Trunk", "from_domain", json!({ "maxLength": 253 })),
         ("Trunk", "contact_params", text(URI_PARAMS, 255)),
+        ("Trunk", "contact_host", text(HOST_AND_PORT, 253)),
+        ("Trunk", "slug", text("^[A-Za-z0-9._-]+$", 48)),
+        ("Trunk", "caller_id_name", text(PLAIN, 64)),
+        ("Trunk", "caller_id_number", telephone()),
+        ("Trunk", "country_code", text("^[1-9][0-9]*$", 3)),
+        ("Trunk", "area_code", text("^[0-9]+$", 6)),
+        ("Trunk", "international_prefix", json!({ "maxLength": 5, "pattern": "^[0-9]*$" })),
+        ("Trunk", "national_prefix", json!({ "maxLength": 5, "pattern": "^[0-9]*$" })),
+        ("Trunk", "tech_prefix", json!({ "maxLength": 32, "pattern": "^[0-9A-Za-z+*#._@;=-]*$" })),
+        ("Trunk", "tech_postfix", json!({ "maxLength": 32, "pattern": "^[0-9A-Za-z+*#._@;=-]*$" })),
+        ("Trunk", "single_via", json!({ "const": true })),
+        ("Trunk", "rewrite_via", json!({ "const": true })),
+        (
+            "Trunk",
+            "extra_headers",
+            json!({
+                "maxProperties": 32,
+                "propertyNames": { "maxLength": 64, "pattern": EXTENSION_HEADER },
+                "additionalProperties": { "type": "string", "maxLength": 512, "pattern": r"^[^\x00-\x1F\x7F-\x9F]*$" },
+            }),
+        ),
+        (
+            "Trunk",
+            "header_map",
+            json!({
+                "maxProperties": 32,
+                "propertyNames": { "maxLength": 64, "pattern": EXTENSION_HEADER },
+                "additionalProperties": { "type": "string", "maxLength": 64, "pattern": EXTENSION_HEADER },
+            }),
+        ),
         ("Trunk", "ping_interval", json!({ "anyOf": [{ "const": 0 }, { "minimum": 5, "maximum": 3600 }] })),
         ("Trunk", "session_timer", json!({ "anyOf": [{ "const": 0 }, { "minimum": 90, "maximum": 86400 }] })),
         (

@@ -229,9 +229,10 @@ fn alias_of(field: &str, property: &Value) -> Value {
 
 /// What the model fills in, whatever else a body says.
 fn defaults(kind: Kind) -> Vec<(String, Value)> {
-    const DEPENDING: [&str; 9] = [
+    const DEPENDING: [&str; 10] = [
         "id",
         "name",
+        "slug",
         "mode",
         "caller_id_in_from",
         "trust_identity",
