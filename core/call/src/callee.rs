@@ -5,7 +5,7 @@ use crate::{Caller, Exchange, Limits, Target, Way};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use tandem_model::{Extension, Trunk};
+use tandem_model::{AuthAlgorithm, Extension, Trunk};
 use tandem_routing::{Destination, PlannedStep};
 use tandem_sip_dialog::Dial;
 use tandem_sip_dialog::digest::Login;
@@ -77,7 +77,9 @@ pub(crate) fn dial(
     };
     let (routes, login, symmetric) = match round {
         Round::Extension(_) => (way.routes.clone(), None, true),
-        Round::Trunk(step) => (route_set(&step.trunk, way), login_of(&step.trunk), way.contact.is_some()),
+        Round::Trunk(step) => {
+            (route_set(&step.trunk, way), login_of(&step.trunk, exchange), way.contact.is_some())
+        }
     };
     let session_timer = match round {
         Round::Extension(_) => limits.session_timer,
@@ -127,13 +129,15 @@ fn route_set(trunk: &Trunk, way: &Way) -> Vec<String> {
     }
 }
 
-fn login_of(trunk: &Trunk) -> Option<Login> {
+fn login_of(trunk: &Trunk, exchange: &dyn Exchange) -> Option<Login> {
     let (username, password) = (trunk.digest_username()?, trunk.password.as_ref()?);
     // A trunk that registers to us proves itself to us, and has no business challenging us with its own password.
     (trunk.mode != tandem_model::TrunkMode::RegisterIn).then(|| Login {
-        username: username.to_owned(),
-        password: password.expose().to_owned(),
         realm: trunk.realm.clone(),
+        challengers: exchange.challengers(trunk),
+        md5: trunk.auth_algorithms.contains(&AuthAlgorithm::Md5),
+        sha256: trunk.auth_algorithms.contains(&AuthAlgorithm::Sha256),
+        ..Login::new(username, password.expose())
     })
 }
 

@@ -1,6 +1,7 @@
 //! What a call asks of the server around it.
 
 use crate::{Round, Seat, Source};
+use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tandem_model::{Extension, Trunk};
@@ -50,6 +51,8 @@ pub trait Exchange {
     fn ways(&self, target: &Target) -> Vec<Way>;
     /// Where a number goes that this one dials, by the same rules as for a call of its own; or a status and why it goes nowhere.
     fn route(&self, who: &Source, dialled: &str) -> Result<Vec<Round>, (u16, String)>;
+    /// Who may challenge us where this trunk is called; `None`: anybody.
+    fn challengers(&self, trunk: &Trunk) -> Option<Arc<[IpNet]>>;
     /// A seat on a trunk, `None` when it is full.
     fn take_seat(&mut self, trunk: &Trunk) -> Option<Seat>;
     /// `host:port` with parameters of the listener that a flow uses, for our Contact.

@@ -4,7 +4,7 @@
 
 use crate::Source;
 use crate::privacy::Privacy;
-use tandem_model::{Extension, Party, Trunk};
+use tandem_model::{CidSource, Extension, Party, Trunk};
 use tandem_sip_msg::{Header, Message, NameAddr, Scheme};
 
 /// Diversion and History-Info values kept of a call.
@@ -114,7 +114,37 @@ fn of_trunk(trunk: &Trunk, invite: &Message) -> Identity {
             identity.shown = asserted;
         }
     }
+    if let Some(named) = where_it_says(trunk, invite) {
+        identity.asserted = trunk.trust_identity.then(|| named.clone());
+        identity.tel = None;
+        identity.shown = named;
+    }
     identity
+}
+
+/// The caller by the trunk's `cid_source`: as a whole where something is to be taken out of it, else the user of its URI, else
+/// the value itself.
+fn where_it_says(trunk: &Trunk, invite: &Message) -> Option<Named> {
+    let calling = |value: &&str| {
+        NameAddr::parse(value)
+            .is_some_and(|addr| addr.params().get("party").is_none_or(|party| party == "calling"))
+    };
+    let value = match &trunk.cid_source {
+        CidSource::Auto if !trunk.extracts_cid() => return None,
+        CidSource::Auto | CidSource::From => invite.from().as_str(),
+        CidSource::Pai => invite.headers(Header::PAssertedIdentity).next()?,
+        CidSource::Rpid => invite.headers(Header::RemotePartyId).find(calling)?,
+        CidSource::Header(name) => invite.header_named(name)?,
+    };
+    let addr = NameAddr::parse(value).filter(|addr| addr.uri().scheme() != Scheme::Other);
+    let read = addr.map(named).unwrap_or_default();
+    let number = match trunk.extracts_cid() {
+        true => trunk.cid_in(value)?,
+        false if read.number.is_empty() => value.trim().to_owned(),
+        false => read.number,
+    };
+    let number: String = number.chars().take(LONGEST_NAME).collect();
+    (!number.is_empty() && !addr.is_some_and(is_anonymous)).then_some(Named { number, name: read.name })
 }
 
 impl Identity {

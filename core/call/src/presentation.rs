@@ -5,7 +5,7 @@ use crate::identity::{Identity, Named, index_of};
 use crate::privacy::Privacy;
 use crate::{Caller, Source};
 use std::borrow::Cow;
-use tandem_model::{DiversionMode, FromCopy, IdentityHeader, PrivacyDefault, Trunk};
+use tandem_model::{DiversionMode, FromCopy, IdentityHeader, PrivacyDefault, Trunk, Vars, expand};
 use tandem_sip_msg::{Header, NameAddr, Scheme, escape_user, quote_display};
 
 /// Who wants to stay unknown (RFC 3323 §4.1.1.3).
@@ -28,16 +28,17 @@ pub(crate) struct Presentation {
 /// Towards a device: it sees who calls, unless the caller wants to stay unknown, and nothing else.
 pub(crate) fn to_device(caller: &Caller, own_host: &str) -> Presentation {
     let shown = &caller.identity.shown;
+    let extra = headers_in(caller_vars(caller));
     if caller.identity.privacy.hides_caller() || shown.number.is_empty() {
         return Presentation {
             from: ANONYMOUS.to_owned(),
             contact_user: NOBODY.to_owned(),
             headers: Vec::new(),
-            extra: Vec::new(),
+            extra,
         };
     }
     let from = address(shown.name.as_deref(), &shown.number, own_host);
-    Presentation { from, contact_user: shown.number.clone(), headers: Vec::new(), extra: Vec::new() }
+    Presentation { from, contact_user: shown.number.clone(), headers: Vec::new(), extra }
 }
 
 /// Towards a trunk. `uri` is the Request-URI, as a last entry of History-Info.
@@ -162,8 +163,33 @@ fn more_headers(trunk: &Trunk, caller: &Caller) -> Vec<(String, String)> {
         let (_, there) = trunk.header_map.iter().find(|(here, _)| here.eq_ignore_ascii_case(name))?;
         Some((there.clone(), value.clone()))
     });
-    let own = trunk.extra_headers.iter().map(|(name, value)| (name.clone(), value.clone()));
-    told.chain(own).collect()
+    let vars = || caller_vars(caller).iter().chain(&trunk.outbound_vars);
+    let value =
+        |name: &str| vars().filter(|(known, _)| *known == name).last().map(|(_, value)| value.clone());
+    let own = trunk.extra_headers.iter().map(|(name, text)| (name.clone(), expand(text, value)));
+    let mut headers: Vec<(String, String)> = told.chain(own).collect();
+    for (name, value) in headers_in(vars()) {
+        headers.retain(|(other, _)| !other.eq_ignore_ascii_case(&name));
+        headers.push((name, value));
+    }
+    headers
+}
+
+static NO_VARS: Vars = Vars::new();
+
+/// The variables that a call has from the trunk that it came over.
+fn caller_vars(caller: &Caller) -> &Vars {
+    match &caller.source {
+        Source::Trunk(trunk) => &trunk.inbound_context_vars,
+        Source::Extension(_) => &NO_VARS,
+    }
+}
+
+/// Those of the variables that are headers.
+fn headers_in<'a>(vars: impl IntoIterator<Item = (&'a String, &'a String)>) -> Vec<(String, String)> {
+    let header =
+        |(name, value): (&String, &String)| Some((name.strip_prefix("sip_h_")?.to_owned(), value.clone()));
+    vars.into_iter().filter_map(header).collect()
 }
 
 /// Diversions and history. Attempts at several trunks are no history: each is told what was before us, and itself.

@@ -1,14 +1,19 @@
 //! Who calls? The first conclusive evidence decides: the token of our registration in the Request-URI, credentials, the address
 //! of a registered device, the address of a trunk. Whoever shows none of these is challenged, known or not.
+//!
+//! A slug (`gw+slug`, `gw=slug`) is no secret: it only says which of the trunks is meant that come from this address.
 
 use crate::Engine;
 use crate::engine::sip;
 use std::sync::Arc;
 use tandem_call::Source;
-use tandem_model::{BindingOwner, Digits, Trunk, TrunkId};
+use tandem_model::{BindingOwner, Trunk, TrunkId};
 use tandem_sip_msg::{Flow, Header, Message, Uri};
 use tandem_time::Time;
 use tandem_trunk::{Authentication, CONTACT_TOKEN};
+
+/// What the user part of a Contact with `contact_user` `token` begins with.
+const TOKEN_USER: &str = "gw+";
 
 /// What became of the question.
 pub(crate) enum Who {
@@ -44,7 +49,10 @@ impl Engine {
             [trunk] => Who::Known(Source::Trunk(trunk.clone())),
             several => match self.tell_apart(several, message) {
                 Some(trunk) => Who::Known(Source::Trunk(trunk)),
-                None => Who::Ambiguous(several.iter().map(|trunk| trunk.id).collect()),
+                None => match self.nearest(several, flow) {
+                    Some(trunk) => Who::Known(Source::Trunk(trunk)),
+                    None => Who::Ambiguous(several.iter().map(|trunk| trunk.id).collect()),
+                },
             },
         }
     }
@@ -74,26 +82,37 @@ impl Engine {
         self.config.trunks.get(&id).filter(|trunk| trunk.enabled).cloned()
     }
 
-    /// Several accounts on one address: the account name in the Request-URI tells them apart, then in To.
+    /// Several accounts on one address: our Contact in the Request-URI tells them apart, the account name there, then in To.
     fn tell_apart(&self, trunks: &[Arc<Trunk>], message: &Message) -> Option<Arc<Trunk>> {
-        let one_named = |uri: Uri<'_>| {
-            let user = uri.user_unescaped()?;
-            let mut named = trunks.iter().filter(|trunk| trunk.username.as_deref() == Some(user.as_ref()));
-            match (named.next(), named.next()) {
-                (Some(trunk), None) => Some(trunk.clone()),
-                _ => None,
-            }
+        let by_slug = || {
+            let uri = message.request_uri()?;
+            let param = uri.params().get(CONTACT_TOKEN);
+            let user = uri.user_unescaped();
+            let slug = user.as_deref().and_then(|user| user.strip_prefix(TOKEN_USER)).or(param)?;
+            only(trunks, |trunk| trunk.slug == slug)
         };
-        message.request_uri().and_then(one_named).or_else(|| one_named(message.to().uri()))
+        let by_account = |uri: Uri<'_>| {
+            let user = uri.user_unescaped()?;
+            only(trunks, |trunk| trunk.username.as_deref() == Some(&*user))
+                .or_else(|| only(trunks, |trunk| trunk.contact_name().as_deref() == Some(&*user)))
+        };
+        by_slug()
+            .or_else(|| message.request_uri().and_then(by_account))
+            .or_else(|| by_account(message.to().uri()))
     }
 
-    /// The number that a call from a trunk is for: the Request-URI's user, or To's where the Request-URI names our account.
-    pub(crate) fn called_number(&self, message: &Message) -> String {
-        let user = |uri: Uri<'_>| uri.user_unescaped().map(|user| user.into_owned()).unwrap_or_default();
-        let requested = message.request_uri().map(user).unwrap_or_default();
-        let known =
-            |number: &str| Digits::parse(number).is_some_and(|digits| self.config.number(&digits).is_some());
-        let to = user(message.to().uri());
-        if !known(&requested) && known(&to) { to } else { requested }
+    /// The one of them that the address fits better than the others.
+    fn nearest(&self, trunks: &[Arc<Trunk>], flow: Flow) -> Option<Arc<Trunk>> {
+        let nearest = self.trunks.nearest(flow.remote);
+        only(trunks, |trunk| nearest.contains(&trunk.id))
+    }
+}
+
+/// The one trunk that is so; `None` where several are.
+fn only(trunks: &[Arc<Trunk>], is_so: impl Fn(&Trunk) -> bool) -> Option<Arc<Trunk>> {
+    let mut all = trunks.iter().filter(|trunk| is_so(trunk));
+    match (all.next(), all.next()) {
+        (Some(trunk), None) => Some(trunk.clone()),
+        _ => None,
     }
 }

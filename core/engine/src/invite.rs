@@ -7,7 +7,7 @@ use crate::refuse::Refusal;
 use crate::surroundings::{Health, Surroundings, destination};
 use rand::Rng;
 use tandem_call::{Call, Caller, Ctx, Identity, Seat, Setup, Source, rounds_of};
-use tandem_model::{CallId, Direction};
+use tandem_model::{CallId, Config, Direction, InboundExtension, TrunkId};
 use tandem_routing::{Destination, NoDestination};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
@@ -37,7 +37,8 @@ impl Engine {
             }
             Who::Ambiguous(trunks) => {
                 let why = format!(
-                    "trunks {trunks:?} all come from this address; give them usernames that the provider puts into the Request-URI"
+                    "trunks {} all come from this address; give them usernames that the provider puts into the Request-URI",
+                    self.names_of(&trunks)
                 );
                 return self.turn_away(
                     key,
@@ -68,9 +69,12 @@ impl Engine {
                 let uri = message.request_uri();
                 uri.and_then(|uri| uri.user_unescaped()).map(|user| user.into_owned()).unwrap_or_default()
             }
-            Source::Trunk(_) => self.called_number(&message),
+            Source::Trunk(trunk) => self.called_number(trunk, &message),
         };
-        let destination = destination(&self.config, &source, &dialled, &health);
+        let destination = match fixed_extension(&self.config, &source) {
+            Some(destination) => destination,
+            None => destination(&self.config, &source, &dialled, &health),
+        };
         let destination = match destination {
             Ok(destination) => destination,
             Err(none) => return self.no_destination((key, &message, flow, now), &dialled, none),
@@ -135,6 +139,11 @@ impl Engine {
         Flow { remote: home.map_or(flow.remote, |home| home.remote), ..flow }
     }
 
+    fn names_of(&self, trunks: &[TrunkId]) -> String {
+        let names = trunks.iter().filter_map(|id| self.config.trunks.get(id));
+        names.map(|trunk| format!("`{}`", trunk.name)).collect::<Vec<_>>().join(", ")
+    }
+
     fn seat_for(&mut self, source: &Source) -> Result<Option<Seat>, ()> {
         match source {
             Source::Extension(_) => Ok(None),
@@ -170,6 +179,17 @@ impl Engine {
         };
         self.turn_down(asked, &refusal, reason, why);
     }
+}
+
+/// Where every call of a trunk goes, if that is an extension.
+fn fixed_extension(config: &Config, source: &Source) -> Option<Result<Destination, NoDestination>> {
+    let Source::Trunk(trunk) = source else { return None };
+    let InboundExtension::Fixed(fixed) = trunk.called_extension() else { return None };
+    let extension = config.extension_by_number(fixed)?;
+    Some(match extension.enabled {
+        true => Ok(Destination::Extension(extension.clone())),
+        false => Err(NoDestination::Disabled),
+    })
 }
 
 fn direction_of(source: &Source, destination: &Destination) -> Direction {

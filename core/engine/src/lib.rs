@@ -3,6 +3,7 @@
 //! Everything comes in through the methods of [`Engine`], each with the moment it happens; everything goes out through
 //! [`Engine::poll_output`]; [`Engine::poll_timeout`] says when to come back. Nothing in here waits.
 
+mod called;
 mod counters;
 mod door;
 mod engine;

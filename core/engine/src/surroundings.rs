@@ -2,7 +2,9 @@
 
 use crate::Settings;
 use crate::writes::Writes;
+use ipnet::IpNet;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tandem_call::{Exchange, Round, Seat, Seats, Source, Target, Way, rounds_of};
 use tandem_model::{BindingOwner, Config, Trunk, TrunkId, TrunkMode};
 use tandem_routing::{Availability, Destination, NoDestination, TrunkHealth, from_extension, from_trunk};
@@ -62,6 +64,10 @@ impl Exchange for Surroundings<'_> {
             Err(NoDestination::Disabled) => Err((480, "Switched Off".to_owned())),
             Err(NoDestination::Unavailable(_)) => Err((503, "No Trunk Available".to_owned())),
         }
+    }
+
+    fn challengers(&self, trunk: &Trunk) -> Option<Arc<[IpNet]>> {
+        self.trunks.challengers(trunk.id)
     }
 
     fn take_seat(&mut self, trunk: &Trunk) -> Option<Seat> {

@@ -44,6 +44,7 @@ pub use route::{OnExhausted, Route, RouteMatch, Step};
 pub use secret::Secret;
 pub use status::{LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus};
 pub use trunk::{
-    Codec, ContactUser, DiversionMode, FromCopy, IdentityHeader, NumberFormat, PrivacyDefault,
-    SignallingTransport, Technology, Trunk, TrunkMode,
+    AuthAlgorithm, CidSource, Codec, ContactUser, Delimiters, DidSource, DiversionMode, Extract, FromCopy,
+    IdentityHeader, InboundExtension, NumberFormat, PrivacyDefault, SignallingTransport, Technology, Trunk,
+    TrunkMode, Vars, expand,
 };

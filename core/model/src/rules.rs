@@ -4,6 +4,7 @@ mod conflict;
 mod extension;
 mod number;
 mod range;
+mod receiving;
 mod reference;
 mod route;
 mod sending;

@@ -1,6 +1,7 @@
 //! A trunk: a provider, a carrier, a gateway or a PBX; its mode tells which.
 
 mod number_format;
+mod receiving;
 mod sending;
 
 use crate::{Secret, TrunkId, rules};
@@ -11,6 +12,7 @@ use tandem_sip_msg::Transport;
 use utoipa::ToSchema;
 
 pub use number_format::NumberFormat;
+pub use receiving::{CidSource, Delimiters, DidSource, Extract, InboundExtension, Vars, expand};
 pub(crate) use sending::{CALLER, slug_of};
 pub use sending::{ContactUser, FromCopy};
 
@@ -57,6 +59,23 @@ impl From<SignallingTransport> for Transport {
             SignallingTransport::Udp | SignallingTransport::Auto => Transport::Udp,
             SignallingTransport::Tcp => Transport::Tcp,
         }
+    }
+}
+
+/// A hash function of digest authentication (RFC 7616 §3.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub enum AuthAlgorithm {
+    /// MD5.
+    #[serde(rename = "MD5")]
+    Md5,
+    /// SHA-256, and SHA-512-256.
+    #[serde(rename = "SHA-256")]
+    Sha256,
+}
+
+impl AuthAlgorithm {
+    fn all() -> Vec<AuthAlgorithm> {
+        vec![AuthAlgorithm::Md5, AuthAlgorithm::Sha256]
     }
 }
 
@@ -191,6 +210,9 @@ pub struct Trunk {
     #[serde(default, skip_serializing)]
     #[schema(write_only, value_type = Option<String>)]
     pub password: Option<Secret>,
+    /// Digest algorithms that challenges are answered with, the strongest that is offered: `MD5`, `SHA-256` (and SHA-512-256).
+    #[serde(default = "AuthAlgorithm::all")]
+    pub auth_algorithms: Vec<AuthAlgorithm>,
     /// Where REGISTER goes: `host` or `host:port`; empty: the trunk's host.
     #[serde(default)]
     pub registrar: Option<String>,
@@ -327,6 +349,54 @@ pub struct Trunk {
     #[serde(default, deserialize_with = "crate::network::list")]
     #[schema(value_type = Vec<String>)]
     pub associated_ips: Vec<IpNet>,
+    /// Further hosts that calls from this trunk come from, `host` or `host:port`: looked up as its own host is.
+    #[serde(default)]
+    pub associated_hosts: Vec<String>,
+    /// Calls from the addresses that the trunk's hosts have are its own. If not, only those from `associated_ips` and
+    /// `associated_hosts` are, and calls to our registered Contact.
+    #[serde(default = "yes")]
+    pub resolve_host_to_acl: bool,
+    /// Calls come from the ports of the trunk's hosts only; from `associated_ips`, from the trunk's `port`.
+    #[serde(default)]
+    pub verify_source_port: bool,
+    /// Networks that may challenge us beside the trunk's hosts and associated addresses: nobody else's challenge gets credentials.
+    #[serde(default, deserialize_with = "crate::network::list")]
+    #[schema(value_type = Vec<String>)]
+    pub challengers: Vec<IpNet>,
+    /// Where the called number is: `auto`, `request_uri`, `to`, `diversion`, `p_called_party_id` or `header:NAME`. Where that is
+    /// missing in a call, as `auto`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub did_source: DidSource,
+    /// Takes the called number out of the whole value of `did_source`: a regular expression, whose first group is the number.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub did_pattern: Option<Extract>,
+    /// The same by what stands before and behind it.
+    #[serde(default)]
+    pub did_delimiters: Option<Delimiters>,
+    /// Where the caller's number is: `auto`, `from`, `pai`, `rpid` or `header:NAME`. Where that is missing in a call, as `auto`.
+    #[serde(default)]
+    #[schema(value_type = String)]
+    pub cid_source: CidSource,
+    /// Takes the caller's number out of the whole value of `cid_source`, as `did_pattern` does.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub cid_pattern: Option<Extract>,
+    /// The same by what stands before and behind it.
+    #[serde(default)]
+    pub cid_delimiters: Option<Delimiters>,
+    /// Where every call from the trunk goes, an extension or a number; `auto_to_user`: to the number in To; `auto`: to that only
+    /// where the Request-URI is our Contact with `contact_user` `token` (FreeSWITCH's `extension`).
+    #[serde(default)]
+    pub inbound_extension: Option<String>,
+    /// Variables of calls from the trunk. `sip_h_NAME` is a header of that name to whom it calls; `${name}` in `extra_headers`
+    /// of the trunk that it goes to is replaced by the value.
+    #[serde(default)]
+    pub inbound_context_vars: Vars,
+    /// Variables of calls to the trunk, in the same way.
+    #[serde(default)]
+    pub outbound_vars: Vars,
     /// Media may go directly between the trunk and the other side, where that side may too; otherwise it goes by here.
     #[serde(default)]
     pub direct_media: bool,

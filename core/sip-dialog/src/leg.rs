@@ -368,6 +368,9 @@ impl Leg {
 
     /// A response to one of our requests.
     pub fn on_response(&mut self, key: ClientKey, message: &Message, flow: Flow, sip: &mut Sip) {
+        if let Some(digest) = &mut self.digest {
+            digest.heard_from(flow.remote.ip());
+        }
         let is_answer = message.method() == Method::Invite && message.code().is_some_and(|c| c / 100 == 2);
         let given_up = self.given_up.iter().position(|given_up| *given_up == key);
         if let Some(at) = given_up.filter(|_| message.code().is_some_and(|code| code >= 200)) {

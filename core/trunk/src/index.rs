@@ -19,6 +19,8 @@ pub(crate) struct Index {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Entries {
     pub(crate) targets: Vec<SocketAddr>,
+    /// It comes from the ports of its targets only.
+    pub(crate) exact: bool,
     pub(crate) nets: Vec<IpNet>,
 }
 
@@ -29,7 +31,9 @@ impl Index {
             target.set_ip(target.ip().to_canonical());
         }
         entries.nets = entries.nets.iter().map(IpNet::trunc).collect();
-        entries.nets.extend(entries.targets.iter().map(|target| IpNet::from(target.ip())));
+        if !entries.exact {
+            entries.nets.extend(entries.targets.iter().map(|target| IpNet::from(target.ip())));
+        }
         if self.by_slot.get(&slot) == Some(&entries) {
             return;
         }
@@ -68,31 +72,38 @@ impl Index {
 
     /// Whether any slot is known by this address.
     pub(crate) fn knows(&self, source: SocketAddr) -> bool {
-        let ip = source.ip().to_canonical();
-        let six = ip.is_ipv6();
-        let mut lengths = self.lengths.range((six, 0)..=(six, 128)).rev();
-        lengths.any(|(_, length)| {
-            net_of(ip, *length).is_some_and(|net| self.nets.get(&net).is_some_and(|slots| !slots.is_empty()))
-        })
+        self.exact.contains_key(&canonical(source)) || self.around(source.ip()).next().is_some()
     }
 
     /// Slots with exactly this address and port; if there are none, those with a target or a network of this address, the
     /// longest prefix first.
     pub(crate) fn at(&self, source: SocketAddr) -> Vec<u32> {
-        let ip = source.ip().to_canonical();
-        if let Some(slots) = self.exact.get(&SocketAddr::new(ip, source.port())) {
+        if let Some(slots) = self.exact.get(&canonical(source)) {
             return slots.clone();
         }
         let mut found: Vec<u32> = Vec::new();
-        let six = ip.is_ipv6();
-        for (_, length) in self.lengths.range((six, 0)..=(six, 128)).rev() {
-            let Some(net) = net_of(ip, *length) else { continue };
-            for slot in self.nets.get(&net).into_iter().flatten() {
-                add(&mut found, *slot);
-            }
+        for slot in self.around(source.ip()).flatten() {
+            add(&mut found, *slot);
         }
         found
     }
+
+    /// Those of [`Index::at`] that are known by this address and port, or by the longest prefix that any is.
+    pub(crate) fn nearest(&self, source: SocketAddr) -> Vec<u32> {
+        let exact = self.exact.get(&canonical(source));
+        exact.or_else(|| self.around(source.ip()).next()).cloned().unwrap_or_default()
+    }
+
+    /// Who has a network around this address, by the length of its prefix, the longest first.
+    fn around(&self, ip: IpAddr) -> impl Iterator<Item = &Vec<u32>> {
+        let ip = ip.to_canonical();
+        let lengths = self.lengths.range((ip.is_ipv6(), 0)..=(ip.is_ipv6(), 128)).rev();
+        lengths.filter_map(move |(_, length)| self.nets.get(&net_of(ip, *length)?))
+    }
+}
+
+fn canonical(source: SocketAddr) -> SocketAddr {
+    SocketAddr::new(source.ip().to_canonical(), source.port())
 }
 
 fn net_of(ip: IpAddr, length: u8) -> Option<IpNet> {
@@ -112,6 +123,7 @@ mod tests {
     fn entries(targets: &[&str], nets: &[&str]) -> Entries {
         Entries {
             targets: targets.iter().map(|t| t.parse().unwrap()).collect(),
+            exact: false,
             nets: nets.iter().map(|n| n.parse().unwrap()).collect(),
         }
     }
@@ -142,6 +154,28 @@ mod tests {
         assert_eq!(at(&index, "192.0.2.2:40000"), [1, 3]);
         assert_eq!(at(&index, "[2001:db8::5]:5060"), [3]);
         assert_eq!(at(&index, "198.51.100.1:5060"), NOBODY);
+    }
+
+    #[test]
+    fn the_nearest_are_those_of_the_longest_prefix() {
+        let mut index = Index::default();
+        index.put(1, entries(&["192.0.2.1:5060"], &[]));
+        index.put(2, entries(&[], &["192.0.2.0/24"]));
+        let nearest = |source: &str| index.nearest(source.parse().unwrap());
+        assert_eq!(nearest("192.0.2.1:5060"), [1]);
+        assert_eq!(nearest("192.0.2.1:40000"), [1]);
+        assert_eq!(nearest("192.0.2.2:5060"), [2]);
+        assert_eq!(nearest("198.51.100.1:5060"), NOBODY);
+    }
+
+    #[test]
+    fn who_comes_from_certain_ports_is_not_known_by_others() {
+        let mut index = Index::default();
+        index.put(1, Entries { exact: true, ..entries(&["192.0.2.1:5060"], &[]) });
+        assert_eq!(at(&index, "192.0.2.1:5060"), [1]);
+        assert_eq!(at(&index, "192.0.2.1:5061"), NOBODY);
+        assert!(index.knows("192.0.2.1:5060".parse().unwrap()));
+        assert!(!index.knows("192.0.2.1:5061".parse().unwrap()));
     }
 
     #[test]

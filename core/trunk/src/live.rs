@@ -2,14 +2,16 @@
 //! comes with each input as [`Cx`]; it touches nothing of another trunk.
 
 use crate::health::Health;
+use crate::index::Entries;
 use crate::local::Local;
 use crate::registration::Registration;
 use crate::request::Account;
 use crate::status::Shown;
-use crate::target::{Places, UNANSWERED};
+use crate::target::{Place, Places, UNANSWERED};
 use crate::trunks::TrunkOutput;
 use crate::{OWNER_BIT, Resolved, contact, retry};
 use bytes::Bytes;
+use ipnet::IpNet;
 use rand::RngExt;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -197,17 +199,26 @@ impl Live {
         let now = &self.config;
         let credentials = |trunk: &Trunk| {
             let name = trunk.digest_username().map(str::to_owned);
-            (name, trunk.password.clone(), trunk.realm.clone())
+            (name, trunk.password.clone(), trunk.realm.clone(), trunk.auth_algorithms.clone())
         };
         let new_credentials = credentials(&before) != credentials(now);
         let probes = |trunk: &Trunk| (trunk.ping_interval, trunk.ping_fail, trunk.ping_ok);
         let new_probes = probes(&before) != probes(now);
         let new_expires = before.expires != now.expires;
+        let new_hosts = before.associated_hosts != now.associated_hosts;
         if new_credentials {
             self.registration.take_credentials(&self.config);
         }
         if new_expires {
             self.registration.ask_for(self.config.expires);
+        }
+        if new_hosts {
+            self.stop_resolving(cx);
+            let before = std::mem::replace(&mut self.places, Places::of(&self.config));
+            self.places.take_over(before);
+            if self.config.enabled {
+                self.resolve_all(cx);
+            }
         }
         match (before.enabled, self.config.enabled) {
             (true, false) => {
@@ -229,6 +240,36 @@ impl Live {
             }
             (false, false) => {}
         }
+    }
+
+    /// What its calls are known by.
+    pub(crate) fn sources(&self) -> Entries {
+        let believed = |place: &&Place| self.config.resolve_host_to_acl || place.is_source_only;
+        Entries {
+            targets: self
+                .places
+                .all
+                .iter()
+                .filter(believed)
+                .flat_map(|place| place.targets.clone())
+                .collect(),
+            exact: self.config.verify_source_port,
+            nets: self.config.associated_ips.clone(),
+        }
+    }
+
+    /// Whether it may be behind this port, where ports count.
+    pub(crate) fn may_come_from(&self, source: SocketAddr) -> bool {
+        let usual = self.config.port.unwrap_or_else(|| self.transport.default_port());
+        let at = SocketAddr::new(source.ip().to_canonical(), source.port());
+        !self.config.verify_source_port || source.port() == usual || self.sources().targets.contains(&at)
+    }
+
+    /// Who may challenge us: its hosts, its associated addresses, and those that are listed.
+    pub(crate) fn challengers(&self) -> impl Iterator<Item = IpNet> {
+        let hosts = self.places.all.iter().flat_map(|place| &place.targets);
+        let listed = self.config.associated_ips.iter().chain(&self.config.challengers).copied();
+        hosts.map(|target| IpNet::from(target.ip())).chain(listed)
     }
 
     fn resolve_all(&mut self, cx: &mut Cx<'_, '_>) {

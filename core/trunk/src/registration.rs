@@ -7,10 +7,11 @@ use crate::live::{Cx, Due, Headers, Live, Part, WATCHDOG};
 use crate::request::{self, Account};
 use crate::retry;
 use crate::words;
+use ipnet::IpNet;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tandem_model::{RegistrationState, Trunk};
+use tandem_model::{AuthAlgorithm, RegistrationState, Trunk};
 use tandem_sip_dialog::digest::{DigestClient, Login, Unanswered};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::{ClientKey, Failure};
@@ -197,10 +198,12 @@ impl Registration {
 }
 
 fn login(trunk: &Trunk) -> Login {
+    let password = trunk.password.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default();
     Login {
-        username: trunk.digest_username().unwrap_or_default().to_owned(),
-        password: trunk.password.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default(),
         realm: trunk.realm.clone(),
+        md5: trunk.auth_algorithms.contains(&AuthAlgorithm::Md5),
+        sha256: trunk.auth_algorithms.contains(&AuthAlgorithm::Sha256),
+        ..Login::new(trunk.digest_username().unwrap_or_default(), password)
     }
 }
 
@@ -402,7 +405,13 @@ impl Live {
         true
     }
 
-    pub(crate) fn on_register_response(&mut self, key: ClientKey, answer: &Message, cx: &mut Cx<'_, '_>) {
+    pub(crate) fn on_register_response(
+        &mut self,
+        key: ClientKey,
+        answer: &Message,
+        source: IpAddr,
+        cx: &mut Cx<'_, '_>,
+    ) {
         let Some(code) = answer.code().filter(|code| *code >= 200) else { return };
         let challenged = matches!(code, 401 | 407);
         let (attempt, leaving) = match &self.registration.state {
@@ -416,7 +425,7 @@ impl Live {
         self.registration.last = Some((code, words::phrase(answer)));
         self.last_code = Some(code);
         match code {
-            401 | 407 => self.on_challenge(answer, cx),
+            401 | 407 => self.on_challenge(answer, source, cx),
             _ if leaving && !challenged => self.unregistered(cx),
             200..=299 => self.on_registered(answer, cx),
             423 => self.on_too_brief(answer, cx),
@@ -426,7 +435,7 @@ impl Live {
     }
 
     /// Answers a challenge (RFC 3261 §22.2), to a registration as to its end.
-    fn on_challenge(&mut self, answer: &Message, cx: &mut Cx<'_, '_>) {
+    fn on_challenge(&mut self, answer: &Message, source: IpAddr, cx: &mut Cx<'_, '_>) {
         let (attempt, leaving) = match &mut self.registration.state {
             State::Trying(attempt) => (attempt, false),
             State::Unregistering(attempt) => (attempt, true),
@@ -435,8 +444,14 @@ impl Live {
         let had_credentials = attempt.with_credentials;
         let (flow, rest, too_brief) = (attempt.flow, std::mem::take(&mut attempt.rest), attempt.too_brief);
         let uri = request::target_uri(&self.config);
+        let from = IpNet::from(source.to_canonical());
+        let trusted = self.challengers().any(|net| net.contains(&from));
         let digest = &mut self.registration.digest;
-        match digest.answer(answer, "REGISTER", &uri, cx.sip.rng) {
+        let credentials = match trusted {
+            true => digest.answer(answer, "REGISTER", &uri, cx.sip.rng),
+            false => Err(Unanswered::Stranger),
+        };
+        match credentials {
             Ok(first) => {
                 let second = digest.companion(first.0, "REGISTER", &uri);
                 let credentials = std::iter::once(first).chain(second).collect();
@@ -450,6 +465,7 @@ impl Live {
             Err(why) => {
                 let words = match why {
                     Unanswered::NoMatch => words::unanswerable_challenge(answer, &self.config),
+                    Unanswered::Stranger => words::strange_challenge(answer, source),
                     Unanswered::Refused | Unanswered::Loop => {
                         words::refused(answer, "REGISTER", had_credentials, &self.config)
                     }

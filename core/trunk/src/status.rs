@@ -161,8 +161,11 @@ impl Live {
     }
 
     fn lookup_error(&self) -> Option<String> {
-        let failed =
-            self.places.all.iter().find(|place| place.targets.is_empty() && place.error.is_some())?;
+        let failed = self
+            .places
+            .all
+            .iter()
+            .find(|place| !place.is_source_only && place.targets.is_empty() && place.error.is_some())?;
         let why = failed.error.as_deref().unwrap_or("");
         let host = &failed.at.host;
         Some(format!(

@@ -91,6 +91,8 @@ pub(crate) struct Place {
     /// The look-up under way.
     pub(crate) query: Option<u64>,
     failures: u32,
+    /// Calls may come from it, and nothing goes there.
+    pub(crate) is_source_only: bool,
     /// Why the last look-up failed.
     pub(crate) error: Option<String>,
 }
@@ -107,7 +109,8 @@ impl Place {
     fn new(at: HostPort, transport: Transport) -> Place {
         let port = at.port.unwrap_or_else(|| transport.default_port());
         let targets = at.literal().map(|ip| SocketAddr::new(ip.to_canonical(), port));
-        Place { at, transport, targets: targets.into_iter().collect(), query: None, failures: 0, error: None }
+        let targets = targets.into_iter().collect();
+        Place { at, transport, targets, query: None, failures: 0, is_source_only: false, error: None }
     }
 
     /// Whether it has to be looked up at all.
@@ -173,14 +176,12 @@ impl Places {
             })
         };
         let mut places = Places { all: Vec::new(), calls: 0, register: 0, proxy: None };
-        if trunk.mode == TrunkMode::RegisterIn {
-            return places;
-        }
-        if let Some(host) = &trunk.host {
+        let is_called = trunk.mode != TrunkMode::RegisterIn;
+        if let Some(host) = trunk.host.as_ref().filter(|_| is_called) {
             let at = HostPort::parse(host);
             add(HostPort { port: trunk.port.or(at.port), ..at });
         }
-        if let Some(proxy) = &trunk.outbound_proxy {
+        if let Some(proxy) = trunk.outbound_proxy.as_ref().filter(|_| is_called) {
             let proxy = add(HostPort::parse(proxy));
             (places.calls, places.register, places.proxy) = (proxy, proxy, Some(proxy));
         }
@@ -189,8 +190,27 @@ impl Places {
         {
             places.register = add(HostPort::parse(registrar));
         }
+        let called = all.len();
+        for host in &trunk.associated_hosts {
+            let at = HostPort::parse(host);
+            if !all[..].iter().any(|place| place.at == at) {
+                all.push(Place { is_source_only: true, ..Place::new(at, transport) });
+            }
+        }
+        if called == 0 {
+            (places.calls, places.register) = (usize::MAX, usize::MAX);
+        }
         places.all = all;
         places
+    }
+
+    /// Keeps what is known of the hosts that were there before.
+    pub(crate) fn take_over(&mut self, before: Places) {
+        for known in before.all {
+            if let Some(place) = self.all.iter_mut().find(|place| place.at == known.at) {
+                *place = Place { is_source_only: place.is_source_only, query: None, ..known };
+            }
+        }
     }
 
     /// Where calls and OPTIONS go.

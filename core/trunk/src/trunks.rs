@@ -6,6 +6,7 @@ use crate::live::{Cx, Due, Live, Part, Slot, slot_and_place};
 use crate::local::Local;
 use crate::registration::State;
 use crate::target::{HostPort, Query, Resolved};
+use ipnet::IpNet;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -118,12 +119,12 @@ impl Trunks {
         owner: Owner,
         key: ClientKey,
         message: &Message,
-        _flow: Flow,
+        flow: Flow,
         sip: &mut Sip,
     ) {
         let Some((slot, part)) = Slot::of(owner) else { return };
         self.with(slot, sip, |live, cx| match part {
-            Part::Registration => live.on_register_response(key, message, cx),
+            Part::Registration => live.on_register_response(key, message, flow.remote.ip(), cx),
             Part::Health => live.on_probe_response(key, message, cx),
         });
     }
@@ -215,8 +216,23 @@ impl Trunks {
     /// Trunks that a source may be: those with a target of exactly this address and port, else those with a target or associated
     /// network of this address, the longest prefix first. Disabled ones are left out.
     pub fn at(&self, source: SocketAddr) -> Vec<TrunkId> {
+        self.ids(self.index.at(source), source)
+    }
+
+    /// Those of them that the source fits best: by its port as well, else by the longest prefix.
+    pub fn nearest(&self, source: SocketAddr) -> Vec<TrunkId> {
+        self.ids(self.index.nearest(source), source)
+    }
+
+    fn ids(&self, slots: Vec<u32>, source: SocketAddr) -> Vec<TrunkId> {
         let live = |slot: u32| self.slots.get(slot as usize).and_then(|entry| entry.live.as_ref());
-        self.index.at(source).into_iter().filter_map(live).map(|live| live.config.id).collect()
+        let may_be = slots.into_iter().filter_map(live).filter(|live| live.may_come_from(source));
+        may_be.map(|live| live.config.id).collect()
+    }
+
+    /// Who may challenge us where this trunk is called.
+    pub fn challengers(&self, id: TrunkId) -> Option<Arc<[IpNet]>> {
+        self.live(id).map(|live| live.challengers().collect())
     }
 
     /// Whether a source may be any trunk, as [`Trunks::at`] would say.
@@ -295,10 +311,7 @@ impl Trunks {
     fn settle(&mut self, slot: u32, now: Time) {
         let Some(live) = &mut self.slots[slot as usize].live else { return };
         let known = live.config.enabled && !live.leaving;
-        let entries = Entries {
-            targets: live.places.all.iter().flat_map(|place| place.targets.iter().copied()).collect(),
-            nets: live.config.associated_ips.clone(),
-        };
+        let entries = live.sources();
         self.index.put(slot, if known { entries } else { Entries::default() });
         if live.settle(&self.local, now) && !live.leaving {
             let (trunk_id, status) = (live.config.id, live.status(&self.local));

@@ -1,5 +1,6 @@
 //! A trunk's troubles in plain words: what was sent, what came, what it means, what to change. No secret gets here.
 
+use std::net::IpAddr;
 use tandem_model::Trunk;
 use tandem_sip_msg::{Challenge, Flow, Header, Message, Transport, standard_reason};
 use tandem_sip_txn::Failure;
@@ -113,6 +114,16 @@ pub(crate) fn unanswerable_challenge(answer: &Message, trunk: &Trunk) -> String 
         ),
         (None, _) => format!("{came} without a challenge that could be answered."),
     }
+}
+
+/// A challenge from where nobody may challenge us.
+pub(crate) fn strange_challenge(answer: &Message, source: IpAddr) -> String {
+    let code = answer.code().unwrap_or(0);
+    format!(
+        "{code} {} came from {source}, which is none of the trunk's addresses: no credentials were sent. \
+         If it is the provider's, name it in challengers.",
+        phrase(answer)
+    )
 }
 
 /// 200 with a lifetime of 0.

@@ -48,8 +48,7 @@ fn after_fifty_wrong_passwords_a_source_is_shut_out_and_others_notice_nothing() 
     let mut thief = Phone::named("phone-1", "guess", "203.0.113.66:1");
     let contact = [(Header::Contact, "<sip:a@10.0.0.1>")];
     for _ in 0..50 {
-        thief.digest =
-            DigestClient::new(Login { username: "phone-1".into(), password: "guess".into(), realm: None });
+        thief.digest = DigestClient::new(Login::new("phone-1", "guess"));
         assert_eq!(house.register(&mut thief, &contact).code(), Some(401));
     }
     assert_eq!(house.failures(), 50);
@@ -72,11 +71,7 @@ fn plain_challenges_never_count_and_a_success_forgives() {
     for round in 0..5 {
         let mut wrong = Phone::named("phone-1", "guess", "203.0.113.5:40001");
         for _ in 0..40 {
-            wrong.digest = DigestClient::new(Login {
-                username: "phone-1".into(),
-                password: "guess".into(),
-                realm: None,
-            });
+            wrong.digest = DigestClient::new(Login::new("phone-1", "guess"));
             assert_eq!(house.register(&mut wrong, &[]).code(), Some(401), "round {round}");
         }
         house.sign_in(&mut phone);
@@ -91,8 +86,7 @@ fn nobody_can_have_another_shut_out_with_nonces_that_are_not_his() {
     for _ in 0..100 {
         // A nonce that the thief was given, in a packet that claims to come from the victim.
         let challenged = house.bare(&mut thief, &[]);
-        thief.digest =
-            DigestClient::new(Login { username: "phone-1".into(), password: "guess".into(), realm: None });
+        thief.digest = DigestClient::new(Login::new("phone-1", "guess"));
         let flow = std::mem::replace(&mut thief.from, victim.from);
         let answer = house.with_credentials(&mut thief, &challenged, &[]).unwrap();
         thief.from = flow;
@@ -206,7 +200,7 @@ fn an_invite_is_authenticated_by_the_same_rules() {
             writer.header(Header::ProxyAuthenticate, value);
         }
         let challenged = Message::parse(writer.finish()).unwrap();
-        let login = Login { username: user.into(), password: password.into(), realm: None };
+        let login = Login::new(user, password);
         let mut digest = DigestClient::new(login);
         let credentials =
             digest.answer(&challenged, "INVITE", "sip:5551234@tandem.example", &mut house.rng).unwrap();

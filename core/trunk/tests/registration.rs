@@ -834,3 +834,23 @@ fn an_outbound_registration_says_which_instance_and_flow_it_is() {
     assert!(!plain.header(Header::Contact).contains("reg-id"));
     assert!(plain.message.headers(Header::Supported).eq(["path"]));
 }
+
+#[test]
+fn a_challenge_from_elsewhere_gets_no_credentials_unless_it_may_come_from_there() {
+    for (more, answered) in [
+        (json!({}), false),
+        (json!({"challengers": ["203.0.113.0/24"]}), true),
+        (json!({"associated_ips": ["203.0.113.9"]}), true),
+    ] {
+        let mut world = World::with(&[trunk(1, more)]);
+        let register = world.expect("REGISTER");
+        world.answer_from("203.0.113.9:5060", &register, 401, &[(Header::WwwAuthenticate, NONCE)]);
+        if answered {
+            assert!(world.expect("REGISTER").credentials().is_some());
+        } else {
+            assert_eq!(world.state(), TrunkState::AuthFailed);
+            let reason = world.status().reason;
+            assert!(reason.contains("203.0.113.9") && reason.contains("challengers"), "{reason}");
+        }
+    }
+}

@@ -26,7 +26,7 @@ pub struct Registered {
 impl Ua {
     /// It authenticates as its user with this password.
     pub fn set_password(&mut self, password: &str) {
-        let login = Login { username: self.user.clone(), password: password.to_owned(), realm: None };
+        let login = Login::new(self.user.clone(), password.to_owned());
         self.digest = Some(DigestClient::new(login));
     }
 

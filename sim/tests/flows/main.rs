@@ -11,6 +11,7 @@ mod identity;
 mod limits;
 mod media;
 mod overload;
+mod receiving;
 mod records;
 mod refusing;
 mod registering;

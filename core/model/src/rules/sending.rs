@@ -125,11 +125,16 @@ fn headers(field: &str, headers: &BTreeMap<String, String>, findings: &mut Findi
         } else if value.chars().any(char::is_control) {
             let fix = "write it in one line, without control characters";
             findings.invalid(at, "BAD_FORMAT", "a header's value holds no line end", fix);
-        } else if value.len() > LONGEST_HEADER {
-            let message = format!("this is longer than {LONGEST_HEADER} bytes");
-            findings.invalid(at, "TOO_LONG", message, format!("shorten it to {LONGEST_HEADER} bytes"));
+        } else if value.chars().count() > LONGEST_HEADER {
+            let message = format!("this is longer than {LONGEST_HEADER} characters");
+            findings.invalid(at, "TOO_LONG", message, format!("shorten it to {LONGEST_HEADER} characters"));
         }
     }
+}
+
+/// Whether a header of this name may be added.
+pub(super) fn is_free(name: &str) -> bool {
+    is_name(name) && !is_reserved(name)
 }
 
 fn is_name(name: &str) -> bool {

@@ -10,9 +10,9 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
     address(trunk, findings);
     account(trunk, findings);
     super::sending::check(trunk, findings);
+    super::receiving::check(trunk, findings);
     timers(trunk, findings);
     super::codecs(&trunk.codecs, findings);
-    networks(&trunk.associated_ips, findings);
 }
 
 fn address(trunk: &Trunk, findings: &mut Findings) {
@@ -50,6 +50,17 @@ fn account(trunk: &Trunk, findings: &mut Findings) {
     text::check("auth_username", trunk.auth_username.as_deref(), text::username, findings);
     text::check("password", trunk.password.as_ref().map(Secret::expose), text::password, findings);
     text::check("realm", trunk.realm.as_deref(), text::realm, findings);
+    let algorithms = &trunk.auth_algorithms;
+    if algorithms.is_empty() {
+        let fix = "give `MD5`, `SHA-256` or both, or leave it out";
+        findings.invalid("auth_algorithms", "REQUIRED", "no challenge could be answered", fix);
+    }
+    for (n, algorithm) in algorithms.iter().enumerate() {
+        if algorithms[..n].contains(algorithm) {
+            let field = format!("auth_algorithms[{n}]");
+            findings.invalid(field, "DUPLICATE_VALUE", "this is in the list twice", "remove one of them");
+        }
+    }
 }
 
 fn timers(trunk: &Trunk, findings: &mut Findings) {
@@ -91,7 +102,8 @@ fn timers(trunk: &Trunk, findings: &mut Findings) {
     }
 }
 
-fn networks(networks: &[IpNet], findings: &mut Findings) {
+/// Networks that are believed, none of them too wide.
+pub(super) fn networks(field: &str, networks: &[IpNet], findings: &mut Findings) {
     for (n, network) in networks.iter().enumerate() {
         let (shortest, family) = match network {
             IpNet::V4(_) => (8, "IPv4"),
@@ -100,7 +112,7 @@ fn networks(networks: &[IpNet], findings: &mut Findings) {
         if network.prefix_len() < shortest {
             let message = format!("{network} is wider than the /{shortest} that an {family} network may be");
             let fix = "name the provider's own networks: everybody in this one could place calls";
-            findings.invalid(format!("associated_ips[{n}]"), "NETWORK_TOO_WIDE", message, fix);
+            findings.invalid(format!("{field}[{n}]"), "NETWORK_TOO_WIDE", message, fix);
         }
     }
 }

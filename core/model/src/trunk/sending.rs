@@ -1,6 +1,6 @@
 //! How a trunk wants to be written to: who we are there, and where.
 
-use super::Trunk;
+use super::{InboundExtension, Trunk};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use utoipa::ToSchema;
@@ -61,7 +61,11 @@ impl Trunk {
     pub fn contact_name(&self) -> Option<Cow<'_, str>> {
         match self.contact_user {
             ContactUser::Token => Some(self.contact_token().into()),
-            ContactUser::Extension | ContactUser::Username => self.username.as_deref().map(Cow::Borrowed),
+            ContactUser::Extension => match self.called_extension() {
+                InboundExtension::Fixed(fixed) => Some(fixed.into()),
+                _ => self.username.as_deref().map(Cow::Borrowed),
+            },
+            ContactUser::Username => self.username.as_deref().map(Cow::Borrowed),
         }
     }
 

@@ -7,6 +7,7 @@ mod extension;
 mod number;
 mod patch;
 mod pattern;
+mod receiving;
 mod reference;
 mod route;
 mod sending;

@@ -85,6 +85,12 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
         "international_prefix": "00", "national_prefix": "", "strip_plus": false, "tech_prefix": "", "tech_postfix": "",
         "tel_uri_rline": false, "tel_uri_to": false, "single_via": true, "rewrite_via": true,
     });
+    let receiving = json!({
+        "auth_algorithms": ["MD5", "SHA-256"], "associated_hosts": [], "resolve_host_to_acl": true, "verify_source_port": false,
+        "challengers": [], "did_source": "auto", "did_pattern": null, "did_delimiters": null, "cid_source": "auto",
+        "cid_pattern": null, "cid_delimiters": null, "inbound_extension": null, "inbound_context_vars": {}, "outbound_vars": {},
+    });
+    expected.as_object_mut().unwrap().extend(receiving.as_object().unwrap().clone());
     expected.as_object_mut().unwrap().extend(sending.as_object().unwrap().clone());
     assert_eq!(shown, expected);
 }

@@ -44,6 +44,11 @@ impl Algorithm {
         ALL.into_iter().find(|(_, algorithm)| *algorithm == self).map_or("MD5", |(name, _)| name)
     }
 
+    /// Whether it is made of MD5.
+    pub(super) fn is_md5(self) -> bool {
+        self.hash == Hash::Md5
+    }
+
     /// Strength alone: `MD5` and `MD5-sess` are equally strong.
     pub(super) fn strength(self) -> u8 {
         self.hash as u8

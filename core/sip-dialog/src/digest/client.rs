@@ -1,10 +1,13 @@
 //! The client role: which challenge is answered, how often, and with what (RFC 7616 §3.4, RFC 3261 §22.2 and §22.3).
 
 use super::algorithm::{Algorithm, Input, Protection};
+use ipnet::IpNet;
 use rand::Rng;
 use rand::rngs::StdRng;
 use smallvec::SmallVec;
 use std::fmt::{self, Write as _};
+use std::net::IpAddr;
+use std::sync::Arc;
 use tandem_sip_msg::{Challenge, Header, Message};
 
 /// Challenges answered for one request.
@@ -22,6 +25,24 @@ pub struct Login {
     pub password: String,
     /// Answer challenges of this realm only; `None`: of any.
     pub realm: Option<String>,
+    /// Answer only who is in one of these networks; `None`: anybody.
+    pub challengers: Option<Arc<[IpNet]>>,
+    /// Answer challenges with MD5.
+    pub md5: bool,
+    /// Answer challenges with SHA-256, and SHA-512-256.
+    pub sha256: bool,
+}
+
+impl Login {
+    /// For any challenge of anybody.
+    pub fn new(username: impl Into<String>, password: impl Into<String>) -> Login {
+        let (username, password) = (username.into(), password.into());
+        Login { username, password, realm: None, challengers: None, md5: true, sha256: true }
+    }
+
+    fn takes(&self, algorithm: Algorithm) -> bool {
+        if algorithm.is_md5() { self.md5 } else { self.sha256 }
+    }
 }
 
 impl fmt::Debug for Login {
@@ -39,6 +60,8 @@ pub enum Unanswered {
     NoMatch,
     /// More than a few challenges in a row.
     Loop,
+    /// It came from none of the peer's addresses.
+    Stranger,
 }
 
 /// The client side towards one peer: remembers the nonce and its count over requests of a dialog or a registration.
@@ -48,6 +71,8 @@ pub struct DigestClient {
     /// Towards the peer itself (401) and towards a proxy on the way (407): a request may need both.
     sessions: [Option<Session>; 2],
     rounds: SmallVec<[Round; 2]>,
+    /// The last response came from somebody who may be answered.
+    is_trusted: bool,
 }
 
 /// A challenge that was taken up.
@@ -81,7 +106,14 @@ const KINDS: [(u16, Header, Header); 2] = [
 impl DigestClient {
     /// A client that has not been challenged yet.
     pub fn new(login: Login) -> DigestClient {
-        DigestClient { login, sessions: [None, None], rounds: SmallVec::new() }
+        DigestClient { login, sessions: [None, None], rounds: SmallVec::new(), is_trusted: true }
+    }
+
+    /// Where the response came from that [`DigestClient::answer`] is asked about next.
+    pub fn heard_from(&mut self, source: IpAddr) {
+        let source = IpNet::from(source.to_canonical());
+        let nets = self.login.challengers.as_deref();
+        self.is_trusted = nets.is_none_or(|nets| nets.iter().any(|net| net.contains(&source)));
     }
 
     /// Answers a 401 or 407: the header to add to the request sent again, which has `method` and `uri` in its request line.
@@ -96,6 +128,9 @@ impl DigestClient {
     ) -> Result<(Header, String), Unanswered> {
         let kind = KINDS.iter().position(|(code, ..)| challenged.code() == Some(*code));
         let kind = kind.ok_or(Unanswered::NoMatch)?;
+        if !self.is_trusted {
+            return Err(Unanswered::Stranger);
+        }
         let session = self.choose(challenged, kind, rng).ok_or(Unanswered::NoMatch)?;
 
         let round = round_of(&mut self.rounds, method);
@@ -143,7 +178,7 @@ impl DigestClient {
             let ours = self.login.realm.as_ref().is_none_or(|realm| *realm == challenge.realm);
             let protectable = challenge.qop.is_empty() || offers_auth(&challenge);
             let stronger = best.as_ref().is_none_or(|(_, so_far)| algorithm.strength() > so_far.strength());
-            if ours && protectable && stronger {
+            if ours && protectable && stronger && self.login.takes(algorithm) {
                 best = Some((challenge, algorithm));
             }
         }

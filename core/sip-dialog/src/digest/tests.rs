@@ -15,7 +15,7 @@ fn rng() -> StdRng {
 }
 
 fn login() -> Login {
-    Login { username: "bob".into(), password: "zanzibar".into(), realm: None }
+    Login::new("bob", "zanzibar")
 }
 
 /// A response with these challenges.
@@ -164,8 +164,7 @@ fn whatever_stands_in_names_and_passwords_survives() {
             quoted(&realm),
             quoted(&opaque)
         );
-        let mut client =
-            DigestClient::new(Login { username: username.clone(), password: password.clone(), realm: None });
+        let mut client = DigestClient::new(Login::new(username.clone(), password.clone()));
         let credentials = answer(&mut client, &[&value]).unwrap();
         assert_eq!((&credentials.username, &credentials.realm), (&username, &realm));
         assert_eq!(credentials.opaque.as_ref(), Some(&opaque));
@@ -294,4 +293,19 @@ fn memory_of_counts_is_bounded_and_no_count_is_good_twice_for_that() {
     let ticket = fresh(&nonces, at(1000));
     assert!(nonces.spend(ticket, &counted(Some("00000001")), at(1000)));
     assert_eq!(nonces.counted(), 1, "what has expired is forgotten");
+}
+
+#[test]
+fn only_those_who_may_challenge_are_answered() {
+    let nets: Vec<ipnet::IpNet> = vec!["192.0.2.0/24".parse().unwrap()];
+    let mut client = DigestClient::new(Login { challengers: Some(nets.into()), ..login() });
+    for (source, answered) in [("198.51.100.1", false), ("192.0.2.9", true), ("::ffff:192.0.2.7", true)] {
+        client.heard_from(source.parse().unwrap());
+        let answer = answer(&mut client, &[&nonce(1)]);
+        assert_eq!(answer.is_ok(), answered, "{source}");
+        client.accepted();
+        if !answered {
+            assert_eq!(answer.unwrap_err(), Unanswered::Stranger);
+        }
+    }
 }

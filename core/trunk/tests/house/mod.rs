@@ -94,7 +94,7 @@ impl Phone {
     }
 
     pub fn named(user: &str, password: &str, source: &str) -> Phone {
-        let login = Login { username: user.to_owned(), password: password.to_owned(), realm: None };
+        let login = Login::new(user, password);
         Phone {
             user: user.to_owned(),
             to: user.to_owned(),

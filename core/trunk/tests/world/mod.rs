@@ -289,6 +289,14 @@ impl World {
         self.drain();
     }
 
+    /// The same from another address than the request went to.
+    pub fn answer_from(&mut self, source: &str, sent: &Sent, code: u16, headers: &[(Header, &str)]) {
+        let headers: Vec<(Header, String)> = headers.iter().map(|(n, v)| (*n, v.to_string())).collect();
+        let flow = Flow { remote: address(source), ..sent.flow };
+        self.txn.receive(Message::parse(reply(sent, code, &headers)).unwrap(), flow, self.now);
+        self.drain();
+    }
+
     /// 200 with our Contact for so many seconds.
     pub fn accept(&mut self, sent: &Sent, expires: u32) {
         let contact = sent.message.contact().unwrap().uri().as_str().to_owned();

@@ -32,6 +32,9 @@ const URI_USER: &str = r"^[A-Za-z0-9_.!~*'()&=+$,;?/%#-]+$";
 const URI_PARAMS: &str = r"^[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?(;[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+(=[A-Za-z0-9_.!~*'()\[\]/:&+$%-]+)?)*$";
 /// Narrower than what is taken: the names that this server writes itself are too many to be listed.
 const EXTENSION_HEADER: &str = r"^X-[A-Za-z0-9-]+$";
+/// Narrower than what is taken: some regular expressions.
+const SIMPLE_PATTERN: &str = r"^[A-Za-z0-9@=:<>;]+\([0-9]+\)[A-Za-z0-9@=:<>;]*$";
+const LINE: &str = r"^[^\x00-\x1F\x7F-\x9F]*$";
 const TELEPHONE: &str = r"^[+]?[ ().\/-]*([0-9][ ().\/-]*){1,32}$";
 const ONLY_00: &str = r"^[ ().\/-]*0[ ().\/-]*0[ ().\/-]*$";
 const DIAL_PATTERN: &str = r"^([0-9A-Za-z+*#]|\[[0-9+*#]+\]|\[[0-4]-[5-9]\])+[.]?$";
@@ -60,6 +63,24 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Trunk", "from_domain", json!({ "maxLength": 253 })),
         ("Trunk", "contact_params", text(URI_PARAMS, 255)),
         ("Trunk", "contact_host", text(HOST_AND_PORT, 253)),
+        ("Trunk", "inbound_extension", text(URI_USER, 128)),
+        (
+            "Trunk",
+            "did_source",
+            json!({ "pattern": "^(auto|request_uri|to|diversion|p_called_party_id|header:[A-Za-z0-9-]{1,64})$" }),
+        ),
+        ("Trunk", "cid_source", json!({ "pattern": "^(auto|from|pai|rpid|header:[A-Za-z0-9-]{1,64})$" })),
+        ("Trunk", "did_pattern", text(SIMPLE_PATTERN, 255)),
+        ("Trunk", "cid_pattern", text(SIMPLE_PATTERN, 255)),
+        ("Trunk", "challengers", networks()),
+        ("Trunk", "inbound_context_vars", vars()),
+        ("Trunk", "outbound_vars", vars()),
+        (
+            "Trunk",
+            "associated_hosts",
+            json!({ "maxItems": 16, "items": { "type": "string", "pattern": HOST_AND_PORT, "maxLength": 253 } }),
+        ),
+        ("Trunk", "auth_algorithms", json!({ "minItems": 1, "uniqueItems": true })),
         ("Trunk", "slug", text("^[A-Za-z0-9._-]+$", 48)),
         ("Trunk", "caller_id_name", text(PLAIN, 64)),
         ("Trunk", "caller_id_number", telephone()),
@@ -77,7 +98,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
             json!({
                 "maxProperties": 32,
                 "propertyNames": { "maxLength": 64, "pattern": EXTENSION_HEADER },
-                "additionalProperties": { "type": "string", "maxLength": 512, "pattern": r"^[^\x00-\x1F\x7F-\x9F]*$" },
+                "additionalProperties": { "type": "string", "maxLength": 512, "pattern": LINE },
             }),
         ),
         (
@@ -91,13 +112,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ),
         ("Trunk", "ping_interval", json!({ "anyOf": [{ "const": 0 }, { "minimum": 5, "maximum": 3600 }] })),
         ("Trunk", "session_timer", json!({ "anyOf": [{ "const": 0 }, { "minimum": 90, "maximum": 86400 }] })),
-        (
-            "Trunk",
-            "associated_ips",
-            json!({ "items": { "type": "string", "anyOf": [
-            { "format": "ipv4" }, { "format": "ipv6" }, { "pattern": IPV4_NETWORK }, { "pattern": IPV6_NETWORK },
-        ] } }),
-        ),
+        ("Trunk", "associated_ips", networks()),
         ("Trunk", "codecs", codecs()),
         ("Extension", "codecs", codecs()),
         ("Extension", "name", text(LABEL, 64)),
@@ -135,6 +150,20 @@ pub(super) fn password(schema: &str) -> Option<Value> {
 
 fn telephone() -> Value {
     json!({ "pattern": TELEPHONE, "not": { "type": "string", "pattern": ONLY_00 } })
+}
+
+fn networks() -> Value {
+    json!({ "items": { "type": "string", "anyOf": [
+        { "format": "ipv4" }, { "format": "ipv6" }, { "pattern": IPV4_NETWORK }, { "pattern": IPV6_NETWORK },
+    ] } })
+}
+
+fn vars() -> Value {
+    json!({
+        "maxProperties": 64,
+        "propertyNames": { "maxLength": 64, "pattern": "^[A-Za-z0-9_.-]+$", "not": { "pattern": "^sip_h_" } },
+        "additionalProperties": { "type": "string", "maxLength": 255, "pattern": LINE },
+    })
 }
 
 fn codecs() -> Value {
