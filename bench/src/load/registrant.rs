@@ -108,8 +108,7 @@ impl Registrant {
             (_, _, 100..=199) | (Step::Proving | Step::Done | Step::Failed, 1, 401) => {}
             (Step::Asking, 1, 401) => {
                 let number = account(index);
-                let login =
-                    Login { username: number.to_string(), password: lab::password(number), realm: None };
+                let login = Login::new(number.to_string(), lab::password(number));
                 let uri = format!("sip:{}", lab::SERVER);
                 let answer = DigestClient::new(login).answer(message, "REGISTER", &uri, &mut self.rng);
                 let (header, value) = answer.map_err(|_| at("a challenge that cannot be answered"))?;

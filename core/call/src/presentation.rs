@@ -164,8 +164,7 @@ fn more_headers(trunk: &Trunk, caller: &Caller) -> Vec<(String, String)> {
         Some((there.clone(), value.clone()))
     });
     let vars = || caller_vars(caller).iter().chain(&trunk.outbound_vars);
-    let value =
-        |name: &str| vars().filter(|(known, _)| *known == name).last().map(|(_, value)| value.clone());
+    let value = |name: &str| vars().rfind(|(known, _)| *known == name).map(|(_, value)| value.clone());
     let own = trunk.extra_headers.iter().map(|(name, text)| (name.clone(), expand(text, value)));
     let mut headers: Vec<(String, String)> = told.chain(own).collect();
     for (name, value) in headers_in(vars()) {
