@@ -108,7 +108,7 @@ pub fn text(
 fn trunks(out: &mut String, config: &Config, statuses: &BTreeMap<TrunkId, TrunkStatus>) {
     let mut family = |name: &str, help: &str, value: &dyn Fn(&TrunkStatus) -> Option<f64>| {
         let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge");
-        for (id, trunk) in &config.trunks {
+        for (id, trunk) in config.trunks.iter() {
             if let Some(value) = statuses.get(id).and_then(value) {
                 let _ = writeln!(out, "{name}{{trunk=\"{}\",id=\"{id}\"}} {value}", escape(&trunk.name));
             }

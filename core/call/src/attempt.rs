@@ -1,10 +1,12 @@
 //! One attempt to reach one device or trunk.
 
+use crate::callee::number_of;
 use crate::change::Talker;
 use crate::media_end::MediaEnd;
-use crate::{Round, Seat, Target};
+use crate::{Seat, Target};
 use std::time::Duration;
 use tandem_model::{Attempt, q850_of};
+use tandem_routing::{Onward, Round};
 use tandem_sip_dialog::{Leg, LegFailure};
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
@@ -31,6 +33,8 @@ pub(crate) struct Outgoing {
     pub(crate) stage: Stage,
     /// Whom it goes to.
     pub(crate) target: Target,
+    /// After which failures the next round is begun.
+    pub(crate) onward: Onward,
     /// Its place among the attempts of the call.
     pub(crate) place: usize,
     /// How long it may take to ring, and again to answer, where that is limited apart from the first response.
@@ -90,7 +94,8 @@ impl Outgoing {
 /// The record of an attempt that is only beginning, or never could.
 pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Attempt {
     let (trunk_id, extension_id, route_id, step) = match round {
-        Round::Extension(extension) => (None, Some(extension.id), None, None),
+        Round::Extension { extension, .. } => (None, Some(extension.id), None, None),
+        Round::Refuse { .. } => (None, None, None, None),
         Round::Trunk(step) => {
             let (route, place) = step.route().unzip();
             (Some(step.trunk.id), None, route, place)
@@ -101,7 +106,7 @@ pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Att
         extension_id,
         route_id,
         step,
-        number: round.number().to_owned(),
+        number: number_of(round).to_owned(),
         target: flow
             .map(|flow| format!("{}:{}", flow.transport.param_name(), flow.remote))
             .unwrap_or_default(),

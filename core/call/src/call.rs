@@ -6,7 +6,7 @@ use crate::change::Change;
 use crate::ending::Ending;
 use crate::setup::Trying;
 use crate::talk::Talk;
-use crate::{Caller, Exchange, MediaDesk, Round};
+use crate::{Caller, Exchange, MediaDesk};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +14,7 @@ use tandem_media::MediaEvent;
 use tandem_model::{
     Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party, TransferRecord, TrunkId,
 };
+use tandem_routing::Round;
 use tandem_sip_dialog::{Leg, LegEvent, Sip};
 use tandem_sip_msg::{Flow, Message, Replaces};
 use tandem_sip_txn::{ClientKey, Failure, Owner, ServerKey};

@@ -4,9 +4,8 @@ use crate::presentation;
 use crate::{Caller, Exchange, Limits, Target, Way};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use tandem_model::{AuthAlgorithm, Extension, Trunk};
-use tandem_routing::{Destination, PlannedStep};
+use tandem_model::{AuthAlgorithm, Trunk};
+use tandem_routing::{PlannedStep, Round};
 use tandem_sip_dialog::Dial;
 use tandem_sip_dialog::digest::Login;
 use tandem_sip_msg::{Flow, Host, Message, Transport, Uri, escape_user, quote_display};
@@ -14,43 +13,28 @@ use tandem_sip_msg::{Flow, Host, Message, Transport, Uri, escape_user, quote_dis
 /// A header with a longer value is not told on.
 const LONGEST_HEADER: usize = 1024;
 
-/// One round: attempts that ring together. The next round begins when this one failed.
-#[derive(Clone, Debug)]
-pub enum Round {
-    /// All devices of an extension.
-    Extension(Arc<Extension>),
-    /// One trunk.
-    Trunk(PlannedStep),
-}
-
-/// The rounds of a destination.
-pub fn rounds_of(destination: Destination) -> Vec<Round> {
-    match destination {
-        Destination::Extension(extension) => vec![Round::Extension(extension)],
-        Destination::Trunks(plan) => plan.steps.into_iter().map(Round::Trunk).collect(),
+/// Whom a round goes to; nobody where it refuses the call.
+pub(crate) fn target_of(round: &Round) -> Option<Target> {
+    match round {
+        Round::Extension { extension, .. } => Some(Target::Extension(extension.clone())),
+        Round::Trunk(step) => Some(Target::Trunk(step.trunk.clone())),
+        Round::Refuse { .. } => None,
     }
 }
 
-impl Round {
-    pub(crate) fn target(&self) -> Target {
-        match self {
-            Round::Extension(extension) => Target::Extension(extension.clone()),
-            Round::Trunk(step) => Target::Trunk(step.trunk.clone()),
-        }
-    }
-
-    /// The number that it is called by.
-    pub(crate) fn number(&self) -> &str {
-        match self {
-            Round::Extension(extension) => &extension.number,
-            Round::Trunk(step) => &step.number,
-        }
+/// The number that a round is called by.
+pub(crate) fn number_of(round: &Round) -> &str {
+    match round {
+        Round::Extension { extension, .. } => &extension.number,
+        Round::Trunk(step) => &step.number,
+        Round::Refuse { .. } => "",
     }
 }
 
 /// How an INVITE to this round by this way looks, without its offer.
 pub(crate) fn dial(
     round: &Round,
+    target: &Target,
     way: &Way,
     caller: &Caller,
     max_forwards: u8,
@@ -60,35 +44,36 @@ pub(crate) fn dial(
     let flow = way.flows[0];
     let own_host = Host::Ip(exchange.media_address(&flow)).to_string();
     let (uri, to, presentation) = match round {
-        Round::Extension(_) => {
+        Round::Extension { .. } | Round::Refuse { .. } => {
             let uri = way.contact.clone().unwrap_or_default();
             (uri.clone(), uri, presentation::to_device(caller, &own_host))
         }
-        Round::Trunk(PlannedStep { trunk, number, .. }) => {
+        Round::Trunk(PlannedStep { trunk, number, caller_id, .. }) => {
             let sip = request_uri(trunk, way, number);
             let tel = || tel_uri(trunk, number).unwrap_or_else(|| sip.clone());
             // A registered address says where the device is, which a number does not.
             let is_tel = trunk.tel_uri_rline && way.contact.is_none();
             let uri = if is_tel { tel() } else { sip.clone() };
             let to = if trunk.tel_uri_to { tel() } else { sip };
-            let presentation = presentation::to_trunk(caller, trunk, number, &uri, &own_host);
+            let presentation =
+                presentation::to_trunk(caller, trunk, (number, caller_id.as_deref()), &uri, &own_host);
             (uri, to, presentation)
         }
     };
     let (routes, login, symmetric) = match round {
-        Round::Extension(_) => (way.routes.clone(), None, true),
+        Round::Extension { .. } | Round::Refuse { .. } => (way.routes.clone(), None, true),
         Round::Trunk(step) => {
             (route_set(&step.trunk, way), login_of(&step.trunk, exchange), way.contact.is_some())
         }
     };
     let session_timer = match round {
-        Round::Extension(_) => limits.session_timer,
+        Round::Extension { .. } | Round::Refuse { .. } => limits.session_timer,
         Round::Trunk(step) => step.trunk.session_timer,
     };
     Dial {
         from: presentation.from,
         to: format!("<{to}>"),
-        contact: contact(trunk_of(&round.target()), &presentation.contact_user, exchange, &flow),
+        contact: contact(trunk_of(target), &presentation.contact_user, exchange, &flow),
         routes,
         headers: presentation.headers,
         extra: presentation.extra,
@@ -98,7 +83,7 @@ pub(crate) fn dial(
         flows: way.flows.clone(),
         symmetric,
         session_timer,
-        takes_refers: round.target().as_source().may_transfer(),
+        takes_refers: target.as_source().may_transfer(),
         uri,
     }
 }
@@ -154,7 +139,7 @@ pub(crate) fn bracketed(host: &str) -> Cow<'_, str> {
 pub(crate) fn told_headers(rounds: &[Round], invite: &Message) -> Vec<(String, String)> {
     let trunks = rounds.iter().filter_map(|round| match round {
         Round::Trunk(step) => Some(&step.trunk),
-        Round::Extension(_) => None,
+        Round::Extension { .. } | Round::Refuse { .. } => None,
     });
     let names: BTreeSet<String> =
         trunks.flat_map(|trunk| trunk.header_map.keys()).map(|name| name.to_ascii_lowercase()).collect();

@@ -1,10 +1,11 @@
 //! What a call asks of the server around it.
 
-use crate::{Round, Seat, Source};
+use crate::{Seat, Source};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tandem_model::{Extension, Trunk};
+use tandem_routing::Round;
 use tandem_sip_msg::Flow;
 
 /// Whom an attempt goes to.

@@ -7,6 +7,7 @@ use crate::media_end::MediaEnd;
 use crate::replacing::REPLACED;
 use crate::{Seat, Source, Target};
 use tandem_model::{CallId, Cause, TransferKind};
+use tandem_routing::Onward;
 use tandem_sip_dialog::Leg;
 use tandem_sip_msg::{Flow, Replaces};
 
@@ -96,6 +97,7 @@ impl Call {
         let mut record = present(&target, number, &flow, "Joined from another call", now);
         record.codec = media.codec();
         self.outs.push(Outgoing {
+            onward: Onward::Never,
             leg,
             media,
             stage: Stage::Answered,

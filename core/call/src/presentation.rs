@@ -45,7 +45,7 @@ pub(crate) fn to_device(caller: &Caller, own_host: &str) -> Presentation {
 pub(crate) fn to_trunk(
     caller: &Caller,
     trunk: &Trunk,
-    number: &str,
+    (number, caller_id): (&str, Option<&str>),
     uri: &str,
     own_host: &str,
 ) -> Presentation {
@@ -55,7 +55,7 @@ pub(crate) fn to_trunk(
     if by_default {
         privacy.add(Privacy::ID);
     }
-    let (shown, asserted) = numbers(caller, trunk);
+    let (shown, asserted) = numbers(caller, trunk, caller_id);
     let is_hidden = privacy.hides_caller() || shown.number.is_empty();
     let host = trunk.from_host().unwrap_or(own_host);
     let mut headers = Vec::new();
@@ -99,10 +99,14 @@ pub(crate) fn to_trunk(
 }
 
 /// The number to be shown to trunks and the true one, in the form that this trunk wants.
-fn numbers<'a>(caller: &'a Caller, trunk: &Trunk) -> (Cow<'a, Named>, Cow<'a, Named>) {
+fn numbers<'a>(
+    caller: &'a Caller,
+    trunk: &Trunk,
+    caller_id: Option<&str>,
+) -> (Cow<'a, Named>, Cow<'a, Named>) {
     let identity = &caller.identity;
     let true_one = identity.asserted.as_ref().unwrap_or(&identity.shown);
-    let (shown, asserted) = match own_number(caller, trunk) {
+    let (shown, asserted) = match own_number(caller, trunk, caller_id) {
         Some(named) => (Cow::Owned(named.clone()), Cow::Owned(named)),
         None => (Cow::Borrowed(&identity.shown), Cow::Borrowed(true_one)),
     };
@@ -115,23 +119,20 @@ fn numbers<'a>(caller: &'a Caller, trunk: &Trunk) -> (Cow<'a, Named>, Cow<'a, Na
     (plain(shown), plain(asserted))
 }
 
-/// What an extension is to trunks: the trunk's number where that goes first, its own, else the trunk's.
-fn own_number(caller: &Caller, trunk: &Trunk) -> Option<Named> {
-    let Source::Extension(extension) = &caller.source else { return None };
+/// The number that routing chose, with the name that belongs to it; else the trunk's name where the caller has none.
+fn own_number(caller: &Caller, trunk: &Trunk, caller_id: Option<&str>) -> Option<Named> {
     let own_name = &caller.identity.shown.name;
-    let of_trunk = trunk.caller_id_number.as_ref().map(|number| Named {
-        number: number.clone(),
-        name: trunk.caller_id_name.clone().or_else(|| own_name.clone()),
-    });
-    let of_extension =
-        || extension.outbound_cid.clone().map(|number| Named { number, name: own_name.clone() });
-    let only_name = || {
-        let name = trunk.caller_id_name.clone().filter(|_| own_name.is_none())?;
-        Some(Named { number: caller.identity.shown.number.clone(), name: Some(name) })
-    };
-    match trunk.override_extension_cid {
-        true => of_trunk.or_else(of_extension),
-        false => of_extension().or(of_trunk).or_else(only_name),
+    match caller_id {
+        Some(number) => {
+            let is_trunks = trunk.caller_id_number.as_deref() == Some(number);
+            let of_trunk = trunk.caller_id_name.as_ref().filter(|_| is_trunks);
+            Some(Named { number: number.to_owned(), name: of_trunk.or(own_name.as_ref()).cloned() })
+        }
+        None => {
+            let is_nameless = matches!(caller.source, Source::Extension(_)) && own_name.is_none();
+            let name = trunk.caller_id_name.clone().filter(|_| is_nameless)?;
+            Some(Named { number: caller.identity.shown.number.clone(), name: Some(name) })
+        }
     }
 }
 
@@ -279,7 +280,7 @@ mod tests {
                     let trunk = trunk(
                         json!({"identity_header": header, "diversion": diversion, "trust_identity": trusted}),
                     );
-                    all.push(to_trunk(&caller, &trunk, "1", uri, "198.51.100.1"));
+                    all.push(to_trunk(&caller, &trunk, ("1", None), uri, "198.51.100.1"));
                 }
             }
         }

@@ -9,6 +9,7 @@ use crate::setup::own_failure;
 use crate::transfer::MAX_TRANSFERS;
 use bytes::Bytes;
 use tandem_model::TransferKind;
+use tandem_routing::Onward;
 use tandem_sdp::{Sdp, SdpError};
 use tandem_sip_dialog::{Leg, LegFailure, Replaced};
 use tandem_sip_msg::{Flow, Message, Replaces, escape_user};
@@ -85,6 +86,7 @@ impl Call {
         self.note_transfer(TransferKind::Replaced, &source, &record.number, now);
         let place = self.outs.len() + self.unsent.len();
         self.outs.push(Outgoing {
+            onward: Onward::Never,
             leg: new,
             media,
             stage: Stage::Answered,

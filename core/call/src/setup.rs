@@ -2,18 +2,18 @@
 
 use crate::attempt::{Outgoing, Stage, blank_record};
 use crate::call::{Call, Ctx, Phase, Setup};
-use crate::callee::{contact, dial, told_headers, trunk_of};
+use crate::callee::{contact, dial, target_of, told_headers, trunk_of};
 use crate::caller::CallerSide;
 use crate::change::Who;
 use crate::media_end::MediaEnd;
 use crate::moving::common;
-use crate::{Round, Target, Way};
+use crate::{Target, Way};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tandem_media::PortId;
 use tandem_model::{Cause, Event, Party, Side};
-use tandem_routing::{Failed, fails_over};
+use tandem_routing::{Failed, Onward, Round, fails_over};
 use tandem_sdp::{Sdp, SdpError};
 use tandem_sip_dialog::{Leg, LegEvent, LegFailure};
 use tandem_sip_msg::Flow;
@@ -109,7 +109,12 @@ impl Call {
     /// Begins the next round that can be begun, or ends the call, or the transfer.
     pub(crate) fn next_round(&mut self, ctx: &mut Ctx) {
         while let Some(round) = self.rounds.pop_front() {
-            let target = round.target();
+            let Some(target) = target_of(&round) else {
+                if let Round::Refuse { code } = round {
+                    return self.finish_failed(own_failure(code, tandem_sip_msg::standard_reason(code)), ctx);
+                }
+                continue;
+            };
             if matches!(self.phase, Phase::Trying(_)) {
                 (self.callee.extension_id, self.callee.trunk_id) = match &target {
                     Target::Extension(extension) => (Some(extension.id), None),
@@ -124,7 +129,7 @@ impl Call {
             }
             let before = self.outs.len();
             for way in &ways {
-                self.attempt(&round, way, ctx);
+                self.attempt(&round, &target, way, ctx);
             }
             if self.outs.len() > before {
                 return;
@@ -133,7 +138,7 @@ impl Call {
         self.exhausted(ctx);
     }
 
-    fn attempt(&mut self, round: &Round, way: &Way, ctx: &mut Ctx) {
+    fn attempt(&mut self, round: &Round, target: &Target, way: &Way, ctx: &mut Ctx) {
         let now = ctx.sip.now;
         let flow = way.flows[0];
         if self.outs.len() >= MAX_ATTEMPTS {
@@ -151,13 +156,13 @@ impl Call {
                     );
                 }
             },
-            Round::Extension(_) => None,
+            Round::Extension { .. } | Round::Refuse { .. } => None,
         };
         let connected = self.connected();
-        let allowed = common(&self.source_of(connected), &round.target().as_source());
+        let allowed = common(&self.source_of(connected), &target.as_source());
         let mut media = MediaEnd::new(self.no, &flow, ctx);
         let has_ports =
-            self.may_be_direct(&round.target()) || (self.leg_media(connected).open(ctx) && media.open(ctx));
+            self.may_be_direct(target) || (self.leg_media(connected).open(ctx) && media.open(ctx));
         if !has_ports {
             return self.not_sent(round, Some(&flow), own_failure(503, "No media port is free"), ctx);
         }
@@ -181,22 +186,25 @@ impl Call {
         };
         let presented = self.presented(round);
         let caller = presented.as_ref().unwrap_or(&self.caller.who);
-        let dial = dial(round, way, caller, self.max_forwards, &self.limits, ctx.exchange);
+        let dial = dial(round, target, way, caller, self.max_forwards, &self.limits, ctx.exchange);
         let dial = tandem_sip_dialog::Dial { body, ..dial };
         let leg = Leg::dial(self.owner(self.outs.len() + 1), dial, &mut ctx.sip);
-        let patience = match round {
-            Round::Extension(extension) => Duration::from_secs(extension.ring_timeout.into()),
-            Round::Trunk(step) => self.limits.silence.min(timeout_of(step.timeout)),
-        };
-        let timeout = match round {
-            Round::Extension(_) => None,
-            Round::Trunk(step) => Some(timeout_of(step.timeout)),
+        let (patience, timeout, onward) = match round {
+            Round::Extension { ring_timeout, onward, .. } => {
+                (timeout_of(*ring_timeout), None, onward.clone())
+            }
+            Round::Trunk(step) => {
+                let timeout = timeout_of(step.timeout);
+                (self.limits.silence.min(timeout), Some(timeout), step.onward.clone())
+            }
+            Round::Refuse { .. } => (Duration::ZERO, None, Onward::Never),
         };
         self.outs.push(Outgoing {
             leg,
             media,
             stage: Stage::Calling,
-            target: round.target(),
+            target: target.clone(),
+            onward,
             give_up: Some(now + patience),
             timeout,
             place: self.outs.len() + self.unsent.len(),
@@ -389,8 +397,8 @@ impl Call {
             trying.last_upstream = Some(failure.clone());
         }
         trying.last = Some(failure.clone());
-        let to_trunk = self.outs[n].record.trunk_id.is_some();
-        if to_trunk && fails_over(Failed { code: failure.code, rang }) {
+        let unanswered = !failure.upstream && matches!(failure.code, 408 | 480);
+        if fails_over(Failed { code: failure.code, rang, unanswered }, &self.outs[n].onward) {
             let cause = Cause::with_phrase(failure.code, failure.phrase.clone());
             let trunk_id = self.outs[n].record.trunk_id;
             self.tell(Event::Failover { call_id: self.id, trunk_id, cause });

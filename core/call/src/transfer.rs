@@ -2,13 +2,15 @@
 //! the other nor whoever is called hears anything of a REFER.
 
 use crate::call::{Call, CallOutput, Ctx, Phase};
+use crate::callee::target_of;
 use crate::change::Who;
 use crate::joining::Joining;
 use crate::moving::Moved;
 use crate::setup::{Trying, own_failure};
-use crate::{Caller, Identity, Named, Round, Source};
+use crate::{Caller, Identity, Named, Source};
 use bytes::Bytes;
 use tandem_model::{CallId, Cause, Event, Side, TransferKind, TransferRecord};
+use tandem_routing::Round;
 use tandem_sdp::{Sdp, SdpError};
 use tandem_sip_dialog::{LegFailure, Refer};
 use tandem_sip_msg::standard_reason;
@@ -80,7 +82,7 @@ impl Call {
         let Phase::Talking(talk) = &self.phase else { return };
         let remaining = self.source_of(talk.leg(who.other()));
         let is_here = |round: &Round| {
-            let there = round.target().as_source();
+            let Some(there) = target_of(round).map(|target| target.as_source()) else { return false };
             matches!(there, Source::Extension(_)) && (there.is_same(&source) || there.is_same(&remaining))
         };
         if rounds.iter().any(is_here) {

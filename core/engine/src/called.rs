@@ -25,7 +25,7 @@ impl Engine {
     /// else stands for the account.
     fn usual_number(&self, trunk: &Trunk, message: &Message, requested: String, by_token: bool) -> String {
         let to = user(message.to().uri());
-        if !self.is_known(&requested) && self.is_known(&to) {
+        if !self.is_known(trunk, &requested) && self.is_known(trunk, &to) {
             return to;
         }
         match (&trunk.username, by_token) {
@@ -34,8 +34,8 @@ impl Engine {
         }
     }
 
-    fn is_known(&self, number: &str) -> bool {
-        Digits::parse(number).is_some_and(|digits| self.config.number(&digits).is_some())
+    fn is_known(&self, trunk: &Trunk, number: &str) -> bool {
+        Digits::parse(number).is_some_and(|digits| self.config.is_known(trunk, digits.as_str()))
     }
 }
 

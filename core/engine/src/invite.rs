@@ -6,9 +6,9 @@ use crate::identify::Who;
 use crate::refuse::Refusal;
 use crate::surroundings::{Health, Surroundings, destination};
 use rand::Rng;
-use tandem_call::{Call, Caller, Ctx, Identity, Seat, Setup, Source, rounds_of};
-use tandem_model::{CallId, Config, Direction, InboundExtension, TrunkId};
-use tandem_routing::{Destination, NoDestination};
+use tandem_call::{Call, Caller, Ctx, Identity, Seat, Setup, Source};
+use tandem_model::{CallId, Direction, TrunkId};
+use tandem_routing::{Destination, Moment, NoDestination, Round};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
 use tandem_time::Time;
@@ -71,10 +71,12 @@ impl Engine {
             }
             Source::Trunk(trunk) => self.called_number(trunk, &message),
         };
-        let destination = match fixed_extension(&self.config, &source) {
-            Some(destination) => destination,
-            None => destination(&self.config, &source, &dialled, &health),
-        };
+        let identity = Identity::read(&source, &message);
+        let mut random = [0; 8];
+        self.rng.fill_bytes(&mut random);
+        let moment = Moment { millis: now.as_millis(), random: u64::from_ne_bytes(random) };
+        let caller = identity.party(&source).number;
+        let destination = destination(&self.config, &source, (&caller, &dialled), moment, &health);
         let destination = match destination {
             Ok(destination) => destination,
             Err(none) => return self.no_destination((key, &message, flow, now), &dialled, none),
@@ -87,7 +89,6 @@ impl Engine {
                 return self.turn_down((key, &message, flow, now), &refusal, "TRUNK_FULL", why);
             }
         };
-        let identity = Identity::read(&source, &message);
         let caller = Caller { party: identity.party(&source), identity, headers: Vec::new(), source, seat };
         self.begin(key, message, flow, caller, dialled, destination, now);
     }
@@ -111,7 +112,7 @@ impl Engine {
         let direction = direction_of(&caller.source, &destination);
         let limits = self.settings.limits;
         let flow = self.home_of(&caller.source, flow);
-        let rounds = rounds_of(destination);
+        let rounds = destination.rounds;
         let setup = Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits };
         let mut around = Surroundings {
             trunks: &self.trunks,
@@ -171,32 +172,23 @@ impl Engine {
                 "DISABLED",
                 format!("what takes {dialled:?} is switched off"),
             ),
-            NoDestination::Unavailable(plan) => (
+            NoDestination::Forbidden { reason, why } => (Refusal::new(403, "Forbidden"), reason, why),
+            NoDestination::Unavailable(reasons) => (
                 Refusal::new(503, "Service Unavailable"),
                 "NO_TRUNK",
-                format!("no trunk can take {dialled:?} now: {:?}", plan.reasons),
+                format!("no trunk can take {dialled:?} now: {reasons:?}"),
             ),
         };
         self.turn_down(asked, &refusal, reason, why);
     }
 }
 
-/// Where every call of a trunk goes, if that is an extension.
-fn fixed_extension(config: &Config, source: &Source) -> Option<Result<Destination, NoDestination>> {
-    let Source::Trunk(trunk) = source else { return None };
-    let InboundExtension::Fixed(fixed) = trunk.called_extension() else { return None };
-    let extension = config.extension_by_number(fixed)?;
-    Some(match extension.enabled {
-        true => Ok(Destination::Extension(extension.clone())),
-        false => Err(NoDestination::Disabled),
-    })
-}
-
 fn direction_of(source: &Source, destination: &Destination) -> Direction {
-    match (source, destination) {
-        (Source::Extension(_), Destination::Extension(_)) => Direction::Internal,
-        (Source::Extension(_), Destination::Trunks(_)) => Direction::Outbound,
-        (Source::Trunk(_), Destination::Extension(_)) => Direction::Inbound,
-        (Source::Trunk(_), Destination::Trunks(_)) => Direction::Transit,
+    let out = matches!(destination.rounds.first(), Some(Round::Trunk(_)));
+    match (source, out) {
+        (Source::Extension(_), false) => Direction::Internal,
+        (Source::Extension(_), true) => Direction::Outbound,
+        (Source::Trunk(_), false) => Direction::Inbound,
+        (Source::Trunk(_), true) => Direction::Transit,
     }
 }

@@ -5,9 +5,11 @@ use crate::writes::Writes;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tandem_call::{Exchange, Round, Seat, Seats, Source, Target, Way, rounds_of};
-use tandem_model::{BindingOwner, Config, Trunk, TrunkId, TrunkMode};
-use tandem_routing::{Availability, Destination, NoDestination, TrunkHealth, from_extension, from_trunk};
+use tandem_call::{Exchange, Seat, Seats, Source, Target, Way};
+use tandem_model::{BindingOwner, Config, TenantId, Trunk, TrunkId, TrunkMode};
+use tandem_routing::{
+    Availability, Destination, Moment, NoDestination, Round, Trail, TrunkHealth, from_extension, from_trunk,
+};
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
 use tandem_trunk::{Registrar, Trunks};
@@ -58,11 +60,13 @@ impl Exchange for Surroundings<'_> {
     fn route(&self, who: &Source, dialled: &str) -> Result<Vec<Round>, (u16, String)> {
         let Surroundings { trunks, registrar, config, now, .. } = *self;
         let health = Health { trunks, registrar, seats: self.seats, config, now };
-        match destination(config, who, dialled, &health) {
-            Ok(destination) => Ok(rounds_of(destination)),
+        let moment = Moment { millis: now.as_millis(), random: now.as_micros() };
+        match destination(config, who, ("", dialled), moment, &health) {
+            Ok(destination) => Ok(destination.rounds),
             Err(NoDestination::Unmatched { .. }) => Err((404, "No Such Number".to_owned())),
             Err(NoDestination::Disabled) => Err((480, "Switched Off".to_owned())),
             Err(NoDestination::Unavailable(_)) => Err((503, "No Trunk Available".to_owned())),
+            Err(NoDestination::Forbidden { why, .. }) => Err((403, why)),
         }
     }
 
@@ -87,16 +91,18 @@ impl Exchange for Surroundings<'_> {
     }
 }
 
-/// Where a number goes that somebody dials.
+/// Where a number goes that somebody dials, as this caller.
 pub(crate) fn destination(
     config: &Config,
     source: &Source,
-    dialled: &str,
+    (caller, dialled): (&str, &str),
+    moment: Moment,
     health: &Health,
 ) -> Result<Destination, NoDestination> {
+    let trail = &mut Trail::none();
     match source {
-        Source::Extension(_) => from_extension(config, dialled, health),
-        Source::Trunk(_) => from_trunk(config, dialled, health).map(|(_, destination)| destination),
+        Source::Extension(extension) => from_extension(config, extension, dialled, moment, health, trail),
+        Source::Trunk(trunk) => from_trunk(config, trunk, (caller, dialled), moment, health, trail),
     }
 }
 
@@ -110,7 +116,7 @@ pub(crate) struct Health<'a> {
 }
 
 impl TrunkHealth for Health<'_> {
-    fn availability(&self, id: TrunkId) -> Availability {
+    fn availability(&self, id: TrunkId, _tenant: Option<TenantId>) -> Availability {
         let Some(trunk) = self.config.trunks.get(&id) else { return Availability::Down };
         if trunk.max_calls != 0 && self.seats.taken(id) >= trunk.max_calls {
             return Availability::Full;

@@ -1,12 +1,12 @@
 //! Bodies of the API: creation and merge patch, with other names of fields and defaults that depend on other fields.
 
+use crate::entity::read;
 use crate::findings::Findings;
 use crate::problem::{Rejection, RejectionKind};
-use crate::read::{self, Fault};
+use crate::read::Fault;
 use crate::trunk::slug_of;
 use crate::{Entity, Kind};
 use serde_json::{Map, Value, json};
-use std::sync::Arc;
 use uuid::Uuid;
 
 type Object = Map<String, Value>;
@@ -122,7 +122,8 @@ pub(crate) fn aliases(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
         Kind::Trunk => &[("hostname", "host"), ("type", "technology"), ("tech_headers", "extra_headers")],
         Kind::Extension => &[("extension", "number")],
-        Kind::Route | Kind::Number => &[],
+        Kind::InboundRoute => &[("did_match", "did"), ("cid_match", "caller")],
+        _ => &[],
     }
 }
 
@@ -160,7 +161,26 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
         findings.invalid(name, "REQUIRED", format!("every {} needs `{name}`", kind.name()), fix);
     };
     match kind {
-        Kind::Trunk if !has("name") => need("name", "give it a name of 1 to 64 characters"),
+        Kind::Trunk | Kind::Schedule if !has("name") => need("name", "give it a name of 1 to 64 characters"),
+        Kind::Tenant if !has("name") => need("name", "give it a name of 1 to 64 characters"),
+        Kind::Assignment => {
+            for field in ["trunk_id", "tenant_id"] {
+                if !has(field) {
+                    need(field, "say which trunk is assigned to which tenant");
+                }
+            }
+        }
+        Kind::InboundRoute => {
+            if !has("name") {
+                need("name", "give it a name of 1 to 64 characters");
+            }
+            if !has("destination") {
+                need(
+                    "destination",
+                    "say what a call reaches, as `{\"type\": \"extension\", \"extension_id\": \"...\"}`",
+                );
+            }
+        }
         Kind::Extension if !has("number") && !has("username") => {
             need("number", "give `number` (what others dial), `username` (what it registers as), or both");
         }
@@ -196,6 +216,11 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
             body.entry("trust_identity").or_insert_with(|| trusted.into());
             let of_name = body.get("name").and_then(Value::as_str).and_then(slug_of);
             let of_id = || body.get("id").and_then(Value::as_str).map(|id| format!("trunk-{id}"));
+            let of_name = match given(body, "tenant_id") {
+                // Tenants do not know of each other, so that two may choose one name.
+                Some(_) => None,
+                None => of_name,
+            };
             let slug = of_name.or_else(of_id).unwrap_or_default();
             body.entry("slug").or_insert_with(|| slug.into());
         }
@@ -215,8 +240,20 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
             }
             body.entry("on_exhausted").or_insert_with(|| on_exhausted.into());
         }
-        Kind::Number => {}
+        Kind::Tenant => {
+            if let Some(name) = given(body, "name").as_ref().and_then(Value::as_str) {
+                body.entry("slug").or_insert_with(|| slug(name).into());
+            }
+        }
+        _ => {}
     }
+}
+
+/// A name made fit for host names, as far as that goes.
+fn slug(name: &str) -> String {
+    let fits = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    let slug: String = name.chars().map(fits).take(31).collect();
+    slug.trim_matches('-').to_owned()
 }
 
 /// The smallest body that reads.
@@ -227,19 +264,13 @@ fn minimal(kind: Kind) -> Object {
         Kind::Route => json!({ "id": id, "name": "-", "steps": [] }),
         Kind::Extension => json!({ "id": id, "name": "-", "number": "-", "username": "-" }),
         Kind::Number => json!({ "id": id, "number": "0" }),
+        Kind::Tenant => json!({ "id": id, "name": "-", "slug": "-" }),
+        Kind::Schedule => json!({ "id": id, "name": "-" }),
+        Kind::Assignment => json!({ "id": id, "trunk_id": id, "tenant_id": id }),
+        Kind::InboundRoute => json!({ "id": id, "name": "-", "destination": { "type": "busy" } }),
     };
     match body {
         Value::Object(object) => object,
         _ => unreachable!("written as an object above"),
     }
-}
-
-/// Reads a whole entity, strictly.
-pub(crate) fn read(kind: Kind, body: Value) -> Result<Entity, Fault> {
-    Ok(match kind {
-        Kind::Trunk => Entity::Trunk(Arc::new(read::read(body)?)),
-        Kind::Route => Entity::Route(Arc::new(read::read(body)?)),
-        Kind::Extension => Entity::Extension(Arc::new(read::read(body)?)),
-        Kind::Number => Entity::Number(Arc::new(read::read(body)?)),
-    })
 }

@@ -2,10 +2,12 @@
 
 use crate::findings::Findings;
 use crate::index::Index;
+use crate::index::number_scope;
 use crate::rules::{self, Touched};
 use crate::{
-    Digits, Entity, Extension, ExtensionId, Kind, Number, NumberId, Problem, Rejection, RejectionKind, Route,
-    RouteId, Trunk, TrunkId,
+    Assignment, AssignmentId, DidForm, Entity, Extension, ExtensionId, InboundRoute, InboundRouteId,
+    Interval, Kind, Number, NumberId, Problem, Rejection, RejectionKind, Route, RouteId, Schedule,
+    ScheduleId, Tenant, TenantId, Trunk, TrunkId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -30,21 +32,29 @@ impl Change {
     }
 }
 
-/// An immutable configuration. Cloning is cheap where entities are shared.
+/// An immutable configuration. Cloning is cheap: everything is shared.
 ///
 /// Lookups use indexes that are built by [`Config::load`] and [`Config::apply`]: never write to the maps directly.
 #[derive(Clone, Debug, Default)]
 pub struct Config {
     /// Counts changes.
     pub version: u64,
+    /// Tenants by id, which is by age.
+    pub tenants: Arc<BTreeMap<TenantId, Arc<Tenant>>>,
+    /// Schedules by id.
+    pub schedules: Arc<BTreeMap<ScheduleId, Arc<Schedule>>>,
     /// Trunks by id, which is by age.
-    pub trunks: BTreeMap<TrunkId, Arc<Trunk>>,
-    /// Routes by id, which is by age.
-    pub routes: BTreeMap<RouteId, Arc<Route>>,
+    pub trunks: Arc<BTreeMap<TrunkId, Arc<Trunk>>>,
+    /// Assignments of trunks to tenants by id.
+    pub assignments: Arc<BTreeMap<AssignmentId, Arc<Assignment>>>,
     /// Extensions by id.
-    pub extensions: BTreeMap<ExtensionId, Arc<Extension>>,
+    pub extensions: Arc<BTreeMap<ExtensionId, Arc<Extension>>>,
+    /// Outbound routes by id, which is by age.
+    pub routes: Arc<BTreeMap<RouteId, Arc<Route>>>,
+    /// Inbound routes by id, which is by age.
+    pub inbound_routes: Arc<BTreeMap<InboundRouteId, Arc<InboundRoute>>>,
     /// Numbers by id.
-    pub numbers: BTreeMap<NumberId, Arc<Number>>,
+    pub numbers: Arc<BTreeMap<NumberId, Arc<Number>>>,
     index: Index,
 }
 
@@ -55,7 +65,7 @@ impl Config {
         entities.into_iter().for_each(|entity| config.put(entity));
         let mut index = Index::default();
         for kind in Kind::ALL {
-            index.rebuild(kind, &config, &mut Vec::new());
+            index.rebuild(*kind, &config, &mut Vec::new());
         }
         config.index = index;
         config
@@ -91,8 +101,8 @@ impl Config {
         let mut clashes = Vec::new();
         let mut index = next.index.clone();
         for kind in Kind::ALL {
-            if touched.keys().any(|(touched, _)| *touched == kind) {
-                index.rebuild(kind, &next, &mut clashes);
+            if touched.keys().any(|(touched, _)| touched == kind) {
+                index.rebuild(*kind, &next, &mut clashes);
             }
         }
         next.index = index;
@@ -100,53 +110,37 @@ impl Config {
         findings.into_result(next, changes.len())
     }
 
-    fn put(&mut self, entity: Entity) {
-        match entity {
-            Entity::Trunk(trunk) => drop(self.trunks.insert(trunk.id, trunk)),
-            Entity::Route(route) => drop(self.routes.insert(route.id, route)),
-            Entity::Extension(extension) => drop(self.extensions.insert(extension.id, extension)),
-            Entity::Number(number) => drop(self.numbers.insert(number.id, number)),
-        }
+    /// Enabled outbound routes of a tenant, or of the system, in the order they are tried: emergency, priority, age.
+    pub fn routes_of(&self, tenant: Option<TenantId>) -> &[Arc<Route>] {
+        self.index.routes.of(tenant)
     }
 
-    /// Whether there was one to remove.
-    fn remove(&mut self, kind: Kind, id: Uuid) -> bool {
-        match kind {
-            Kind::Trunk => self.trunks.remove(&TrunkId(id)).is_some(),
-            Kind::Route => self.routes.remove(&RouteId(id)).is_some(),
-            Kind::Extension => self.extensions.remove(&ExtensionId(id)).is_some(),
-            Kind::Number => self.numbers.remove(&NumberId(id)).is_some(),
-        }
+    /// Enabled inbound routes of a tenant, or of the system, by priority, then age.
+    pub fn inbound_routes_of(&self, tenant: Option<TenantId>) -> &[Arc<InboundRoute>] {
+        self.index.inbound_routes.of(tenant)
     }
 
-    /// Looks an entity up.
-    pub fn get(&self, kind: Kind, id: Uuid) -> Option<Entity> {
-        match kind {
-            Kind::Trunk => self.trunks.get(&TrunkId(id)).cloned().map(Entity::Trunk),
-            Kind::Route => self.routes.get(&RouteId(id)).cloned().map(Entity::Route),
-            Kind::Extension => self.extensions.get(&ExtensionId(id)).cloned().map(Entity::Extension),
-            Kind::Number => self.numbers.get(&NumberId(id)).cloned().map(Entity::Number),
-        }
+    /// The tenant whose SIP domain this is, whatever the case of its letters; `{slug}.registrar.` and anything names it too.
+    pub fn tenant_of_domain(&self, domain: &str) -> Option<&Arc<Tenant>> {
+        let domain = domain.to_ascii_lowercase();
+        let tenants = &self.index.tenants;
+        let by_slug = || tenants.by_slug.get(domain.split_once(".registrar.")?.0);
+        tenants.by_domain.get(&domain).or_else(by_slug)
     }
 
-    /// All entities of a kind, by age.
-    pub fn all(&self, kind: Kind) -> Vec<Entity> {
-        match kind {
-            Kind::Trunk => self.trunks.values().cloned().map(Entity::Trunk).collect(),
-            Kind::Route => self.routes.values().cloned().map(Entity::Route).collect(),
-            Kind::Extension => self.extensions.values().cloned().map(Entity::Extension).collect(),
-            Kind::Number => self.numbers.values().cloned().map(Entity::Number).collect(),
-        }
+    /// The trunk of this name, of a tenant or of the system.
+    pub fn trunk_by_name(&self, tenant: Option<TenantId>, name: &str) -> Option<&Arc<Trunk>> {
+        self.index.trunks.by_name.get(&tenant)?.get(name)
     }
 
-    /// Enabled routes in the order they are tried: priority, then age.
-    pub fn routes_in_order(&self) -> &[Arc<Route>] {
-        &self.index.routes
+    /// The extension of a tenant, or of the system, that is dialled as `number`, enabled or not.
+    pub fn extension_by_number(&self, tenant: Option<TenantId>, number: &str) -> Option<&Arc<Extension>> {
+        self.index.extensions.by_number.get(&tenant)?.get(number)
     }
 
-    /// The trunk of this name.
-    pub fn trunk_by_name(&self, name: &str) -> Option<&Arc<Trunk>> {
-        self.index.trunks.by_name.get(name)
+    /// The extension of a tenant, or of the system, that authenticates as `username`, enabled or not.
+    pub fn extension_by_username(&self, tenant: Option<TenantId>, username: &str) -> Option<&Arc<Extension>> {
+        self.index.extensions.by_username.get(&tenant)?.get(username)
     }
 
     /// The trunk of this slug.
@@ -154,14 +148,9 @@ impl Config {
         self.index.trunks.by_slug.get(slug)
     }
 
-    /// The extension that is dialled as `number`, enabled or not.
-    pub fn extension_by_number(&self, number: &str) -> Option<&Arc<Extension>> {
-        self.index.extensions.by_number.get(number)
-    }
-
-    /// The extension that authenticates as `username`, enabled or not.
-    pub fn extension_by_username(&self, username: &str) -> Option<&Arc<Extension>> {
-        self.index.extensions.by_username.get(username)
+    /// The only extension of all tenants that authenticates as `username`; none when there are several.
+    pub fn only_extension(&self, username: &str) -> Option<&Arc<Extension>> {
+        self.index.extensions.only.get(username)?.as_ref()
     }
 
     /// The `register_in` trunk that authenticates as `username` (its `auth_username`, else its `username`), enabled or not.
@@ -169,18 +158,47 @@ impl Config {
         self.index.trunks.by_login.get(username)
     }
 
-    /// The number with these digits, enabled or not.
-    pub fn number(&self, digits: &Digits) -> Option<&Arc<Number>> {
-        self.number_by_digits(digits.as_str())
-    }
-
-    /// The number whose canonical form is `digits`.
-    pub fn number_by_digits(&self, digits: &str) -> Option<&Arc<Number>> {
-        self.index.numbers.by_digits.get(digits)
+    /// The number with these digits, enabled or not; a short one, which several may have, of this tenant or of the system.
+    pub fn number(&self, tenant: Option<TenantId>, digits: &str) -> Option<&Arc<Number>> {
+        self.index.numbers.by_digits.get(&number_scope(tenant, digits))?.get(digits)
     }
 
     /// A number whose canonical form ends in `digits`; of several always the same one.
     pub fn number_ending_in(&self, digits: &str) -> Option<&Arc<Number>> {
         self.index.numbers.ending_in(digits)
+    }
+
+    /// The tenant that has this number in its pool on this trunk, by an assignment or because the trunk is its own.
+    pub fn pool_owner(&self, trunk: TrunkId, number: &str) -> Option<TenantId> {
+        self.index.pools.owner(trunk, number)
+    }
+
+    /// Whether somebody whose calls come over this trunk has this number: it is written down, or in a pool, or in a range of an
+    /// inbound route.
+    pub fn is_known(&self, trunk: &Trunk, digits: &str) -> bool {
+        let tenant = trunk.tenant_id.or_else(|| self.pool_owner(trunk.id, digits));
+        let number = Interval::single(digits);
+        let in_route = |route: &Arc<InboundRoute>| match route.did.form() {
+            DidForm::Numbers(numbers) => number.is_some_and(|number| numbers.contains(&number)),
+            DidForm::Prefix(_) | DidForm::Any => false,
+        };
+        self.number(tenant, digits).is_some()
+            || self.pool_owner(trunk.id, digits).is_some()
+            || self.inbound_routes_of(tenant).iter().any(in_route)
+    }
+
+    /// Whether the tenant owns all of these numbers: they are in a pool of its, or one is a number of its.
+    pub fn owns(&self, tenant: TenantId, numbers: &Interval) -> bool {
+        let by_number = || {
+            numbers.at(0).filter(|_| numbers.count() == 1).is_some_and(|digits| {
+                self.number(Some(tenant), &digits).is_some_and(|number| number.tenant_id == Some(tenant))
+            })
+        };
+        self.index.pools.contain(tenant, numbers) || by_number()
+    }
+
+    /// What a tenant may use of a trunk of the system.
+    pub fn assignment(&self, trunk: TrunkId, tenant: TenantId) -> Option<&Arc<Assignment>> {
+        self.index.assignments.get(&(trunk, tenant))
     }
 }

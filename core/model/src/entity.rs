@@ -1,81 +1,134 @@
 //! One thing of a configuration, whatever its kind: JSON in and out.
 
 use crate::body;
-use crate::{Extension, Number, Rejection, Route, Secret, Trunk};
+use crate::read::{self, Fault};
+use crate::{
+    Assignment, Config, Extension, InboundRoute, Number, Rejection, Route, Schedule, Secret, Tenant,
+    TenantId, Trunk,
+};
+use crate::{AssignmentId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TrunkId};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The kinds of things that a configuration holds.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub enum Kind {
-    /// Trunks.
-    Trunk,
-    /// Outbound routes.
-    Route,
-    /// Extensions.
-    Extension,
-    /// Numbers.
-    Number,
-}
+/// Makes the kinds: of each its type, its id, the map of a [`Config`] that holds it, and its name in words and in the store.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident, $id:ident, $map:ident, $name:literal, $key:literal;)*) => {
+        /// The kinds of things that a configuration holds.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+        pub enum Kind { $($(#[$doc])* $kind,)* }
 
-impl Kind {
-    /// Every kind, those first that others refer to.
-    pub const ALL: [Kind; 4] = [Kind::Trunk, Kind::Extension, Kind::Route, Kind::Number];
+        impl Kind {
+            /// Every kind, those first that others refer to.
+            pub const ALL: &[Kind] = &[$(Kind::$kind,)*];
 
-    /// The kind in one word, as in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Trunk => "trunk",
-            Kind::Route => "route",
-            Kind::Extension => "extension",
-            Kind::Number => "number",
+            /// The kind in words, as in messages.
+            pub fn name(self) -> &'static str {
+                match self { $(Kind::$kind => $name,)* }
+            }
+
+            /// The kind as the store and files call it.
+            pub fn key(self) -> &'static str {
+                match self { $(Kind::$kind => $key,)* }
+            }
         }
-    }
+
+        /// One thing of a configuration.
+        #[derive(Clone, PartialEq, Debug)]
+        pub enum Entity { $($(#[$doc])* $kind(Arc<$kind>),)* }
+
+        impl Entity {
+            /// Its kind.
+            pub fn kind(&self) -> Kind {
+                match self { $(Entity::$kind(_) => Kind::$kind,)* }
+            }
+
+            /// Its id.
+            pub fn id(&self) -> Uuid {
+                match self { $(Entity::$kind(entity) => entity.id.0,)* }
+            }
+
+            fn to_object(&self) -> Map<String, Value> {
+                match self { $(Entity::$kind(entity) => object_of(entity.as_ref()),)* }
+            }
+        }
+
+        /// Reads a whole entity, strictly.
+        pub(crate) fn read(kind: Kind, body: Value) -> Result<Entity, Fault> {
+            Ok(match kind { $(Kind::$kind => Entity::$kind(Arc::new(read::read(body)?)),)* })
+        }
+
+        impl Config {
+            pub(crate) fn put(&mut self, entity: Entity) {
+                match entity { $(Entity::$kind(entity) => drop(Arc::make_mut(&mut self.$map).insert(entity.id, entity)),)* }
+            }
+
+            /// Whether there was one to remove.
+            pub(crate) fn remove(&mut self, kind: Kind, id: Uuid) -> bool {
+                match kind { $(Kind::$kind => {
+                    self.$map.contains_key(&$id(id)) && Arc::make_mut(&mut self.$map).remove(&$id(id)).is_some()
+                })* }
+            }
+
+            /// Looks an entity up.
+            pub fn get(&self, kind: Kind, id: Uuid) -> Option<Entity> {
+                match kind { $(Kind::$kind => self.$map.get(&$id(id)).cloned().map(Entity::$kind),)* }
+            }
+
+            /// All entities of a kind, by age.
+            pub fn all(&self, kind: Kind) -> Vec<Entity> {
+                match kind { $(Kind::$kind => self.$map.values().cloned().map(Entity::$kind).collect(),)* }
+            }
+        }
+    };
 }
 
-/// One thing of a configuration.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Entity {
-    /// A trunk.
-    Trunk(Arc<Trunk>),
-    /// A route.
-    Route(Arc<Route>),
-    /// An extension.
-    Extension(Arc<Extension>),
-    /// A number.
-    Number(Arc<Number>),
+kinds! {
+    /// Tenants.
+    Tenant, TenantId, tenants, "tenant", "tenant";
+    /// Schedules.
+    Schedule, ScheduleId, schedules, "schedule", "schedule";
+    /// Trunks.
+    Trunk, TrunkId, trunks, "trunk", "trunk";
+    /// Assignments of trunks to tenants.
+    Assignment, AssignmentId, assignments, "assignment", "assignment";
+    /// Extensions.
+    Extension, ExtensionId, extensions, "extension", "extension";
+    /// Outbound routes.
+    Route, RouteId, routes, "route", "route";
+    /// Inbound routes.
+    InboundRoute, InboundRouteId, inbound_routes, "inbound route", "inbound_route";
+    /// Numbers.
+    Number, NumberId, numbers, "number", "number";
 }
 
 impl Entity {
-    /// Its kind.
-    pub fn kind(&self) -> Kind {
-        match self {
-            Entity::Trunk(_) => Kind::Trunk,
-            Entity::Route(_) => Kind::Route,
-            Entity::Extension(_) => Kind::Extension,
-            Entity::Number(_) => Kind::Number,
-        }
-    }
-
-    /// Its id.
-    pub fn id(&self) -> Uuid {
-        match self {
-            Entity::Trunk(trunk) => trunk.id.0,
-            Entity::Route(route) => route.id.0,
-            Entity::Extension(extension) => extension.id.0,
-            Entity::Number(number) => number.id.0,
-        }
-    }
-
     /// What people call it: its name, or the number itself.
     pub fn label(&self) -> &str {
         match self {
+            Entity::Tenant(tenant) => &tenant.name,
+            Entity::Schedule(schedule) => &schedule.name,
             Entity::Trunk(trunk) => &trunk.name,
-            Entity::Route(route) => &route.name,
+            Entity::Assignment(assignment) => assignment.did_pool.as_ref().map_or("", |pool| pool.as_str()),
             Entity::Extension(extension) => &extension.name,
+            Entity::Route(route) => &route.name,
+            Entity::InboundRoute(route) => &route.name,
             Entity::Number(number) => &number.number,
+        }
+    }
+
+    /// The tenant that it belongs to; none where it belongs to the system. A tenant belongs to itself.
+    pub fn tenant_id(&self) -> Option<TenantId> {
+        match self {
+            Entity::Tenant(tenant) => Some(tenant.id),
+            Entity::Schedule(schedule) => schedule.tenant_id,
+            Entity::Trunk(trunk) => trunk.tenant_id,
+            Entity::Assignment(assignment) => Some(assignment.tenant_id),
+            Entity::Extension(extension) => extension.tenant_id,
+            Entity::Route(route) => route.tenant_id,
+            Entity::InboundRoute(route) => route.tenant_id,
+            Entity::Number(number) => number.tenant_id,
         }
     }
 
@@ -112,23 +165,14 @@ impl Entity {
         if let Value::Object(object) = &mut stored {
             body::fill(kind, object);
         }
-        body::read(kind, stored).map_err(|fault| format!("stored {} {id}: {fault}", kind.name()))
-    }
-
-    fn to_object(&self) -> Map<String, Value> {
-        match self {
-            Entity::Trunk(trunk) => object_of(trunk.as_ref()),
-            Entity::Route(route) => object_of(route.as_ref()),
-            Entity::Extension(extension) => object_of(extension.as_ref()),
-            Entity::Number(number) => object_of(number.as_ref()),
-        }
+        read(kind, stored).map_err(|fault| format!("stored {} {id}: {fault}", kind.name()))
     }
 
     fn password(&self) -> Option<&Secret> {
         match self {
             Entity::Trunk(trunk) => trunk.password.as_ref(),
             Entity::Extension(extension) => extension.password.as_ref(),
-            Entity::Route(_) | Entity::Number(_) => None,
+            _ => None,
         }
     }
 }

@@ -1,7 +1,8 @@
 //! An extension: a phone or softphone that registers to us.
 
-use crate::{Codec, ExtensionId, Secret};
+use crate::{Codec, ExtensionId, Secret, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// An extension as configured.
@@ -10,6 +11,9 @@ use utoipa::ToSchema;
 pub struct Extension {
     /// Assigned when created.
     pub id: ExtensionId,
+    /// The tenant whose it is; empty: the system's.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
     /// A label.
     pub name: String,
     /// What others dial to reach it, `[A-Za-z0-9._-]{1,32}`. When absent on creation: the username.
@@ -27,6 +31,10 @@ pub struct Extension {
     /// The caller number shown to trunks when this extension calls out; empty: its number.
     #[serde(default)]
     pub outbound_cid: Option<String>,
+    /// The caller number shown to certain trunks, by the trunk's id.
+    #[serde(default)]
+    #[schema(value_type = std::collections::HashMap<String, String>)]
+    pub outbound_cid_by_trunk: BTreeMap<TrunkId, String>,
     /// Codecs offered to and accepted from its devices, best first.
     #[serde(default = "Codec::defaults")]
     pub codecs: Vec<Codec>,

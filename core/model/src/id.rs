@@ -50,6 +50,22 @@ id!(
     TrunkId
 );
 id!(
+    /// A tenant.
+    TenantId
+);
+id!(
+    /// A schedule.
+    ScheduleId
+);
+id!(
+    /// An assignment of a trunk to a tenant.
+    AssignmentId
+);
+id!(
+    /// An inbound route.
+    InboundRouteId
+);
+id!(
     /// An outbound route.
     RouteId
 );

@@ -1,6 +1,10 @@
 //! Indexes over a configuration, built once a snapshot, and the clashes that show while building them.
 
-use crate::{Config, Digits, Extension, Kind, Number, Route, Trunk, TrunkMode};
+use crate::pools::Pools;
+use crate::{
+    Assignment, Config, Digits, Extension, InboundRoute, Kind, Number, Route, Tenant, TenantId, Trunk,
+    TrunkId, TrunkMode,
+};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
@@ -19,15 +23,28 @@ pub(crate) struct Clash {
 /// One index a kind; those of kinds that a change leaves alone are shared with the snapshot before.
 #[derive(Clone, Default)]
 pub(crate) struct Index {
+    pub tenants: Arc<TenantIndex>,
     pub trunks: Arc<TrunkIndex>,
-    pub routes: Arc<[Arc<Route>]>,
+    pub assignments: Arc<HashMap<(TrunkId, TenantId), Arc<Assignment>>>,
+    pub pools: Arc<Pools>,
+    pub routes: Arc<Ordered<Route>>,
+    pub inbound_routes: Arc<Ordered<InboundRoute>>,
     pub extensions: Arc<ExtensionIndex>,
     pub numbers: Arc<NumberIndex>,
 }
 
+/// A map for each tenant, and one for the system.
+type Scoped<E> = HashMap<Option<TenantId>, HashMap<String, Arc<E>>>;
+
+#[derive(Default)]
+pub(crate) struct TenantIndex {
+    pub by_slug: HashMap<String, Arc<Tenant>>,
+    pub by_domain: HashMap<String, Arc<Tenant>>,
+}
+
 #[derive(Default)]
 pub(crate) struct TrunkIndex {
-    pub by_name: HashMap<String, Arc<Trunk>>,
+    pub by_name: Scoped<Trunk>,
     pub by_slug: HashMap<String, Arc<Trunk>>,
     /// Only trunks in mode `register_in`.
     pub by_login: HashMap<String, Arc<Trunk>>,
@@ -35,34 +52,123 @@ pub(crate) struct TrunkIndex {
 
 #[derive(Default)]
 pub(crate) struct ExtensionIndex {
-    pub by_number: HashMap<String, Arc<Extension>>,
-    pub by_username: HashMap<String, Arc<Extension>>,
+    pub by_number: Scoped<Extension>,
+    pub by_username: Scoped<Extension>,
+    /// By username among all tenants; `None` where several have it.
+    pub only: HashMap<String, Option<Arc<Extension>>>,
 }
 
 #[derive(Default)]
 pub(crate) struct NumberIndex {
-    pub by_digits: HashMap<Digits, Arc<Number>>,
+    /// By canonical form; short ones for each tenant, see [`number_scope`].
+    pub by_digits: Scoped<Number>,
     /// By [`backwards`], sorted.
     pub by_ending: Vec<(u128, Arc<Number>)>,
 }
+
+/// Enabled ones of each tenant and of the system, in order.
+pub(crate) struct Ordered<E>(HashMap<Option<TenantId>, Vec<Arc<E>>>);
+
+impl<E> Default for Ordered<E> {
+    fn default() -> Ordered<E> {
+        Ordered(HashMap::new())
+    }
+}
+
+impl<E> Ordered<E> {
+    pub fn of(&self, tenant: Option<TenantId>) -> &[Arc<E>] {
+        self.0.get(&tenant).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Numbers of seven digits and more are the same everywhere; shorter ones are private, each tenant's own.
+pub(crate) fn number_scope(tenant: Option<TenantId>, digits: &str) -> Option<TenantId> {
+    tenant.filter(|_| digits.len() < GLOBAL)
+}
+
+/// Digits of a number from which on it can have only one owner.
+pub(crate) const GLOBAL: usize = 7;
 
 impl Index {
     /// Builds the index of a kind anew.
     pub fn rebuild(&mut self, kind: Kind, config: &Config, clashes: &mut Vec<Clash>) {
         match kind {
-            Kind::Trunk => self.trunks = Arc::new(trunks(config, clashes)),
-            Kind::Route => self.routes = routes(config),
+            Kind::Tenant => self.tenants = Arc::new(tenants(config, clashes)),
+            Kind::Schedule => {}
+            Kind::Trunk => {
+                self.trunks = Arc::new(trunks(config, clashes));
+                self.pools = Arc::new(Pools::of(config));
+            }
+            Kind::Assignment => {
+                self.assignments = Arc::new(assignments(config, clashes));
+                self.pools = Arc::new(Pools::of(config));
+            }
+            Kind::Route => {
+                let key = |route: &Route| (!route.emergency, route.priority);
+                let of = |route: &Route| (route.enabled, route.tenant_id);
+                self.routes = Arc::new(ordered(config.routes.values(), of, key));
+            }
+            Kind::InboundRoute => {
+                let of = |route: &InboundRoute| (route.enabled, route.tenant_id);
+                self.inbound_routes =
+                    Arc::new(ordered(config.inbound_routes.values(), of, |route| route.priority));
+            }
             Kind::Extension => self.extensions = Arc::new(extensions(config, clashes)),
             Kind::Number => self.numbers = Arc::new(numbers(config, clashes)),
         }
     }
 }
 
+fn ordered<'a, E: 'a, K: Ord>(
+    all: impl Iterator<Item = &'a Arc<E>>,
+    of: impl Fn(&E) -> (bool, Option<TenantId>),
+    key: impl Fn(&E) -> K,
+) -> Ordered<E> {
+    let mut ordered: HashMap<Option<TenantId>, Vec<Arc<E>>> = HashMap::new();
+    for one in all {
+        if let (true, tenant) = of(one) {
+            ordered.entry(tenant).or_default().push(one.clone());
+        }
+    }
+    ordered.values_mut().for_each(|routes| routes.sort_by_key(|route| key(route)));
+    Ordered(ordered)
+}
+
+fn tenants(config: &Config, clashes: &mut Vec<Clash>) -> TenantIndex {
+    let mut index = TenantIndex::default();
+    let id = |tenant: &Tenant| tenant.id.0;
+    for tenant in config.tenants.values() {
+        enter(&mut index.by_slug, tenant.slug.clone(), tenant, id, (Kind::Tenant, "slug"), clashes);
+        if let Some(domain) = &tenant.sip_domain {
+            let domain = domain.to_ascii_lowercase();
+            enter(&mut index.by_domain, domain, tenant, id, (Kind::Tenant, "sip_domain"), clashes);
+        }
+    }
+    index
+}
+
+fn assignments(config: &Config, clashes: &mut Vec<Clash>) -> HashMap<(TrunkId, TenantId), Arc<Assignment>> {
+    let mut index = HashMap::new();
+    for assignment in config.assignments.values() {
+        let key = (assignment.trunk_id, assignment.tenant_id);
+        enter(
+            &mut index,
+            key,
+            assignment,
+            |assignment| assignment.id.0,
+            (Kind::Assignment, "tenant_id"),
+            clashes,
+        );
+    }
+    index
+}
+
 fn trunks(config: &Config, clashes: &mut Vec<Clash>) -> TrunkIndex {
     let mut index = TrunkIndex::default();
     let id = |trunk: &Trunk| trunk.id.0;
     for trunk in config.trunks.values() {
-        enter(&mut index.by_name, trunk.name.clone(), trunk, id, (Kind::Trunk, "name"), clashes);
+        let names = index.by_name.entry(trunk.tenant_id).or_default();
+        enter(names, trunk.name.clone(), trunk, id, (Kind::Trunk, "name"), clashes);
         enter(&mut index.by_slug, trunk.slug.clone(), trunk, id, (Kind::Trunk, "slug"), clashes);
         let login = trunk.digest_username().filter(|_| trunk.mode == TrunkMode::RegisterIn);
         if let Some(login) = login {
@@ -73,31 +179,29 @@ fn trunks(config: &Config, clashes: &mut Vec<Clash>) -> TrunkIndex {
     index
 }
 
-fn routes(config: &Config) -> Arc<[Arc<Route>]> {
-    let mut routes: Vec<Arc<Route>> = config.routes.values().filter(|route| route.enabled).cloned().collect();
-    routes.sort_by_key(|route| route.priority);
-    routes.into()
-}
-
 fn extensions(config: &Config, clashes: &mut Vec<Clash>) -> ExtensionIndex {
     let mut index = ExtensionIndex::default();
     let id = |extension: &Extension| extension.id.0;
     for extension in config.extensions.values() {
         let (number, username) = (extension.number.clone(), extension.username.clone());
-        enter(&mut index.by_number, number, extension, id, (Kind::Extension, "number"), clashes);
-        enter(&mut index.by_username, username, extension, id, (Kind::Extension, "username"), clashes);
+        let only = index.only.entry(username.clone()).and_modify(|only| *only = None);
+        only.or_insert_with(|| Some(extension.clone()));
+        let numbers = index.by_number.entry(extension.tenant_id).or_default();
+        enter(numbers, number, extension, id, (Kind::Extension, "number"), clashes);
+        let usernames = index.by_username.entry(extension.tenant_id).or_default();
+        enter(usernames, username, extension, id, (Kind::Extension, "username"), clashes);
     }
     index
 }
 
 fn numbers(config: &Config, clashes: &mut Vec<Clash>) -> NumberIndex {
-    let count = config.numbers.len();
     let mut index =
-        NumberIndex { by_digits: HashMap::with_capacity(count), by_ending: Vec::with_capacity(count) };
+        NumberIndex { by_digits: Scoped::new(), by_ending: Vec::with_capacity(config.numbers.len()) };
     for number in config.numbers.values() {
         let Some(digits) = Digits::parse(&number.number) else { continue };
         index.by_ending.push((backwards(digits.as_str()), number.clone()));
-        enter(&mut index.by_digits, digits, number, |number| number.id.0, (Kind::Number, "number"), clashes);
+        let map = index.by_digits.entry(number_scope(number.tenant_id, digits.as_str())).or_default();
+        enter(map, digits.into(), number, |number| number.id.0, (Kind::Number, "number"), clashes);
     }
     index.by_ending.sort_by_key(|(key, _)| *key);
     index

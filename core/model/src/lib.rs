@@ -2,47 +2,63 @@
 //! events. Names are those of the API, and every rule about what may stand in a configuration is kept here, so that
 //! the API, the command line and an importer refuse the same things in the same words.
 
+mod assignment;
 mod binding;
 mod body;
 mod cause;
 mod config;
+mod country;
 mod entity;
 mod event;
 mod extension;
 mod findings;
 mod id;
+mod inbound;
 mod index;
 mod network;
 mod number;
+mod numbering;
 mod pattern;
+mod pool;
+mod pools;
 mod problem;
 mod query;
 mod read;
 mod record;
 mod route;
 mod rules;
+mod schedule;
 mod secret;
 mod status;
 mod suggest;
+mod tenant;
 mod trunk;
 
+pub use assignment::Assignment;
 pub use binding::{Binding, BindingChange, BindingOwner};
 pub use cause::{Cause, q850_of};
 pub use config::{Change, Config};
+pub use country::country_of;
 pub use entity::{Entity, Kind};
 pub use event::Event;
 pub use extension::Extension;
-pub use id::{CallId, ExtensionId, NumberId, RouteId, TrunkId};
+pub use id::{
+    AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TenantId, TrunkId,
+};
+pub use inbound::{CallerMatch, Destination, Did, DidForm, InboundRoute, Particular};
 pub use number::{Digits, Number};
 pub use pattern::{Pattern, PatternError};
+pub use pool::{Interval, Pool, PoolError};
 pub use problem::{Problem, Rejection, RejectionKind};
 pub use query::{RecordPage, RecordQuery};
 pub use record::{
     Attempt, CallRecord, Direction, MediaRecord, Outcome, Party, Side, TransferKind, TransferRecord,
 };
-pub use route::{OnExhausted, Route, RouteMatch, Step};
+pub use route::{FailoverOn, OnExhausted, Route, RouteMatch, Step, Strategy};
+pub use schedule::{Clock, Date, Day, Holiday, Hours, Openness, Schedule};
 pub use secret::Secret;
 pub use status::{LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus};
+pub use tenant::{Tenant, TenantStatus, UnownedCallerId};
 pub use trunk::{
     AuthAlgorithm, CidSource, Codec, ContactUser, Delimiters, DidSource, DiversionMode, Extract, FromCopy,
     IdentityHeader, InboundExtension, NumberFormat, PrivacyDefault, SignallingTransport, Technology, Trunk,

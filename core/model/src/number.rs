@@ -1,12 +1,12 @@
 //! A number (DID) and what a call to it reaches; and the canonical form in which numbers are compared.
 
-use crate::{ExtensionId, NumberId, TrunkId};
+use crate::{ExtensionId, NumberId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::fmt;
 use utoipa::ToSchema;
 
-/// A number as configured: exactly one of `extension_id` and `trunk_id` says what it reaches.
+/// A number as configured: `extension_id` or `trunk_id` says what it reaches, or else an inbound route.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Number {
@@ -14,6 +14,9 @@ pub struct Number {
     pub id: NumberId,
     /// The number, kept as written; compared in its canonical form.
     pub number: String,
+    /// The tenant whose it is; empty: the system's.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
     /// A label.
     #[serde(default)]
     pub name: Option<String>,
@@ -58,6 +61,12 @@ impl Digits {
     /// The digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl From<Digits> for String {
+    fn from(digits: Digits) -> String {
+        digits.0
     }
 }
 

@@ -1,6 +1,6 @@
 //! An outbound route: which numbers it takes, and the trunks it tries for them.
 
-use crate::{Pattern, RouteId, TrunkId};
+use crate::{Did, Pattern, RouteId, ScheduleId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -10,6 +10,9 @@ use utoipa::ToSchema;
 pub struct Route {
     /// Assigned when created.
     pub id: RouteId,
+    /// The tenant whose calls it takes; empty: those of the system, and those of tenants after their own routes.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
     /// A label.
     pub name: String,
     /// Lower is tried first; equal ones by how specific their pattern is, then by age.
@@ -18,24 +21,59 @@ pub struct Route {
     /// A disabled route matches nothing.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Which numbers it takes.
+    /// Which numbers it takes, and whose calls.
     #[serde(default, rename = "match")]
     pub matches: RouteMatch,
-    /// The trunks to try, in order, 1 to 6. A `provider_id` given instead becomes the only step.
+    /// Emergency numbers: comes before all others, and no schedule, blocklist or suspended tenant is in its way.
+    #[serde(default)]
+    pub emergency: bool,
+    /// Takes calls only within the hours of this schedule; empty: always.
+    #[serde(default)]
+    pub schedule_id: Option<ScheduleId>,
+    /// In which order the steps are tried.
+    #[serde(default)]
+    pub strategy: Strategy,
+    /// The trunks to try, 1 to 6. A `provider_id` given instead becomes the only step.
     pub steps: Vec<Step>,
     /// What happens when every step failed. When absent on creation: `next_rule` for a route given by `provider_id`, else `stop`.
     pub on_exhausted: OnExhausted,
 }
 
-/// What a route asks of the dialled number. Nothing asked: it takes every number.
+/// What a route asks of a call. Nothing asked: it takes every call.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RouteMatch {
     /// Dial patterns, any of which may match: `X` 0-9, `N` 2-9, `Z` 1-9, `[123]` or `[1-3]` a set, `.` one or more of anything at
-    /// the end, everything else literal.
+    /// the end, everything else literal. A number matches as it was dialled, without its `+`, or with its country code.
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub patterns: Vec<Pattern>,
+    /// Beginnings, any of which may match, as `00` or `+49`.
+    #[serde(default)]
+    pub prefixes: Vec<String>,
+    /// How many characters the dialled number has, one of these.
+    #[serde(default)]
+    pub lengths: Vec<u32>,
+    /// Extensions that may use it, by number or range, as `100` and `100-120`; none: all.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub extensions: Vec<Did>,
+    /// The country that is called, ISO 3166-1 alpha-2, one of these; none: every number.
+    #[serde(default)]
+    pub countries: Vec<String>,
+}
+
+/// In which order the steps of a route are tried.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// As they stand.
+    #[default]
+    Prioritized,
+    /// In a new random order for each call.
+    Random,
+    /// Randomly, the weight of a step in proportion.
+    Weighted,
 }
 
 /// One trunk that a route tries.
@@ -54,9 +92,47 @@ pub struct Step {
     /// Put before what is left.
     #[serde(default)]
     pub prepend: String,
+    /// Put behind what is left.
+    #[serde(default)]
+    pub postfix: String,
+    /// The caller number shown over this trunk, where neither the call nor the extension has one.
+    #[serde(default)]
+    pub caller_id: Option<String>,
     /// How long this trunk may take until the call rings or fails, and again until it is answered, seconds, 2 to 300.
     #[serde(default = "timeout")]
     pub timeout: u32,
+    /// After which failures the next step is tried; empty: after all of them.
+    #[serde(default)]
+    pub failover_on: Option<Vec<FailoverOn>>,
+    /// Its share where the strategy is `weighted`, 1 to 1000.
+    #[serde(default = "weight")]
+    pub weight: u32,
+}
+
+/// A kind of failure that the next step may be tried after. An answer, busy, a decline and a caller who gave up never are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
+pub enum FailoverOn {
+    /// The trunk could not be reached, or said nothing in time (408 too).
+    #[serde(rename = "timeout")]
+    Timeout,
+    /// It refused our credentials (401, 407).
+    #[serde(rename = "auth")]
+    Auth,
+    /// 403.
+    #[serde(rename = "403")]
+    Forbidden,
+    /// 404.
+    #[serde(rename = "404")]
+    NotFound,
+    /// 5xx.
+    #[serde(rename = "5xx")]
+    ServerError,
+    /// 6xx, but for 600, 603, 607 and 608.
+    #[serde(rename = "6xx")]
+    GlobalFailure,
+    /// 480 and 487 before it rang.
+    #[serde(rename = "unavailable")]
+    Unavailable,
 }
 
 /// What happens when every step of a route failed.
@@ -78,4 +154,7 @@ fn yes() -> bool {
 }
 fn timeout() -> u32 {
     60
+}
+fn weight() -> u32 {
+    10
 }

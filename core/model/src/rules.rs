@@ -2,12 +2,16 @@
 
 mod conflict;
 mod extension;
+mod inbound;
 mod number;
+mod owning;
 mod range;
 mod receiving;
 mod reference;
 mod route;
+mod schedule;
 mod sending;
+mod tenant;
 mod text;
 mod trunk;
 
@@ -33,22 +37,22 @@ pub(crate) fn check(
 ) {
     for ((kind, id), position) in touched {
         findings.at(*position);
-        match after.get(*kind, *id) {
-            Some(Entity::Trunk(trunk)) => trunk::check(&trunk, findings),
-            Some(Entity::Route(route)) => {
-                route::check(&route, findings);
-                reference::route(after, &route, findings);
-            }
-            Some(Entity::Extension(extension)) => extension::check(&extension, findings),
-            Some(Entity::Number(number)) => {
-                number::check(&number, findings);
-                reference::number(after, &number, findings);
-            }
-            None => {}
+        let Some(entity) = after.get(*kind, *id) else { continue };
+        match &entity {
+            Entity::Tenant(tenant) => tenant::check(tenant, findings),
+            Entity::Schedule(schedule) => schedule::check(schedule, findings),
+            Entity::Trunk(trunk) => trunk::check(trunk, findings),
+            Entity::Assignment(_) => {}
+            Entity::Extension(extension) => extension::check(extension, findings),
+            Entity::Route(route) => route::check(route, findings),
+            Entity::InboundRoute(route) => inbound::check(route, findings),
+            Entity::Number(number) => number::check(number, findings),
         }
+        reference::check(after, &entity, findings);
     }
     reference::deleted(before, after, touched, findings);
     conflict::check(after, touched, clashes, findings);
+    owning::check(before, after, touched, findings);
 }
 
 /// The rules on a list of codecs.

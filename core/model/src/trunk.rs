@@ -4,7 +4,7 @@ mod number_format;
 mod receiving;
 mod sending;
 
-use crate::{Secret, TrunkId, rules};
+use crate::{Pool, Secret, TenantId, TrunkId, rules};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -173,6 +173,14 @@ pub enum DiversionMode {
 pub struct Trunk {
     /// Assigned when created.
     pub id: TrunkId,
+    /// The tenant whose it is; empty: the system's, which may assign it to tenants.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
+    /// The numbers of the trunk that are its tenant's, as `13322496213;16468097069-16468097079`. Only for a trunk of a tenant: of a
+    /// trunk of the system, assignments say it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    pub did_pool: Option<Pool>,
     /// 1 to 64 characters, unique.
     pub name: String,
     /// 1 to 48 letters, digits, `.`, `_` or `-`, unique: the trunk's name where a space would not do. When absent on creation: made

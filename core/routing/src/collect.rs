@@ -1,9 +1,29 @@
 //! The outbound routes that take a number, expanded into a plan.
 
-use crate::{Availability, Plan, PlannedStep, Reason, TrunkHealth, Verdict};
+use crate::dialled::Dialled;
+use crate::outbound::Decision;
+use crate::{Availability, Onward, PlannedStep, Reason, Round, Verdict, caller_id, shuffle};
 use std::cmp::Reverse;
 use std::sync::Arc;
-use tandem_model::{Config, OnExhausted, Pattern, Route, Step, Trunk, TrunkId};
+use tandem_model::{
+    Config, Digits, Kind, OnExhausted, Openness, Route, RouteMatch, Step, Strategy, Tenant, Trunk, TrunkId,
+    country_of,
+};
+
+/// What the routes say.
+pub(crate) struct Plan {
+    pub rounds: Vec<Round>,
+    pub reasons: Vec<Reason>,
+    /// The first route is one of emergency numbers.
+    pub emergency: bool,
+}
+
+/// A route that takes the call, and the form of the number by which it does.
+struct Matching<'a> {
+    route: &'a Arc<Route>,
+    number: String,
+    specificity: usize,
+}
 
 /// One step that may be tried, with the place of its reason.
 struct Candidate {
@@ -11,105 +31,211 @@ struct Candidate {
     reason: usize,
 }
 
-/// Collects the steps of every route that takes `dialled`, or nothing when none does.
-pub(crate) fn plan(config: &Config, dialled: &str, health: &dyn TrunkHealth) -> Option<Plan> {
-    let mut collection = Collection { config, health, reasons: Vec::new(), up: Vec::new(), down: Vec::new() };
-    let routes = matching(config, dialled);
-    if routes.is_empty() {
-        return None;
-    }
-    for route in routes {
-        for (n, step) in (1..).zip(&route.steps) {
-            collection.add(route, n, step, dialled);
+/// Collects the steps of every route that takes the call, or nothing when none does.
+pub(crate) fn plan(decision: &mut Decision, dialled: &Dialled) -> Option<Plan> {
+    let tenant = decision.tenant().cloned();
+    let matching = matching(decision, dialled, tenant.as_ref());
+    let emergency = matching.first()?.route.emergency;
+    let mut collection =
+        Collection { decision, tenant, reasons: Vec::new(), up: Vec::new(), down: Vec::new() };
+    for Matching { route, number, .. } in matching {
+        for (n, step) in ordered(route, &mut collection.decision.moment.random) {
+            collection.add(route, n, step, &number);
         }
         if route.on_exhausted == OnExhausted::Stop {
             break;
         }
     }
-    Some(collection.finish())
+    Some(collection.finish(emergency))
 }
 
-/// Routes that take the number: by priority, then by how specific the pattern is that took it, then by age.
-fn matching<'a>(config: &'a Config, dialled: &str) -> Vec<&'a Arc<Route>> {
-    let specificity = |route: &Route| match route.matches.patterns.as_slice() {
-        [] => Some(0),
-        patterns => {
-            patterns.iter().filter(|pattern| pattern.matches(dialled)).map(Pattern::literal_prefix).max()
+/// Routes that take the call: those of emergency first, the tenant's before the system's, by priority, then by how specific what
+/// took it is, then by age.
+fn matching<'a>(
+    decision: &mut Decision<'a>,
+    dialled: &Dialled,
+    tenant: Option<&Tenant>,
+) -> Vec<Matching<'a>> {
+    let config: &'a Config = decision.config;
+    let of_system = tenant.map_or(&[][..], |_| config.routes_of(None));
+    let forms: Vec<String> = dialled.forms().collect();
+    let mut matching: Vec<Matching> = Vec::new();
+    for route in config.routes_of(decision.tenant).iter().chain(of_system) {
+        match takes(decision, route, &forms, dialled, tenant) {
+            Ok((number, specificity)) => {
+                decision.trail.rule(Kind::Route, route.id.0, &route.name, true, || format!("takes {number}"));
+                matching.push(Matching { route, number: number.clone(), specificity });
+            }
+            Err(why) => decision.trail.rule(Kind::Route, route.id.0, &route.name, false, || why.to_owned()),
         }
-    };
-    let routes = config.routes_in_order().iter();
-    let mut matching: Vec<_> =
-        routes.filter_map(|route| specificity(route).map(|prefix| (prefix, route))).collect();
-    matching.sort_by_key(|(prefix, route)| (route.priority, Reverse(*prefix)));
-    matching.into_iter().map(|(_, route)| route).collect()
+    }
+    matching.sort_by_key(|Matching { route, specificity, .. }| {
+        (!route.emergency, route.tenant_id.is_none(), route.priority, Reverse(*specificity))
+    });
+    matching
 }
 
-struct Collection<'a> {
-    config: &'a Config,
-    health: &'a dyn TrunkHealth,
+/// The form of the number that a route takes, and how specifically; or why it does not.
+fn takes<'f>(
+    decision: &Decision,
+    route: &Route,
+    forms: &'f [String],
+    dialled: &Dialled,
+    tenant: Option<&Tenant>,
+) -> Result<(&'f String, usize), &'static str> {
+    let asks = &route.matches;
+    let found = forms.iter().filter_map(|form| Some((form, specificity(asks, form)?))).next();
+    let found = found.ok_or("does not take the number")?;
+    if !asks.extensions.is_empty() {
+        let number = decision.extension.and_then(|extension| Digits::parse(&extension.number));
+        if !asks.extensions.iter().any(|range| number.is_some() && range.matches(number.as_ref()).is_some()) {
+            return Err("is for other extensions");
+        }
+    }
+    if !asks.countries.is_empty() {
+        let number = dialled.e164.as_ref().or(dialled.digits.as_ref());
+        let country = number.and_then(|digits| country_of(digits.as_str()));
+        if !country.is_some_and(|country| asks.countries.iter().any(|asked| asked == country)) {
+            return Err("is for other countries");
+        }
+    }
+    if let Some(schedule) =
+        route.schedule_id.and_then(|id| decision.config.schedules.get(&id)).filter(|_| !route.emergency)
+    {
+        let zone = tenant.map_or("UTC", |tenant| tenant.timezone.as_str());
+        match schedule.at(decision.moment.millis, zone) {
+            Openness::Open => {}
+            Openness::Closed => return Err("its schedule is closed now"),
+            Openness::Holiday => return Err("its schedule has a holiday now"),
+        }
+    }
+    Ok(found)
+}
+
+/// How specifically what a route asks takes a number written so; none when it does not.
+fn specificity(asks: &RouteMatch, number: &str) -> Option<usize> {
+    if !asks.lengths.is_empty() && !asks.lengths.contains(&(number.chars().count() as u32)) {
+        return None;
+    }
+    let patterns = asks
+        .patterns
+        .iter()
+        .filter(|pattern| pattern.matches(number))
+        .map(|pattern| pattern.literal_prefix());
+    let prefixes = asks.prefixes.iter().filter(|prefix| number.starts_with(prefix.as_str())).map(String::len);
+    match (asks.patterns.is_empty(), asks.prefixes.is_empty()) {
+        (true, true) => Some(0),
+        (false, true) => patterns.max(),
+        (true, false) => prefixes.max(),
+        // Both are asked for: both have to take it.
+        (false, false) => Some(patterns.max()?.max(prefixes.max()?)),
+    }
+}
+
+/// The steps of a route with their places from 1, in the order of its strategy.
+fn ordered<'a>(route: &'a Route, random: &mut u64) -> Vec<(u32, &'a Step)> {
+    let mut steps: Vec<(u32, &Step)> = (1..).zip(&route.steps).collect();
+    let mut rank: Box<dyn FnMut(&Step) -> u64> = match route.strategy {
+        Strategy::Prioritized => return steps,
+        Strategy::Random => Box::new(|_| shuffle(random)),
+        // The smallest of exponential waits at rates in proportion to the weights (Efraimidis and Spirakis).
+        Strategy::Weighted => Box::new(|step| {
+            let luck = (shuffle(random) >> 11) as f64 / (1u64 << 53) as f64;
+            (-(1.0 - luck).ln() / f64::from(step.weight.max(1)) * 1e12) as u64
+        }),
+    };
+    steps.sort_by_cached_key(|(_, step)| rank(step));
+    steps
+}
+
+struct Collection<'d, 'a> {
+    decision: &'d mut Decision<'a>,
+    tenant: Option<Tenant>,
     reasons: Vec<Reason>,
     up: Vec<Candidate>,
     down: Vec<Candidate>,
 }
 
-impl Collection<'_> {
+impl Collection<'_, '_> {
     fn add(&mut self, route: &Route, n: u32, step: &Step, dialled: &str) {
         let reason = self.reasons.len();
-        let planned = |trunk: &Arc<Trunk>| PlannedStep {
-            trunk: trunk.clone(),
-            route_id: route.id,
-            step: n,
-            number: trunk.number_to_send(&number_of(step, dialled)),
-            timeout: step.timeout,
-        };
-        let verdict = match usable(self.config, self.health, step) {
-            Ok((trunk, Verdict::Down)) => {
-                self.down.push(Candidate { planned: planned(trunk), reason });
-                Verdict::Down
-            }
-            Ok((trunk, verdict)) => {
-                let planned = planned(trunk);
-                let doubled = is_in(&self.up, &planned);
+        let verdict = match self.usable(route, step) {
+            Ok((trunk, caller_id, verdict)) => {
+                let onward = step.failover_on.clone().map_or(Onward::Failure, Onward::Only);
+                let (number, timeout) = (trunk.number_to_send(&number_of(step, dialled)), step.timeout);
+                let planned =
+                    PlannedStep { trunk, route_id: route.id, step: n, number, timeout, caller_id, onward };
+                let (list, doubled) = match verdict {
+                    Verdict::Down => (&mut self.down, false),
+                    _ => (&mut self.up, false),
+                };
+                let doubled = doubled || verdict != Verdict::Down && is_in(list, &planned);
                 if !doubled {
-                    self.up.push(Candidate { planned, reason });
+                    list.push(Candidate { planned, reason });
                 }
                 if doubled { Verdict::Duplicate } else { verdict }
             }
             Err(verdict) => verdict,
         };
-        self.reasons.push(Reason { route_id: route.id, step: n, trunk_id: step.trunk_id, verdict });
+        let trunk_id = step.trunk_id;
+        self.reasons.push(Reason { route_id: route.id, step: n, trunk_id, verdict });
+        self.decision.trail.note(|| crate::Line {
+            kind: Kind::Route,
+            id: route.id.0,
+            name: route.name.clone(),
+            step: Some((n, trunk_id)),
+            kept: verdict == Verdict::Kept,
+            why: verdict.words().to_owned(),
+        });
     }
 
-    fn finish(mut self) -> Plan {
+    /// The trunk of a step if it may be tried, now (`Kept`) or if nothing else is up (`Down`), and the caller number to show there;
+    /// else why not.
+    fn usable(&self, route: &Route, step: &Step) -> Result<(Arc<Trunk>, Option<String>, Verdict), Verdict> {
+        if !step.enabled {
+            return Err(Verdict::StepDisabled);
+        }
+        let Decision { config, health, extension, .. } = *self.decision;
+        let trunk = enabled_trunk(config, step.trunk_id).ok_or(Verdict::TrunkDisabled)?;
+        if let Some(tenant) = self.tenant.as_ref().filter(|tenant| trunk.tenant_id != Some(tenant.id)) {
+            // A route of the system may name any of its trunks; the tenant's calls go only where it may call.
+            let assigned =
+                config.assignment(trunk.id, tenant.id).is_some_and(|assignment| assignment.can_outbound);
+            let for_help = route.emergency && trunk.tenant_id.is_none();
+            if !assigned && !for_help {
+                return Err(Verdict::NotAssigned);
+            }
+        }
+        let caller_id = caller_id::choose(config, self.tenant.as_ref(), extension, trunk, Some(step));
+        let caller_id = match caller_id {
+            Ok(caller_id) => caller_id,
+            // Whoever needs help gets it, known or not.
+            Err(()) if route.emergency => None,
+            Err(()) => return Err(Verdict::NoCallerId),
+        };
+        match health.availability(trunk.id, self.decision.tenant) {
+            Availability::Up => Ok((trunk.clone(), caller_id, Verdict::Kept)),
+            Availability::Down => Ok((trunk.clone(), caller_id, Verdict::Down)),
+            Availability::Full if route.emergency => Ok((trunk.clone(), caller_id, Verdict::Down)),
+            Availability::Full => Err(Verdict::Full),
+        }
+    }
+
+    fn finish(mut self, emergency: bool) -> Plan {
         if self.up.is_empty() {
             for candidate in self.down {
                 let doubled = is_in(&self.up, &candidate.planned);
-                self.reasons[candidate.reason].verdict =
-                    if doubled { Verdict::Duplicate } else { Verdict::Hopeful };
+                let verdict = if doubled { Verdict::Duplicate } else { Verdict::Hopeful };
+                let reason = &mut self.reasons[candidate.reason];
+                reason.verdict = verdict;
+                self.decision.trail.correct(reason.route_id.0, reason.step, verdict);
                 if !doubled {
                     self.up.push(candidate);
                 }
             }
         }
-        let steps = self.up.into_iter().map(|candidate| candidate.planned).collect();
-        Plan { steps, reasons: self.reasons }
-    }
-}
-
-/// The trunk of a step if it may be tried, now (`Kept`) or if nothing else is up (`Down`); else why not.
-fn usable<'a>(
-    config: &'a Config,
-    health: &dyn TrunkHealth,
-    step: &Step,
-) -> Result<(&'a Arc<Trunk>, Verdict), Verdict> {
-    if !step.enabled {
-        return Err(Verdict::StepDisabled);
-    }
-    let trunk = enabled_trunk(config, step.trunk_id).ok_or(Verdict::TrunkDisabled)?;
-    match health.availability(trunk.id) {
-        Availability::Up => Ok((trunk, Verdict::Kept)),
-        Availability::Down => Ok((trunk, Verdict::Down)),
-        Availability::Full => Err(Verdict::Full),
+        let rounds = self.up.into_iter().map(|candidate| Round::Trunk(candidate.planned)).collect();
+        Plan { rounds, reasons: self.reasons, emergency }
     }
 }
 
@@ -127,5 +253,5 @@ fn is_in(candidates: &[Candidate], planned: &PlannedStep) -> bool {
 /// The number behind what the step takes away and puts before it.
 fn number_of(step: &Step, dialled: &str) -> String {
     let left = dialled.char_indices().nth(usize::from(step.strip)).map_or("", |(at, _)| &dialled[at..]);
-    format!("{}{left}", step.prepend)
+    format!("{}{left}{}", step.prepend, step.postfix)
 }

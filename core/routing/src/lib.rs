@@ -1,15 +1,21 @@
-//! A number, a configuration and the health of trunks to an ordered plan, with a reason for every trunk kept or skipped.
+//! A number, a configuration and the health of trunks to an ordered plan, with a reason for every rule and trunk kept or skipped.
 
+mod caller_id;
 mod collect;
-mod destination;
+mod dialled;
 mod failover;
+mod inbound;
 mod nearest;
+mod outbound;
+mod trail;
 
 use std::sync::Arc;
-use tandem_model::{Extension, RouteId, Trunk, TrunkId};
+use tandem_model::{Extension, RouteId, TenantId, Trunk, TrunkId};
 
-pub use destination::{from_extension, from_trunk};
-pub use failover::{Failed, fails_over};
+pub use failover::{Failed, Onward, fails_over};
+pub use inbound::from_trunk;
+pub use outbound::from_extension;
+pub use trail::{Line, Trail};
 
 /// What can be said of a trunk at this moment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,8 +30,17 @@ pub enum Availability {
 
 /// How routing asks for the health of trunks.
 pub trait TrunkHealth {
-    /// The trunk's availability now.
-    fn availability(&self, trunk: TrunkId) -> Availability;
+    /// The trunk's availability now, for calls of this tenant or of the system.
+    fn availability(&self, trunk: TrunkId, tenant: Option<TenantId>) -> Availability;
+}
+
+/// When a call is routed, and with which luck: the same of both gives the same plan.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Moment {
+    /// Milliseconds since the Unix epoch.
+    pub millis: u64,
+    /// For strategies that leave the order to chance.
+    pub random: u64,
 }
 
 /// Why a trunk is in a plan or not.
@@ -45,14 +60,35 @@ pub enum Verdict {
     Full,
     /// An earlier step of the plan sends the same number to the same trunk.
     Duplicate,
+    /// It is a trunk of the system that the tenant may not call out over.
+    NotAssigned,
+    /// The tenant owns no caller number to show over it.
+    NoCallerId,
+}
+
+impl Verdict {
+    /// In words, for people.
+    pub fn words(self) -> &'static str {
+        match self {
+            Verdict::Kept => "will be tried",
+            Verdict::Hopeful => "is down, and tried because every other is down too",
+            Verdict::StepDisabled => "its step is switched off",
+            Verdict::TrunkDisabled => "the trunk is switched off",
+            Verdict::Down => "is down while others are up",
+            Verdict::Full => "carries as many calls as it may",
+            Verdict::Duplicate => "an earlier step sends the same number to the same trunk",
+            Verdict::NotAssigned => "is not assigned to the tenant for outgoing calls",
+            Verdict::NoCallerId => "the tenant owns no caller number to show over it",
+        }
+    }
 }
 
 /// The reason for one trunk of one matching route.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Reason {
-    /// The route; [`RouteId::NIL`] where a number names the trunk.
+    /// The route; [`RouteId::NIL`] where a number or an inbound route names the trunk.
     pub route_id: RouteId,
-    /// Its step, from 1; 0 where a number names the trunk.
+    /// Its step, from 1; 0 where no route chose the trunk.
     pub step: u32,
     /// The trunk.
     pub trunk_id: TrunkId,
@@ -65,39 +101,57 @@ pub struct Reason {
 pub struct PlannedStep {
     /// The trunk, as configured when the call began.
     pub trunk: Arc<Trunk>,
-    /// The route that chose it; [`RouteId::NIL`] where a number did.
+    /// The route that chose it; [`RouteId::NIL`] where none did.
     pub route_id: RouteId,
-    /// The step of that route, from 1; 0 where a number chose it.
+    /// The step of that route, from 1; 0 where no route chose it.
     pub step: u32,
     /// The number to send.
     pub number: String,
     /// How long it may take to ring, and again to answer, seconds.
     pub timeout: u32,
+    /// The caller number to show; none: what the caller brings along.
+    pub caller_id: Option<String>,
+    /// After which failures the next round is begun.
+    pub onward: Onward,
 }
 
 impl PlannedStep {
-    /// The route that chose it and its step, from 1; none where a number did.
+    /// The route that chose it and its step, from 1; none where no route did.
     pub fn route(&self) -> Option<(RouteId, u32)> {
         (self.route_id != RouteId::NIL).then_some((self.route_id, self.step))
     }
 }
 
-/// Trunks to try in order, and why these.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Plan {
-    /// What to try, in order.
-    pub steps: Vec<PlannedStep>,
-    /// A reason for every trunk of every route that matched.
-    pub reasons: Vec<Reason>,
+/// One round of a call: attempts that ring together. The next begins when this one failed, as far as [`Onward`] allows it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Round {
+    /// All devices of an extension.
+    Extension {
+        /// The extension, as configured when the call began.
+        extension: Arc<Extension>,
+        /// How long it rings, seconds.
+        ring_timeout: u32,
+        /// After which failures the next round is begun.
+        onward: Onward,
+    },
+    /// One trunk.
+    Trunk(PlannedStep),
+    /// The call ends here with this status.
+    Refuse {
+        /// The status.
+        code: u16,
+    },
 }
 
 /// Where a call goes.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Destination {
-    /// It rings an extension.
-    Extension(Arc<Extension>),
-    /// It goes out over these trunks; there is at least one.
-    Trunks(Plan),
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Destination {
+    /// The tenant whose call it is; none: the system's.
+    pub tenant: Option<TenantId>,
+    /// What to try, in order; at least one.
+    pub rounds: Vec<Round>,
+    /// A reason for every trunk that was looked at.
+    pub reasons: Vec<Reason>,
 }
 
 /// Why a call goes nowhere.
@@ -111,5 +165,21 @@ pub enum NoDestination {
     /// What takes it is switched off.
     Disabled,
     /// Routes match, or a number, but every trunk of theirs is disabled or full.
-    Unavailable(Plan),
+    Unavailable(Vec<Reason>),
+    /// The tenant may not make this call.
+    Forbidden {
+        /// Stable code in upper snake case.
+        reason: &'static str,
+        /// In words.
+        why: String,
+    },
+}
+
+/// A step of splitmix64: the next number of a sequence.
+pub(crate) fn shuffle(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
 }

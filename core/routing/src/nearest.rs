@@ -21,7 +21,7 @@ pub(crate) fn number(config: &Config, called: &Digits) -> Option<String> {
 fn shorter(config: &Config, called: &str) -> Option<String> {
     let endings = (1..=called.len() - SHORTEST).map(|at| called.split_at(at));
     let mut found =
-        endings.filter_map(|(front, rest)| config.number_by_digits(rest).map(|number| (front, number)));
+        endings.filter_map(|(front, rest)| config.number(None, rest).map(|number| (front, number)));
     found.next().map(|(front, number)| leading(number, front))
 }
 
@@ -41,8 +41,7 @@ fn national(config: &Config, called: &str) -> Option<String> {
         return Some(format!("{} (differs only by the leading {code} in place of 0)", number.number));
     }
     let codes = (1..=3).filter(|at| called.len() >= at + SHORTEST).map(|at| called.split_at(at));
-    let mut found =
-        codes.filter_map(|(code, rest)| Some((code, config.number_by_digits(&format!("0{rest}"))?)));
+    let mut found = codes.filter_map(|(code, rest)| Some((code, config.number(None, &format!("0{rest}"))?)));
     found
         .next()
         .map(|(code, number)| format!("{} (differs only by the leading 0 in place of {code})", number.number))
@@ -55,7 +54,7 @@ fn leading(number: &Number, front: &str) -> String {
 /// One digit too many, too few, wrong, or swapped with its neighbour.
 fn one_slip(config: &Config, called: &str) -> Option<String> {
     let slips = doubled(called).chain(wrong(called)).chain(missing(called)).chain(swapped(called));
-    let number = slips.filter_map(|digits| config.number_by_digits(&digits).cloned()).next()?;
+    let number = slips.filter_map(|digits| config.number(None, &digits).cloned()).next()?;
     Some(format!("{} (differs by one digit)", number.number))
 }
 

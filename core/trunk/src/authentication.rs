@@ -100,7 +100,7 @@ impl Authenticator {
         let Standing::Fresh(ticket) = self.nonces.standing(&credentials.nonce, ip, sip.now) else {
             return (Authentication::Challenge(self.challenge(ip, true, sip)), None);
         };
-        let account = account(config, &credentials.username);
+        let account = account(config, domain_of(message), &credentials.username);
         let password = account.as_ref().map_or(DECOY, |(_, password)| password.expose());
         let right = verify(&credentials, message.method_name(), password);
         let Some((owner, _)) = account.filter(|_| right) else {
@@ -124,9 +124,20 @@ fn user_of(message: &Message) -> &str {
     message.from().uri().user().unwrap_or_default()
 }
 
-/// The one who authenticates as `username`, with the password, if there is one who may.
-fn account<'a>(config: &'a Config, username: &str) -> Option<(BindingOwner, &'a Secret)> {
-    let extension = config.extension_by_username(username).filter(|extension| extension.enabled);
+/// The domain that a request is for: of a registration its registrar, of a call the domain that the device says it is of, since the
+/// Request-URI may name anybody's.
+fn domain_of(message: &Message) -> String {
+    message.from().uri().host().to_string()
+}
+
+/// The one who authenticates as `username` in this SIP domain, with the password, if there is one who may. In a domain of nobody's,
+/// as a bare address, it is an extension of the system, or the only one of all tenants that is called so.
+fn account<'a>(config: &'a Config, domain: String, username: &str) -> Option<(BindingOwner, &'a Secret)> {
+    let extension = match config.tenant_of_domain(&domain) {
+        Some(tenant) => config.extension_by_username(Some(tenant.id), username),
+        None => config.extension_by_username(None, username).or_else(|| config.only_extension(username)),
+    };
+    let extension = extension.filter(|extension| extension.enabled);
     let extension = extension.and_then(|e| Some((BindingOwner::Extension(e.id), e.password.as_ref()?)));
     let trunk = || {
         let trunk = config.register_in_trunk(username).filter(|trunk| trunk.enabled)?;

@@ -90,7 +90,7 @@ impl Trunks {
             self.remove(id, sip);
         }
         let mut at_host: BTreeMap<String, u32> = BTreeMap::new();
-        for (id, trunk) in &config.trunks {
+        for (id, trunk) in config.trunks.iter() {
             match self.by_id.get(id).copied() {
                 None => {
                     let delay = self.first_delay(trunk, &mut at_host, sip);

@@ -1,4 +1,4 @@
-//! Trunks, routes, extensions and numbers: the same five operations on each.
+//! Everything that is configured: the same five operations on each.
 
 use crate::backend::Backend;
 use crate::call::Call;
@@ -27,31 +27,27 @@ pub(crate) struct Collection {
 }
 
 /// All of them.
-pub(crate) static COLLECTIONS: [Collection; 5] = [
-    Collection { kind: Kind::Trunk, path: "/v1.0/trunks", one: "trunk", many: "trunks", schema: "Trunk" },
-    Collection {
-        kind: Kind::Trunk,
-        path: "/v1.0/providers",
-        one: "provider",
-        many: "providers",
-        schema: "Trunk",
-    },
-    Collection { kind: Kind::Route, path: "/v1.0/routes", one: "route", many: "routes", schema: "Route" },
-    Collection {
-        kind: Kind::Extension,
-        path: "/v1.0/extensions",
-        one: "extension",
-        many: "extensions",
-        schema: "Extension",
-    },
-    Collection {
-        kind: Kind::Number,
-        path: "/v1.0/numbers",
-        one: "number",
-        many: "numbers",
-        schema: "Number",
-    },
+pub(crate) static COLLECTIONS: [Collection; 9] = [
+    collection(Kind::Tenant, "/v1.0/tenants", "tenant", "tenants", "Tenant"),
+    collection(Kind::Trunk, "/v1.0/trunks", "trunk", "trunks", "Trunk"),
+    collection(Kind::Trunk, "/v1.0/providers", "provider", "providers", "Trunk"),
+    collection(Kind::Assignment, "/v1.0/assignments", "assignment", "assignments", "Assignment"),
+    collection(Kind::Route, "/v1.0/routes", "route", "routes", "Route"),
+    collection(Kind::InboundRoute, "/v1.0/inbound_routes", "inbound_route", "inbound_routes", "InboundRoute"),
+    collection(Kind::Schedule, "/v1.0/schedules", "schedule", "schedules", "Schedule"),
+    collection(Kind::Extension, "/v1.0/extensions", "extension", "extensions", "Extension"),
+    collection(Kind::Number, "/v1.0/numbers", "number", "numbers", "Number"),
 ];
+
+const fn collection(
+    kind: Kind,
+    path: &'static str,
+    one: &'static str,
+    many: &'static str,
+    schema: &'static str,
+) -> Collection {
+    Collection { kind, path, one, many, schema }
+}
 
 type Answer = Result<Response, ApiError>;
 
@@ -123,7 +119,7 @@ impl Collection {
     async fn statuses<B: Backend>(&self, call: &Call<B>) -> BTreeMap<TrunkId, TrunkStatus> {
         match self.kind {
             Kind::Trunk => call.backend().trunk_statuses().await,
-            Kind::Route | Kind::Extension | Kind::Number => BTreeMap::new(),
+            _ => BTreeMap::new(),
         }
     }
 }

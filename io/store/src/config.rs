@@ -22,11 +22,11 @@ impl Store {
                     "INSERT INTO entities (kind, id, version, entity) VALUES ($1, $2, 1, $3)
                      ON CONFLICT (kind, id) DO UPDATE SET version = version + 1, entity = excluded.entity",
                 )
-                .bind(name(entity.kind()))
+                .bind(entity.kind().key())
                 .bind(entity.id().to_string())
                 .bind(entity.to_stored().to_string()),
                 Change::Delete(kind, id) => sqlx::query("DELETE FROM entities WHERE kind = $1 AND id = $2")
-                    .bind(name(*kind))
+                    .bind(kind.key())
                     .bind(id.to_string()),
             };
             query.execute(&mut *transaction).await?;
@@ -35,21 +35,10 @@ impl Store {
     }
 }
 
-const KINDS: [Kind; 4] = [Kind::Trunk, Kind::Route, Kind::Extension, Kind::Number];
-
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Trunk => "trunk",
-        Kind::Route => "route",
-        Kind::Extension => "extension",
-        Kind::Number => "number",
-    }
-}
-
 fn read(kind: &str, id: &str, entity: &str) -> Result<Entity, StoreError> {
     let what = format!("{kind} {id}");
     let unreadable = |why: String| StoreError::Unreadable { what: what.clone(), why };
-    let Some(&kind) = KINDS.iter().find(|known| name(**known) == kind) else {
+    let Some(&kind) = Kind::ALL.iter().find(|known| known.key() == kind) else {
         return Err(unreadable("this tandem knows no such kind".to_owned()));
     };
     let entity = serde_json::from_str(entity).map_err(|error| unreadable(error.to_string()))?;

@@ -110,7 +110,7 @@ impl World {
     pub fn number(&mut self, number: &str, extension: &str) -> String {
         let found = self
             .config
-            .extension_by_number(extension)
+            .extension_by_number(None, extension)
             .map(|e| e.id.to_string())
             .expect("the extension is there");
         self.create(Kind::Number, json!({"number": number, "extension_id": found}))

@@ -3,7 +3,7 @@
 use super::Touched;
 use crate::findings::Findings;
 use crate::index::Clash;
-use crate::{Config, Entity, Kind, Trunk, TrunkId, TrunkMode};
+use crate::{CallerMatch, Config, Entity, Kind, Trunk, TrunkId, TrunkMode};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -13,6 +13,7 @@ use uuid::Uuid;
 const DEFAULT_PORT: u16 = 5060;
 
 pub(super) fn check(config: &Config, touched: &Touched, clashes: &[Clash], findings: &mut Findings) {
+    duplicate_inbound(config, touched, findings);
     for clash in clashes {
         taken(config, touched, clash, findings);
     }
@@ -56,6 +57,8 @@ fn taken(config: &Config, touched: &Touched, clash: &Clash, findings: &mut Findi
         "name" => ("NAME_TAKEN", "choose another name".to_owned()),
         "slug" => ("SLUG_TAKEN", "give it a `slug` of its own, as `carrier-2`".to_owned()),
         "number" => ("NUMBER_TAKEN", format!("choose another number, or change that {kind}")),
+        "sip_domain" => ("DOMAIN_TAKEN", "choose another domain".to_owned()),
+        "tenant_id" => ("ALREADY_ASSIGNED", "change that assignment instead".to_owned()),
         _ => ("USERNAME_TAKEN", "choose another username".to_owned()),
     };
     let message = format!("{kind} `{other}` has this {} already", clash.field.replace('_', " "));
@@ -67,14 +70,16 @@ fn logins(config: &Config, touched: &Touched, findings: &mut Findings) {
     for ((kind, id), position) in touched {
         match config.get(*kind, *id) {
             Some(Entity::Trunk(trunk)) if trunk.mode == TrunkMode::RegisterIn => {
-                let twin = trunk.digest_username().and_then(|name| config.extension_by_username(name));
+                let by_name = |name| config.extension_by_username(trunk.tenant_id, name);
+                let twin = trunk.digest_username().and_then(by_name);
                 let Some(twin) = twin else { continue };
                 let field = if trunk.auth_username.is_some() { "auth_username" } else { "username" };
                 let message = format!("extension `{}` registers with this username already", twin.name);
                 findings.at(*position).conflict(field, "USERNAME_TAKEN", message, "choose another username");
             }
             Some(Entity::Extension(extension)) => {
-                let Some(twin) = config.register_in_trunk(&extension.username) else { continue };
+                let twin = config.register_in_trunk(&extension.username);
+                let Some(twin) = twin.filter(|twin| twin.tenant_id == extension.tenant_id) else { continue };
                 if touched.contains_key(&(Kind::Trunk, twin.id.0)) {
                     continue; // said of the trunk
                 }
@@ -87,6 +92,32 @@ fn logins(config: &Config, touched: &Touched, findings: &mut Findings) {
                 );
             }
             _ => {}
+        }
+    }
+}
+
+/// Two inbound routes that ask the same of a call: the second would never have its turn.
+fn duplicate_inbound(config: &Config, touched: &Touched, findings: &mut Findings) {
+    if !touched.keys().any(|(kind, _)| *kind == Kind::InboundRoute) {
+        return;
+    }
+    let mut first = BTreeMap::new();
+    for route in config.inbound_routes.values().filter(|route| route.enabled) {
+        let caller = route.caller.as_ref().map(CallerMatch::as_str);
+        let asks = (route.tenant_id, route.trunk_id, route.did.as_str(), caller, route.schedule_id);
+        let other = *first.entry(asks).or_insert(route.id);
+        if other == route.id {
+            continue;
+        }
+        if let Some((position, _, other)) = blame(touched, Kind::InboundRoute, other.0, route.id.0) {
+            let other = label(config, Kind::InboundRoute, other);
+            let message = format!("inbound route `{other}` has the same number, caller and schedule");
+            findings.at(position).conflict(
+                "did",
+                "DUPLICATE_ROUTE",
+                message,
+                "change that route instead, or ask for something else",
+            );
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Rules on the fields of an extension.
 
-use super::{range, text};
+use super::{range, tenant, text};
 use crate::findings::Findings;
-use crate::{Digits, Extension, Secret};
+use crate::{Extension, Secret};
 
 const SHORTEST_PASSWORD: usize = 8;
 
@@ -13,18 +13,9 @@ pub(super) fn check(extension: &Extension, findings: &mut Findings) {
     password(extension, findings);
     range::check("max_contacts", extension.max_contacts, findings);
     range::check("ring_timeout", extension.ring_timeout, findings);
-    if extension
-        .outbound_cid
-        .as_deref()
-        .is_some_and(|number| number.len() > 40 || Digits::parse(number).is_none())
-    {
-        let message = "this is not a telephone number";
-        findings.invalid(
-            "outbound_cid",
-            "BAD_FORMAT",
-            message,
-            "write it as `+15551234567`, or leave it out",
-        );
+    tenant::caller_id("outbound_cid", extension.outbound_cid.as_deref(), findings);
+    for (trunk, number) in &extension.outbound_cid_by_trunk {
+        tenant::caller_id(&format!("outbound_cid_by_trunk.{trunk}"), Some(number), findings);
     }
     super::codecs(&extension.codecs, findings);
 }

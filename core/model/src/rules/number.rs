@@ -17,16 +17,9 @@ pub(super) fn check(number: &Number, findings: &mut Findings) {
         text::check("number", Some(&number.number), text::label, findings);
     }
     text::check("name", number.name.as_deref(), text::label, findings);
-    match (number.extension_id, number.trunk_id) {
-        (None, None) => {
-            let message = "nothing says what the number reaches";
-            findings.invalid("extension_id", "REQUIRED", message, "give `extension_id` or `trunk_id`");
-        }
-        (Some(_), Some(_)) => {
-            let message = "`extension_id` and `trunk_id` both say what the number reaches";
-            let fix = "give only one of them; in a patch set the other to null";
-            findings.invalid("trunk_id", "CONFLICTING_FIELDS", message, fix);
-        }
-        _ => {}
+    if number.extension_id.is_some() && number.trunk_id.is_some() {
+        let message = "`extension_id` and `trunk_id` both say what the number reaches";
+        let fix = "give only one of them; in a patch set the other to null";
+        findings.invalid("trunk_id", "CONFLICTING_FIELDS", message, fix);
     }
 }

@@ -17,6 +17,11 @@ const RANGES: &[(&str, u32, u32)] = &[
     ("timeout", 2, 300),
     ("max_contacts", 1, 20),
     ("ring_timeout", 5, 300),
+    ("no_answer_timeout", 0, 7400),
+    ("lengths", 1, 64),
+    ("weight", 1, 1000),
+    ("max_concurrent_calls", 0, 1_000_000),
+    ("max_cps", 0, 100_000),
 ];
 
 /// The bounds of the field that `path` ends in.

@@ -1,8 +1,8 @@
 //! Rules on the fields of a route.
 
-use super::{range, text};
+use super::{range, tenant, text};
 use crate::findings::Findings;
-use crate::{Pattern, Route, Step};
+use crate::{Pattern, Route, RouteMatch, Step};
 
 const MOST_STEPS: usize = 6;
 const LONGEST_PREPEND: usize = 32;
@@ -15,7 +15,8 @@ pub(super) fn check(route: &Route, findings: &mut Findings) {
         let fix = "name the trunks to try; where more are needed, set `on_exhausted` to `next_rule` and make a second route";
         findings.invalid("steps", "OUT_OF_RANGE", message, fix);
     }
-    let shortest = shortest(&route.matches.patterns);
+    matches(&route.matches, findings);
+    let shortest = shortest(&route.matches);
     for (n, step) in route.steps.iter().enumerate() {
         check_step(&format!("steps[{n}]"), step, shortest, findings);
     }
@@ -36,15 +37,39 @@ fn check_step(path: &str, step: &Step, shortest: usize, findings: &mut Findings)
         findings.invalid(strip, "STRIP_TOO_LONG", message, fix);
     }
     let legal = |c: char| c.is_ascii_alphanumeric() || "+*#._-".contains(c);
-    if step.prepend.len() > LONGEST_PREPEND || !step.prepend.chars().all(legal) {
-        let message = "this cannot be put before a number";
-        let fix = format!("use at most {LONGEST_PREPEND} digits, letters, `+`, `*`, `#`, `.`, `_` and `-`");
-        findings.invalid(format!("{path}.prepend"), "BAD_FORMAT", message, fix);
+    for (name, text, place) in [("prepend", &step.prepend, "before"), ("postfix", &step.postfix, "behind")] {
+        if text.len() > LONGEST_PREPEND || !text.chars().all(legal) {
+            let message = format!("this cannot be put {place} a number");
+            let fix =
+                format!("use at most {LONGEST_PREPEND} digits, letters, `+`, `*`, `#`, `.`, `_` and `-`");
+            findings.invalid(format!("{path}.{name}"), "BAD_FORMAT", message, fix);
+        }
     }
+    tenant::caller_id(&format!("{path}.caller_id"), step.caller_id.as_deref(), findings);
+    range::check(format!("{path}.weight"), step.weight, findings);
     range::check(format!("{path}.timeout"), step.timeout, findings);
 }
 
-/// The length of the shortest number that the route takes; without patterns it takes a single character too.
-fn shortest(patterns: &[Pattern]) -> usize {
-    patterns.iter().map(Pattern::shortest).min().unwrap_or(1)
+fn matches(matches: &RouteMatch, findings: &mut Findings) {
+    for (n, prefix) in matches.prefixes.iter().enumerate() {
+        if !(1..=32).contains(&prefix.len())
+            || !prefix.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c))
+        {
+            let message = format!("`{}` is no beginning of a number", prefix.escape_debug());
+            let fix = "give 1 to 32 digits, `+`, `*` and `#`; for anything else use a pattern";
+            findings.invalid(format!("match.prefixes[{n}]"), "BAD_FORMAT", message, fix);
+        }
+    }
+    for (n, length) in matches.lengths.iter().enumerate() {
+        range::check(format!("match.lengths[{n}]"), *length, findings);
+    }
+    tenant::countries("match.countries", &matches.countries, findings);
+}
+
+/// The length of the shortest number that the route takes; where nothing is asked of it, it takes a single character too.
+fn shortest(matches: &RouteMatch) -> usize {
+    let patterns = matches.patterns.iter().map(Pattern::shortest).min();
+    let prefixes = matches.prefixes.iter().map(String::len).min();
+    let lengths = matches.lengths.iter().map(|length| *length as usize).min();
+    [patterns, prefixes, lengths].into_iter().flatten().max().unwrap_or(1)
 }

@@ -37,6 +37,19 @@ pub(super) fn display(text: &str) -> Verdict {
     plain(text, 64)
 }
 
+/// What stands in host names for somebody.
+pub(super) fn slug(text: &str) -> Verdict {
+    let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
+    if (2..=31).contains(&text.len()) && begins && text.chars().all(legal) && !text.ends_with('-') {
+        return Ok(());
+    }
+    bad(
+        "this cannot stand in a host name",
+        "give 2 to 31 lower-case letters, digits and `-`, a letter first, as `acme`",
+    )
+}
+
 /// A user name of digest authentication. `+` and `@` are legal in it.
 pub(super) fn username(text: &str) -> Verdict {
     plain(text, 128)

@@ -6,6 +6,11 @@ use crate::{Secret, Trunk, TrunkMode};
 use ipnet::IpNet;
 
 pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
+    if trunk.did_pool.is_some() && trunk.tenant_id.is_none() {
+        let message = "a trunk of the system has no pool of its own";
+        let fix = "assign the trunk to tenants, each with its pool, or give `tenant_id`";
+        findings.invalid("did_pool", "CONFLICTING_FIELDS", message, fix);
+    }
     text::check("name", Some(&trunk.name), text::label, findings);
     address(trunk, findings);
     account(trunk, findings);

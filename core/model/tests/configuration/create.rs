@@ -30,7 +30,7 @@ fn the_three_bodies_of_the_voipbin_page_are_accepted_word_for_word() {
         (1, trunk.id, OnExhausted::NextRule)
     );
     assert_eq!((route.steps[0].timeout, route.priority, route.matches.patterns.len()), (60, 1, 0));
-    let extension = config.extension_by_number("office1").unwrap();
+    let extension = config.extension_by_number(None, "office1").unwrap();
     assert_eq!((&*extension.name, &*extension.username), ("office-phone", "office1"));
 }
 

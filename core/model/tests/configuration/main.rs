@@ -13,4 +13,5 @@ mod route;
 mod sending;
 mod shown;
 mod snapshot;
+mod tenant;
 mod trunk;

@@ -31,7 +31,7 @@ fn what_is_deleted_together_may_go() {
     let changes = [(Trunk, 1), (Route, 3), (Number, 5), (Number, 4), (Extension, 2)];
     let config = base().apply(&changes.map(|(kind, n)| Change::Delete(kind, id(n)))).unwrap();
     assert!(config.trunks.is_empty() && config.extensions.is_empty() && config.numbers.is_empty());
-    assert!(config.routes_in_order().is_empty());
+    assert!(config.routes_of(None).is_empty());
 }
 
 #[test]

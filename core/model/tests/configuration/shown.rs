@@ -58,8 +58,13 @@ fn what_the_store_cannot_read_is_named() {
 fn a_route_shows_its_steps_however_it_was_made() {
     let entity = Entity::create(Route, id(9), json!({ "name": "r", "provider_id": id(1) })).unwrap();
     let expected = json!({
-        "id": id(9), "name": "r", "priority": 100, "enabled": true, "match": { "patterns": [] }, "on_exhausted": "next_rule",
-        "steps": [{ "trunk_id": id(1), "enabled": true, "strip": 0, "prepend": "", "timeout": 60 }],
+        "id": id(9), "tenant_id": null, "name": "r", "priority": 100, "enabled": true, "emergency": false, "schedule_id": null,
+        "match": { "patterns": [], "prefixes": [], "lengths": [], "extensions": [], "countries": [] },
+        "strategy": "prioritized", "on_exhausted": "next_rule",
+        "steps": [{
+            "trunk_id": id(1), "enabled": true, "strip": 0, "prepend": "", "postfix": "", "caller_id": null, "timeout": 60,
+            "failover_on": null, "weight": 10,
+        }],
     });
     assert_eq!(entity.to_json(), expected);
 }
@@ -76,7 +81,7 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
         "privacy_default": "none", "trust_identity": true, "diversion": "make", "contact_params": null, "expires": 3600,
         "retry_base": 30, "retry_max": 1800, "register_timeout": 32, "ping_interval": 30, "ping_timeout": 5, "ping_fail": 3,
         "ping_ok": 2, "session_timer": 1800, "codecs": ["PCMA", "PCMU", "G722", "telephone-event"], "max_calls": 0, "allow_transfer": false, "associated_ips": [],
-        "direct_media": false,
+        "direct_media": false, "tenant_id": null, "did_pool": null,
     });
     let sending = json!({
         "slug": "t", "caller_id_name": null, "caller_id_number": null, "override_extension_cid": false,

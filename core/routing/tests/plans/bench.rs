@@ -1,8 +1,11 @@
 //! What the tests write their sentences with.
 
 use serde_json::{Value, json};
-use tandem_model::{Change, Config, Entity, Kind, TrunkId};
-use tandem_routing::{Availability, Destination, NoDestination, Plan, TrunkHealth, Verdict, from_extension};
+use std::sync::Arc;
+use tandem_model::{Change, Config, Entity, Kind, TenantId, TrunkId};
+use tandem_routing::{
+    Availability, Moment, NoDestination, PlannedStep, Reason, Round, Trail, TrunkHealth, Verdict,
+};
 use uuid::Uuid;
 
 pub use Availability::{Down, Full, Up};
@@ -16,7 +19,7 @@ pub fn id(n: u128) -> Uuid {
 pub struct Health(pub &'static [(u128, Availability)]);
 
 impl TrunkHealth for Health {
-    fn availability(&self, trunk: TrunkId) -> Availability {
+    fn availability(&self, trunk: TrunkId, _: Option<TenantId>) -> Availability {
         self.0.iter().find(|(n, _)| id(*n) == trunk.0).map_or(Up, |(_, availability)| *availability)
     }
 }
@@ -54,6 +57,44 @@ pub fn route(n: u128, pattern: &str, trunks: &[u128], more: Value) -> (Kind, u12
     (Route, n, body)
 }
 
+/// Trunks to try in order, and why these.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Plan {
+    pub steps: Vec<PlannedStep>,
+    pub reasons: Vec<Reason>,
+}
+
+/// Where a call goes, where it is one thing.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Destination {
+    Extension(Arc<tandem_model::Extension>),
+    Trunks(Plan),
+}
+
+fn one_thing(destination: tandem_routing::Destination) -> Destination {
+    if let [Round::Extension { extension, .. }] = destination.rounds.as_slice() {
+        return Destination::Extension(extension.clone());
+    }
+    let steps = destination.rounds.into_iter().map(|round| match round {
+        Round::Trunk(step) => step,
+        other => panic!("no trunk but {other:?}"),
+    });
+    Destination::Trunks(Plan { steps: steps.collect(), reasons: destination.reasons })
+}
+
+/// A call by the extension with id 11.
+pub fn from_extension(config: &Config, dialled: &str, health: &Health) -> Result<Destination, NoDestination> {
+    let extension = &config.extensions[&tandem_model::ExtensionId(id(11))];
+    tandem_routing::from_extension(config, extension, dialled, Moment::default(), health, &mut Trail::none())
+        .map(one_thing)
+}
+
+/// A call over trunk 1 by nobody in particular.
+pub fn from_trunk(config: &Config, called: &str, health: &Health) -> Result<Destination, NoDestination> {
+    let (trunk, moment) = (&config.trunks[&TrunkId(id(1))], Moment::default());
+    tandem_routing::from_trunk(config, trunk, ("", called), moment, health, &mut Trail::none()).map(one_thing)
+}
+
 /// The plan of a call that goes out.
 pub fn plan(config: &Config, dialled: &str, health: &Health) -> Plan {
     match from_extension(config, dialled, health) {
@@ -74,7 +115,7 @@ pub fn verdicts(plan: &Plan) -> Vec<(u128, Verdict)> {
 
 pub fn unavailable(config: &Config, dialled: &str, health: &Health) -> Plan {
     match from_extension(config, dialled, health) {
-        Err(NoDestination::Unavailable(plan)) => plan,
+        Err(NoDestination::Unavailable(reasons)) => Plan { steps: Vec::new(), reasons },
         other => panic!("not unavailable but {other:?}"),
     }
 }

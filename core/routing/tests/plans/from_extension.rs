@@ -2,7 +2,7 @@
 
 use crate::bench::*;
 use serde_json::json;
-use tandem_routing::{Destination, NoDestination, from_extension};
+use tandem_routing::NoDestination;
 
 fn extension_rung(result: Result<Destination, NoDestination>) -> String {
     match result {

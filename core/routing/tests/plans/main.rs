@@ -7,3 +7,4 @@ mod from_trunk;
 mod health;
 mod nearest;
 mod order;
+mod tenants;

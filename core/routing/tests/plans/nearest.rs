@@ -3,7 +3,7 @@
 use crate::bench::*;
 use serde_json::json;
 use tandem_model::Config;
-use tandem_routing::{NoDestination, from_extension, from_trunk};
+use tandem_routing::NoDestination;
 
 fn house() -> Config {
     let number = |n: u128, text: &str| (Number, n, json!({ "number": text, "extension_id": id(11) }));

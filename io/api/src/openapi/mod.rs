@@ -48,7 +48,11 @@ const DESCRIPTION: &str = "Configures and watches a Tandem SIP trunking server. 
     `reason` and a `fix`. Passwords are write-only. Moments are milliseconds since the Unix epoch. Listings come in \
     pages: give `next` of one as `after` of the following.";
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 13] = [
+    ("tenants", "Customers of the system, each with extensions, numbers and routes that nobody else sees."),
+    ("assignments", "What tenants may use of the system's trunks: pools of numbers, and calls at once."),
+    ("schedules", "When somebody is there: hours and holidays."),
+    ("inbound_routes", "What calls that come over trunks reach."),
     ("trunks", "Providers, carriers, gateways and PBXs."),
     ("providers", "Trunks under the name that VoIPBIN gives them: the same objects, the same ids."),
     ("routes", "Which trunks outbound calls are tried on."),

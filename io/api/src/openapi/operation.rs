@@ -179,6 +179,9 @@ fn content_of(content: &Content) -> Option<Value> {
 /// Bodies to copy.
 fn examples(action: Action) -> Value {
     const ID: &str = "0198c0de-0000-7000-8000-000000000001";
+    const TENANT: &str = "0198c0de-0000-7000-8000-00000000000a";
+    const EXTENSION: &str = "0198c0de-0000-7000-8000-00000000000b";
+    const SCHEDULE: &str = "0198c0de-0000-7000-8000-00000000000c";
     let example = |summary: &str, value: Value| json!({ "summary": summary, "value": value });
     match action {
         Action::Create(of) => match of.kind {
@@ -206,8 +209,39 @@ fn examples(action: Action) -> Value {
             Kind::Extension => json!({
                 "phone": example("A phone", json!({ "name": "office-phone", "username": "office1", "password": "secure-password" })),
             }),
+            Kind::Tenant => json!({
+                "customer": example("A customer that may call at home", json!({
+                    "name": "Acme", "slug": "acme", "country": "US", "allowed_countries": ["US", "CA"], "timezone": "America/New_York",
+                })),
+            }),
+            Kind::Schedule => json!({
+                "office": example("Office hours", json!({
+                    "name": "Office", "timezone": "Europe/Berlin",
+                    "hours": [{ "weekdays": ["mon", "tue", "wed", "thu", "fri"], "from": "09:00", "to": "17:30" }],
+                    "holidays": [{ "name": "Christmas", "date": "2026-12-25", "last_date": "2026-12-26", "yearly": true }],
+                })),
+            }),
+            Kind::Assignment => json!({
+                "pool": example("Numbers of a shared trunk for a tenant", json!({
+                    "trunk_id": ID, "tenant_id": TENANT, "did_pool": "13322496213;16468097069-16468097079", "max_calls": 10,
+                })),
+            }),
+            Kind::InboundRoute => json!({
+                "office": example("A number that rings a phone in office hours and a trunk otherwise", json!({
+                    "name": "Sales", "did": "13322496213", "schedule_id": SCHEDULE,
+                    "destination": { "type": "extension", "extension_id": EXTENSION },
+                    "out_of_hours": { "type": "trunk", "trunk_id": ID },
+                })),
+                "range": example("A range of numbers, an extension for each", json!({
+                    "name": "Desks", "did": "13322496200-13322496299",
+                    "destination": { "type": "extension_range", "first": "100" },
+                })),
+                "rest": example("Whatever nothing else takes", json!({
+                    "name": "Rest", "did": "*", "destination": { "type": "hangup", "code": 404 },
+                })),
+            }),
             Kind::Number => json!({
-                "to_extension": example("A number that rings a phone", json!({ "number": "+15551234567", "extension_id": ID })),
+                "to_extension": example("A number that rings a phone", json!({ "number": "+15551234567", "extension_id": EXTENSION })),
             }),
         },
         Action::Patch(of) => match of.kind {
@@ -217,6 +251,11 @@ fn examples(action: Action) -> Value {
             Kind::Route => json!({ "off": example("Switch it off", json!({ "enabled": false })) }),
             Kind::Extension => {
                 json!({ "password": example("A new password", json!({ "password": "correct horse battery" })) })
+            }
+            Kind::Tenant => json!({ "suspend": example("Stop its calls", json!({ "status": "suspended" })) }),
+            Kind::Assignment => json!({ "less": example("Fewer calls at once", json!({ "max_calls": 5 })) }),
+            Kind::Schedule | Kind::InboundRoute => {
+                json!({ "rename": example("Another name", json!({ "name": "Office 2" })) })
             }
             Kind::Number => {
                 json!({ "move": example("Ring something else", json!({ "extension_id": null, "trunk_id": ID })) })

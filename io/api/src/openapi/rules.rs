@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 /// Whole numbers and between which bounds they stand: schema, field, least, most.
-pub(crate) const RANGES: [(&str, &str, u64, u64); 14] = [
+pub(crate) const RANGES: [(&str, &str, u64, u64); 19] = [
     ("Trunk", "port", 1, 65_535),
     ("Trunk", "expires", 60, 86_400),
     ("Trunk", "retry_base", 5, 3_600),
@@ -19,6 +19,11 @@ pub(crate) const RANGES: [(&str, &str, u64, u64); 14] = [
     ("Step", "timeout", 2, 300),
     ("Extension", "max_contacts", 1, 20),
     ("Extension", "ring_timeout", 5, 300),
+    ("Tenant", "max_concurrent_calls", 0, 1_000_000),
+    ("Tenant", "max_cps", 0, 100_000),
+    ("Step", "weight", 1, 1_000),
+    ("InboundRoute", "priority", 0, 9_999),
+    ("InboundRoute", "no_answer_timeout", 0, 7_400),
 ];
 
 // Regular expressions of ECMA 262. None of these texts may hold a control character.
@@ -40,6 +45,19 @@ const ONLY_00: &str = r"^[ ().\/-]*0[ ().\/-]*0[ ().\/-]*$";
 const DIAL_PATTERN: &str = r"^([0-9A-Za-z+*#]|\[[0-9+*#]+\]|\[[0-4]-[5-9]\])+[.]?$";
 const IPV4_NETWORK: &str = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\/([89]|[12][0-9]|3[0-2])$";
 const IPV6_NETWORK: &str = r"^[23][0-9a-f]{3}:[0-9a-f]{1,4}::\/(1[6-9]|[2-9][0-9]|1[01][0-9]|12[0-8])$";
+
+/// Narrower than what is taken: there are some 600 time zones and 240 countries.
+const SOME_TIMEZONES: &[&str] = &["UTC", "Europe/Berlin", "America/New_York", "Asia/Tokyo"];
+const SOME_COUNTRIES: &[&str] = &["US", "CA", "DE", "GB", "FR", "JP"];
+
+fn or_none(choices: &[&str]) -> Vec<Option<String>> {
+    choices.iter().map(|choice| Some((*choice).to_owned())).chain([None]).collect()
+}
+
+/// One item: of several none may overlap with another.
+fn pool() -> Value {
+    json!({ "pattern": "^[1-9][0-9]{0,14}$" })
+}
 
 /// Adds them to the schemas of the model.
 pub(super) fn apply(schemas: &mut Map<String, Value>) {
@@ -113,6 +131,41 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Trunk", "ping_interval", json!({ "anyOf": [{ "const": 0 }, { "minimum": 5, "maximum": 3600 }] })),
         ("Trunk", "session_timer", json!({ "anyOf": [{ "const": 0 }, { "minimum": 90, "maximum": 86400 }] })),
         ("Trunk", "associated_ips", networks()),
+        ("Trunk", "did_pool", pool()),
+        ("Assignment", "did_pool", pool()),
+        ("Tenant", "name", text(LABEL, 64)),
+        ("Tenant", "slug", text("^[a-z]([a-z0-9-]{0,29}[a-z0-9])$", 31)),
+        ("Tenant", "sip_domain", text(HOST, 253)),
+        ("Tenant", "timezone", json!({ "enum": SOME_TIMEZONES })),
+        ("Tenant", "country", json!({ "enum": or_none(SOME_COUNTRIES) })),
+        ("Tenant", "allowed_countries", json!({ "items": { "type": "string", "enum": SOME_COUNTRIES } })),
+        ("Tenant", "blocked_prefixes", json!({ "items": { "type": "string", "pattern": "^[0-9]{1,15}$" } })),
+        ("Tenant", "international_prefix", json!({ "pattern": "^[0-9]{1,6}$" })),
+        ("Tenant", "national_prefix", json!({ "pattern": "^[0-9]{0,4}$" })),
+        ("Tenant", "area_code", json!({ "pattern": "^[0-9]{1,6}$" })),
+        ("Tenant", "default_caller_id", telephone()),
+        ("Schedule", "name", text(LABEL, 64)),
+        ("Schedule", "timezone", json!({ "enum": or_none(SOME_TIMEZONES) })),
+        ("Schedule", "hours", json!({ "maxItems": 366 })),
+        ("Schedule", "holidays", json!({ "maxItems": 366 })),
+        ("Holiday", "name", text(LABEL, 64)),
+        ("InboundRoute", "name", text(LABEL, 64)),
+        ("InboundRoute", "did", json!({ "pattern": "^([1-9][0-9]{0,14}|[1-9][0-9]{0,13}[*]|[*])$" })),
+        (
+            "InboundRoute",
+            "caller",
+            json!({ "pattern": "^([1-9][0-9]{0,14}|[1-9][0-9]{0,13}[*]|anonymous)$" }),
+        ),
+        ("RouteMatch", "prefixes", json!({ "items": { "type": "string", "pattern": "^[0-9+*#]{1,32}$" } })),
+        ("RouteMatch", "lengths", json!({ "items": { "type": "integer", "minimum": 1, "maximum": 64 } })),
+        (
+            "RouteMatch",
+            "extensions",
+            json!({ "items": { "type": "string", "pattern": "^[1-9][0-9]{0,14}$" } }),
+        ),
+        ("RouteMatch", "countries", json!({ "items": { "type": "string", "enum": SOME_COUNTRIES } })),
+        ("Step", "postfix", json!({ "maxLength": 32, "pattern": "^[A-Za-z0-9+*#._-]*$" })),
+        ("Step", "caller_id", telephone()),
         ("Trunk", "codecs", codecs()),
         ("Extension", "codecs", codecs()),
         ("Extension", "name", text(LABEL, 64)),

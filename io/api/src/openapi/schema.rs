@@ -5,14 +5,19 @@ use crate::backend::Health;
 use crate::error::ErrorEnvelope;
 use serde_json::{Map, Value, json};
 use tandem_model::{
-    CallRecord, Entity, Extension, Kind, LiveCall, Number, RegistrationView, Route, Trunk, TrunkStatus,
+    Assignment, CallRecord, Entity, Extension, InboundRoute, Kind, LiveCall, Number, RegistrationView, Route,
+    Schedule, Tenant, Trunk, TrunkStatus,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 type Schemas = Map<String, Value>;
 
-const KINDS: [(&str, Kind); 4] = [
+const KINDS: [(&str, Kind); 8] = [
+    ("Tenant", Kind::Tenant),
+    ("Assignment", Kind::Assignment),
+    ("Schedule", Kind::Schedule),
+    ("InboundRoute", Kind::InboundRoute),
     ("Trunk", Kind::Trunk),
     ("Route", Kind::Route),
     ("Extension", Kind::Extension),
@@ -24,6 +29,10 @@ pub(super) fn all() -> Value {
     let mut schemas = Schemas::new();
     collect::<Trunk>(&mut schemas);
     collect::<TrunkStatus>(&mut schemas);
+    collect::<Tenant>(&mut schemas);
+    collect::<Assignment>(&mut schemas);
+    collect::<Schedule>(&mut schemas);
+    collect::<InboundRoute>(&mut schemas);
     collect::<Route>(&mut schemas);
     collect::<Extension>(&mut schemas);
     collect::<Number>(&mut schemas);
@@ -127,11 +136,22 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             }));
             all_of.push(json!({ "oneOf": [{ "required": ["steps"] }, { "required": ["provider_id"] }] }));
         }
+        Kind::Tenant => {
+            schema["required"] = json!(["name", "slug"]);
+            schema["description"] = json!("Without `slug` it is made of the name, as far as that goes.");
+        }
+        Kind::Schedule => schema["required"] = json!(["name"]),
+        Kind::Assignment => schema["required"] = json!(["trunk_id", "tenant_id"]),
+        Kind::InboundRoute => {
+            schema["required"] = json!(["name", "destination"]);
+            let scheduled =
+                json!({ "required": ["schedule_id"], "properties": { "schedule_id": { "type": "string" } } });
+            let without = merged(&[has_not("out_of_hours"), has_not("holiday")]);
+            all_of.push(json!({ "anyOf": [scheduled, without] }));
+        }
         Kind::Number => {
             schema["required"] = json!(["number"]);
-            all_of.push(json!({ "oneOf": [
-                merged(&[has("extension_id"), has_not("trunk_id")]), merged(&[has("trunk_id"), has_not("extension_id")]),
-            ] }));
+            all_of.push(json!({ "anyOf": [has_not("trunk_id"), has_not("extension_id")] }));
         }
     }
     schema["properties"] = Value::Object(properties);
@@ -143,7 +163,12 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
 
 /// A merge patch: nothing is required, and null is the default again.
 fn patch(name: &str, create: &Value) -> Value {
-    const NEVER_NULL: [(&str, &str); 5] = [
+    const NEVER_NULL: [(&str, &str); 10] = [
+        ("Tenant", "name"),
+        ("Schedule", "name"),
+        ("InboundRoute", "name"),
+        ("InboundRoute", "destination"),
+        ("Assignment", "trunk_id"),
         ("Trunk", "name"),
         ("Route", "name"),
         ("Route", "steps"),
@@ -176,7 +201,6 @@ fn patch(name: &str, create: &Value) -> Value {
         "Extension" => twice.push(not_all([is_null("number"), is_null("username")])),
         "Number" => {
             twice.push(not_all([has("extension_id"), has("trunk_id")]));
-            twice.push(not_all([is_null("extension_id"), is_null("trunk_id")]));
         }
         _ => {}
     }
@@ -191,6 +215,7 @@ fn aliases(name: &str) -> &'static [(&'static str, &'static str)] {
     match name {
         "Trunk" => &[("hostname", "host"), ("type", "technology")],
         "Extension" => &[("extension", "number")],
+        "InboundRoute" => &[("did_match", "did"), ("cid_match", "caller")],
         _ => &[],
     }
 }
@@ -229,7 +254,9 @@ fn alias_of(field: &str, property: &Value) -> Value {
 
 /// What the model fills in, whatever else a body says.
 fn defaults(kind: Kind) -> Vec<(String, Value)> {
-    const DEPENDING: [&str; 10] = [
+    const DEPENDING: [&str; 12] = [
+        "trunk_id",
+        "destination",
         "id",
         "name",
         "slug",
@@ -246,6 +273,10 @@ fn defaults(kind: Kind) -> Vec<(String, Value)> {
         Kind::Route => json!({ "name": "-", "steps": [] }),
         Kind::Extension => json!({ "number": "-" }),
         Kind::Number => json!({ "number": "0" }),
+        Kind::Tenant => json!({ "name": "-", "slug": "-" }),
+        Kind::Schedule => json!({ "name": "-" }),
+        Kind::Assignment => json!({ "trunk_id": Uuid::nil(), "tenant_id": Uuid::nil() }),
+        Kind::InboundRoute => json!({ "name": "-", "destination": { "type": "busy" } }),
     };
     match Entity::create(kind, Uuid::nil(), least).map(|entity| entity.to_json()) {
         Ok(Value::Object(fields)) => {

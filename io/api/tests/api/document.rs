@@ -57,7 +57,7 @@ fn operations_have_unique_names_and_a_tag_that_is_described() {
             assert!(tags.contains(operation["tags"][0].as_str().unwrap()));
         }
     }
-    assert_eq!(names.len(), 5 * 5 + 2 + 5 + 3);
+    assert_eq!(names.len(), 9 * 5 + 2 + 5 + 3);
 }
 
 #[tokio::test]
@@ -82,6 +82,8 @@ async fn every_example_body_is_accepted() {
     let second = client.create("/v1.0/trunks", json!({ "name": "b", "host": "b.example.com" })).await;
     let phone =
         client.create("/v1.0/extensions", json!({ "number": "9", "password": "correct horse" })).await;
+    let tenant = client.create("/v1.0/tenants", json!({ "name": "Zeta" })).await;
+    let schedule = client.create("/v1.0/schedules", json!({ "name": "z" })).await;
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let examples = &operation["requestBody"]["content"]["application/json"]["examples"];
@@ -89,9 +91,11 @@ async fn every_example_body_is_accepted() {
                 if method != "post" || path == "/v1.0/providers" {
                     continue; // patches need the thing itself; providers are trunks, whose names would be taken
                 }
-                let first = if path == "/v1.0/numbers" { &phone } else { &trunk };
                 let body = example["value"].to_string();
-                let body = body.replace("0198c0de-0000-7000-8000-000000000001", first);
+                let body = body.replace("0198c0de-0000-7000-8000-000000000001", &trunk);
+                let body = body.replace("0198c0de-0000-7000-8000-00000000000a", &tenant);
+                let body = body.replace("0198c0de-0000-7000-8000-00000000000b", &phone);
+                let body = body.replace("0198c0de-0000-7000-8000-00000000000c", &schedule);
                 let body = body.replace("0198c0de-0000-7000-8000-000000000002", &second);
                 let answer = client.ask("POST".parse().unwrap(), path, body).await;
                 assert_eq!(answer.status, StatusCode::CREATED, "{path} {name}: {}", answer.text);
@@ -109,6 +113,8 @@ fn around(schema: &str, trunk: &str, field: &str, value: u64) -> (&'static str, 
             json!({ "name": "x", "host": "x.example.com", "retry_base": 5, "retry_max": 86_400 }),
         ),
         "Extension" => ("/v1.0/extensions", json!({ "number": "100", "password": "correct horse" })),
+        "Tenant" => ("/v1.0/tenants", json!({ "name": "x", "slug": "acme" })),
+        "InboundRoute" => ("/v1.0/inbound_routes", json!({ "name": "x", "destination": { "type": "busy" } })),
         "Route" => ("/v1.0/routes", json!({ "name": "x", "steps": [{ "trunk_id": trunk }] })),
         _ => {
             let long = "X".repeat(40);
@@ -131,7 +137,7 @@ async fn documented_bounds_are_those_that_are_enforced() {
     let client = Client::new();
     let trunk = client.create("/v1.0/trunks", json!({ "name": "a", "host": "a.example.com" })).await;
     let mut asked = 0;
-    for schema in ["Trunk", "Extension", "Route", "Step"] {
+    for schema in ["Trunk", "Extension", "Route", "Step", "Tenant", "InboundRoute"] {
         let properties =
             document["components"]["schemas"][format!("{schema}Create")]["properties"].as_object().unwrap();
         for (field, property) in properties {
@@ -161,7 +167,7 @@ async fn documented_bounds_are_those_that_are_enforced() {
             }
         }
     }
-    assert_eq!(asked, 14);
+    assert_eq!(asked, 19);
 }
 
 #[tokio::test]

@@ -1,0 +1,293 @@
+//! Where a call that came in over a trunk goes: only to what a number of ours or an inbound route says. Never out by the outbound
+//! routes, unless an inbound route names a number to be dialled.
+
+use crate::dialled::Dialled;
+use crate::outbound::{Decision, TIMEOUT, is_suspended, unmatched};
+use crate::{Destination, Moment, NoDestination, Onward, Round, Trail, TrunkHealth};
+use std::cmp::Reverse;
+use std::sync::Arc;
+use tandem_model::{
+    Config, Destination as Reached, DidForm, Digits, InboundExtension, InboundRoute, Interval, Kind, Number,
+    Openness, Particular, TenantId, TenantStatus, Trunk,
+};
+
+/// Numbers that a route names one after the other; more is a loop.
+const MOST_HOPS: usize = 4;
+/// How particular a number is that says by itself what it reaches: after the routes that ask for exactly it, before all others.
+const BY_ITSELF: Particular = (2, 1);
+
+/// Where a call over a trunk to this number goes. `caller` is the calling number as it came.
+pub fn from_trunk(
+    config: &Config,
+    trunk: &Trunk,
+    (caller, called): (&str, &str),
+    moment: Moment,
+    health: &dyn TrunkHealth,
+    trail: &mut Trail,
+) -> Result<Destination, NoDestination> {
+    if let InboundExtension::Fixed(fixed) = trunk.called_extension()
+        && let Some(extension) = config.extension_by_number(trunk.tenant_id, fixed)
+    {
+        let why = || "the trunk's inbound_extension names it".to_owned();
+        trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, why);
+        return Decision { config, health, moment, tenant: trunk.tenant_id, extension: None, trail }
+            .ring(extension);
+    }
+    let own = trunk.tenant_id.and_then(|tenant| config.tenants.get(&tenant));
+    let dialled = Dialled::new(called, own.map(Arc::as_ref));
+    let called = [dialled.e164.clone(), dialled.digits.clone()];
+    let (tenant, number) = owner(config, trunk, &called);
+    let mut decision = Decision { config, health, moment, tenant, extension: None, trail };
+    if decision.tenant().is_some_and(|tenant| tenant.status == TenantStatus::Suspended) {
+        return Err(is_suspended());
+    }
+    let mut call =
+        Inbound { decision: &mut decision, trunk, caller, called: dialled.text, number, digits: called };
+    call.route()
+}
+
+/// Whose number it is, and the number itself if it is written down. What another tenant has is as if it were not there.
+fn owner<'a>(
+    config: &'a Config,
+    trunk: &Trunk,
+    called: &[Option<Digits>; 2],
+) -> (Option<TenantId>, Option<&'a Arc<Number>>) {
+    let forms = || called.iter().flatten().map(Digits::as_str);
+    let pool = trunk.tenant_id.or_else(|| {
+        let owner = forms().find_map(|digits| config.pool_owner(trunk.id, digits));
+        owner.filter(|tenant| may_take(config, trunk, *tenant))
+    });
+    let number = forms().find_map(|digits| config.number(pool, digits));
+    match number {
+        Some(number)
+            if pool.is_none() && number.tenant_id.is_none_or(|tenant| may_take(config, trunk, tenant)) =>
+        {
+            (number.tenant_id, Some(number))
+        }
+        Some(number) if pool.is_some() && number.tenant_id == pool => (pool, Some(number)),
+        _ => (pool, None),
+    }
+}
+
+fn may_take(config: &Config, trunk: &Trunk, tenant: TenantId) -> bool {
+    config.assignment(trunk.id, tenant).is_some_and(|assignment| assignment.can_inbound)
+}
+
+struct Inbound<'d, 'a> {
+    decision: &'d mut Decision<'a>,
+    trunk: &'d Trunk,
+    caller: &'d str,
+    called: &'d str,
+    number: Option<&'a Arc<Number>>,
+    /// The called number with its country code, and as it came.
+    digits: [Option<Digits>; 2],
+}
+
+/// What may take a call.
+enum Taker<'a> {
+    Route(&'a Arc<InboundRoute>),
+    Number(&'a Arc<Number>),
+}
+
+impl<'a> Inbound<'_, 'a> {
+    fn route(&mut self) -> Result<Destination, NoDestination> {
+        let mut whole = Destination { tenant: self.decision.tenant, ..Destination::default() };
+        let mut failure = None;
+        let takers = self.takers();
+        let last = takers.len().saturating_sub(1);
+        for (n, taker) in takers.into_iter().enumerate() {
+            match self.reached(&taker, n < last) {
+                Ok(Some(mut reached)) => {
+                    whole.rounds.append(&mut reached.rounds);
+                    whole.reasons.append(&mut reached.reasons);
+                    if !goes_on(&whole) {
+                        break;
+                    }
+                }
+                Ok(None) => {}
+                // A later one may still take it.
+                Err(none) => failure = failure.or(Some(none)),
+            }
+        }
+        if !whole.rounds.is_empty() {
+            return Ok(whole);
+        }
+        Err(failure.unwrap_or_else(|| {
+            let digits = self.digits.iter().flatten().next();
+            unmatched(self.decision.config, digits)
+        }))
+    }
+
+    /// What takes the call, the most particular first.
+    fn takers(&mut self) -> Vec<Taker<'a>> {
+        let config: &'a Config = self.decision.config;
+        let mut found: Vec<((Particular, bool), u32, Taker)> = Vec::new();
+        for route in config.inbound_routes_of(self.decision.tenant) {
+            let why = match self.particular(route) {
+                Ok(particular) => {
+                    found.push(((particular, route.caller.is_some()), route.priority, Taker::Route(route)));
+                    "takes the call"
+                }
+                Err(why) => why,
+            };
+            let kept = why == "takes the call";
+            self.decision.trail.rule(Kind::InboundRoute, route.id.0, &route.name, kept, || why.to_owned());
+        }
+        if let Some(number) =
+            self.number.filter(|number| number.extension_id.is_some() || number.trunk_id.is_some())
+        {
+            self.decision.trail.rule(Kind::Number, number.id.0, &number.number, number.enabled, || {
+                "is the called number".to_owned()
+            });
+            found.push(((BY_ITSELF, false), 0, Taker::Number(number)));
+        }
+        found.sort_by_key(|(particular, priority, _)| (Reverse(*particular), *priority));
+        found.into_iter().map(|(.., taker)| taker).collect()
+    }
+
+    /// How particularly a route takes the call, or why it does not.
+    fn particular(&self, route: &InboundRoute) -> Result<Particular, &'static str> {
+        if route.trunk_id.is_some_and(|trunk| trunk != self.trunk.id) {
+            return Err("is for another trunk");
+        }
+        let forms = self.digits.iter().map(Option::as_ref).filter(Option::is_some).chain([None]);
+        let particular = forms.filter_map(|digits| route.did.matches(digits)).next();
+        let particular = particular.ok_or("does not take the number")?;
+        match &route.caller {
+            Some(caller) if !caller.matches(self.caller) => Err("is for other callers"),
+            _ => Ok(particular),
+        }
+    }
+
+    /// What a taker reaches now; nothing where it leaves the call to the next one.
+    fn reached(&mut self, taker: &Taker, more: bool) -> Result<Option<Destination>, NoDestination> {
+        let route = match taker {
+            Taker::Number(number) => {
+                let destination = self.decision.reached_by(number)?;
+                return Ok(Some(destination));
+            }
+            Taker::Route(route) => route,
+        };
+        let (reached, in_hours) = match self.openness(route) {
+            Openness::Open => (Some(&route.destination), true),
+            Openness::Closed => (route.out_of_hours.as_ref(), false),
+            Openness::Holiday => (route.holiday.as_ref().or(route.out_of_hours.as_ref()), false),
+        };
+        let Some(reached) = reached else {
+            let why = || "its schedule is closed now, and says nothing of that".to_owned();
+            self.decision.trail.rule(Kind::InboundRoute, route.id.0, &route.name, false, why);
+            return Ok(None);
+        };
+        let unanswered = route.no_answer.as_ref().filter(|_| in_hours);
+        let onward = if unanswered.is_some() || more { Onward::NoAnswer } else { Onward::Never };
+        let first = self.destination(route, reached, route.no_answer_timeout, onward);
+        let Some(unanswered) = unanswered else { return first.map(Some) };
+        let then = self.destination(route, unanswered, 0, Onward::Never);
+        match (first, then) {
+            (Ok(mut first), Ok(then)) => {
+                first.rounds.extend(then.rounds);
+                first.reasons.extend(then.reasons);
+                Ok(Some(first))
+            }
+            (Ok(first), Err(_)) => Ok(Some(first)),
+            (Err(_), Ok(then)) => Ok(Some(then)),
+            (Err(none), Err(_)) => Err(none),
+        }
+    }
+
+    fn openness(&self, route: &InboundRoute) -> Openness {
+        let schedule = route.schedule_id.and_then(|id| self.decision.config.schedules.get(&id));
+        let zone = self.decision.tenant().map_or("UTC", |tenant| tenant.timezone.as_str());
+        schedule.map_or(Openness::Open, |schedule| schedule.at(self.decision.moment.millis, zone))
+    }
+
+    fn destination(
+        &mut self,
+        route: &InboundRoute,
+        reached: &Reached,
+        timeout: u32,
+        onward: Onward,
+    ) -> Result<Destination, NoDestination> {
+        let config = self.decision.config;
+        let refuse = |code| Destination { rounds: vec![Round::Refuse { code }], ..Destination::default() };
+        let mut destination = match reached {
+            Reached::Extension { extension_id } => {
+                let extension = config.extensions.get(extension_id).ok_or(NoDestination::Disabled)?;
+                self.decision.ring(extension)?
+            }
+            Reached::ExtensionRange { first } => {
+                let number = self.counted_from(route, first).ok_or(NoDestination::Disabled)?;
+                let extension = config
+                    .extension_by_number(self.decision.tenant, &number)
+                    .ok_or(NoDestination::Disabled)?;
+                self.decision.ring(extension)?
+            }
+            Reached::Trunk { trunk_id, number } => {
+                let number = number.clone().unwrap_or_else(|| self.called.to_owned());
+                let timeout = if timeout == 0 { TIMEOUT } else { timeout };
+                return self.decision.over_trunk(*trunk_id, number, timeout, onward);
+            }
+            Reached::Number { number } => self.dial(number, MOST_HOPS)?,
+            Reached::Busy => return Ok(refuse(486)),
+            Reached::Hangup { code } => return Ok(refuse(*code)),
+        };
+        for round in &mut destination.rounds {
+            if let Round::Extension { ring_timeout, onward: goes, .. } = round {
+                *goes = onward.clone();
+                if timeout != 0 {
+                    *ring_timeout = timeout.min(*ring_timeout);
+                }
+            }
+        }
+        if let (Onward::NoAnswer, Some(Round::Trunk(step))) = (&onward, destination.rounds.last_mut()) {
+            step.onward = Onward::NoAnswer;
+        }
+        Ok(destination)
+    }
+
+    /// As a device of the tenant would dial it; a number of ours that an inbound route takes follows that route.
+    fn dial(&mut self, number: &str, hops: usize) -> Result<Destination, NoDestination> {
+        if hops == 0 {
+            return Err(NoDestination::Disabled);
+        }
+        match self.decision.dial(number) {
+            Err(NoDestination::Unmatched { .. }) => {
+                let exact = |route: &&Arc<InboundRoute>| {
+                    matches!(route.did.form(), DidForm::Numbers(_))
+                        && route.did.matches(Digits::parse(number).as_ref()).is_some()
+                };
+                let config = self.decision.config;
+                let next = config.inbound_routes_of(self.decision.tenant).iter().find(exact);
+                match next.map(|route| &route.destination) {
+                    Some(Reached::Number { number }) => self.dial(number, hops - 1),
+                    Some(Reached::Extension { extension_id }) => {
+                        let extension = config.extensions.get(extension_id).ok_or(NoDestination::Disabled)?;
+                        self.decision.ring(extension)
+                    }
+                    _ => Err(NoDestination::Disabled),
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// The extension that is as far from the first as the called number is from the first of the range.
+    fn counted_from(&self, route: &InboundRoute, first: &str) -> Option<String> {
+        let DidForm::Numbers(dids) = route.did.form() else { return None };
+        let mut called = self.digits.iter().flatten().filter_map(|digits| Interval::single(digits.as_str()));
+        let called = called.find(|called| dids.contains(called))?;
+        let first = Interval::single(first)?;
+        let range = Interval { last: first.first + dids.count() - 1, ..first };
+        range.at(called.first - dids.first)
+    }
+}
+
+/// Whether what follows the last round can ever be reached.
+fn goes_on(destination: &Destination) -> bool {
+    match destination.rounds.last() {
+        Some(Round::Extension { onward, .. }) => *onward != Onward::Never,
+        Some(Round::Trunk(step)) => step.onward == Onward::NoAnswer,
+        Some(Round::Refuse { .. }) => false,
+        None => true,
+    }
+}

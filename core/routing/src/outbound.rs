@@ -1,0 +1,175 @@
+//! Where a call by one of our extensions goes.
+
+use crate::collect::{self, enabled_trunk};
+use crate::dialled::Dialled;
+use crate::{
+    Availability, Destination, Moment, NoDestination, Onward, PlannedStep, Reason, Round, Trail, TrunkHealth,
+    Verdict, caller_id, nearest,
+};
+use std::sync::Arc;
+use tandem_model::{
+    Config, Digits, Extension, Kind, Number, RouteId, Tenant, TenantId, TenantStatus, TrunkId, country_of,
+};
+
+/// How long a trunk that a number names may take to ring, and again to answer, seconds: what a step has by default.
+pub(crate) const TIMEOUT: u32 = 60;
+
+/// Digits of a service's number, as 116117, at most.
+const LONGEST_SERVICE: usize = 6;
+
+/// What a routing decision is made of.
+pub(crate) struct Decision<'a> {
+    pub config: &'a Config,
+    pub health: &'a dyn TrunkHealth,
+    pub moment: Moment,
+    /// Whose call it is.
+    pub tenant: Option<TenantId>,
+    /// Which of our extensions makes it.
+    pub extension: Option<&'a Extension>,
+    pub trail: &'a mut Trail,
+}
+
+/// Where a call by one of our extensions goes: an extension dialled by its number, one of our own numbers, else the outbound
+/// routes of its tenant and then those of the system.
+pub fn from_extension(
+    config: &Config,
+    extension: &Extension,
+    dialled: &str,
+    moment: Moment,
+    health: &dyn TrunkHealth,
+    trail: &mut Trail,
+) -> Result<Destination, NoDestination> {
+    let (tenant, extension) = (extension.tenant_id, Some(extension));
+    Decision { config, health, moment, tenant, extension, trail }.dial(dialled)
+}
+
+impl Decision<'_> {
+    pub fn tenant(&self) -> Option<&Tenant> {
+        self.config.tenants.get(&self.tenant?).map(Arc::as_ref)
+    }
+
+    /// As a device of the tenant would dial.
+    pub fn dial(&mut self, text: &str) -> Result<Destination, NoDestination> {
+        let tenant = self.tenant().cloned();
+        let dialled = Dialled::new(text, tenant.as_ref());
+        let suspended = tenant.as_ref().is_some_and(|tenant| tenant.status == TenantStatus::Suspended);
+        if let Some(extension) = self.config.extension_by_number(self.tenant, text) {
+            self.trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, || {
+                "its number was dialled".to_owned()
+            });
+            return if suspended { Err(is_suspended()) } else { self.ring(extension) };
+        }
+        let own = [&dialled.e164, &dialled.digits].into_iter().flatten();
+        let mut own = own.filter_map(|digits| self.config.number(self.tenant, digits.as_str()));
+        if let Some(number) = own.find(|number| number.tenant_id == self.tenant).cloned() {
+            self.trail.rule(Kind::Number, number.id.0, &number.number, number.enabled, || {
+                "it is one of our own numbers".to_owned()
+            });
+            return if suspended { Err(is_suspended()) } else { self.reached_by(&number) };
+        }
+        let plan = collect::plan(self, &dialled);
+        let Some(plan) = plan else { return Err(unmatched(self.config, dialled.digits.as_ref())) };
+        if let Some(tenant) = tenant.filter(|_| !plan.emergency) {
+            may_call(&tenant, &dialled)?;
+        }
+        if plan.rounds.is_empty() {
+            return Err(NoDestination::Unavailable(plan.reasons));
+        }
+        Ok(Destination { tenant: self.tenant, rounds: plan.rounds, reasons: plan.reasons })
+    }
+
+    /// What a number of ours reaches by itself, without an inbound route.
+    pub fn reached_by(&mut self, number: &Number) -> Result<Destination, NoDestination> {
+        if !number.enabled {
+            return Err(NoDestination::Disabled);
+        }
+        match (number.extension_id, number.trunk_id) {
+            (Some(id), _) => match self.config.extensions.get(&id) {
+                Some(extension) => self.ring(extension),
+                None => Err(NoDestination::Disabled),
+            },
+            (None, Some(id)) => self.over_trunk(id, number.number.clone(), TIMEOUT, Onward::Failure),
+            (None, None) => Err(NoDestination::Unmatched { nearest: None }),
+        }
+    }
+
+    pub fn ring(&self, extension: &Arc<Extension>) -> Result<Destination, NoDestination> {
+        if !extension.enabled {
+            return Err(NoDestination::Disabled);
+        }
+        let ring_timeout = extension.ring_timeout;
+        let round = Round::Extension { extension: extension.clone(), ring_timeout, onward: Onward::Never };
+        Ok(Destination { tenant: self.tenant, rounds: vec![round], reasons: Vec::new() })
+    }
+
+    /// Out over one trunk, which no route chose.
+    pub fn over_trunk(
+        &self,
+        trunk_id: TrunkId,
+        number: String,
+        timeout: u32,
+        onward: Onward,
+    ) -> Result<Destination, NoDestination> {
+        let trunk = enabled_trunk(self.config, trunk_id).ok_or(NoDestination::Disabled)?;
+        let (route_id, step) = (RouteId::NIL, 0);
+        let reason = |verdict| vec![Reason { route_id, step, trunk_id, verdict }];
+        let verdict = match self.health.availability(trunk_id, self.tenant) {
+            Availability::Up => Verdict::Kept,
+            Availability::Down => Verdict::Hopeful,
+            Availability::Full => return Err(NoDestination::Unavailable(reason(Verdict::Full))),
+        };
+        let number = trunk.number_to_send(&number);
+        // Who called in over a trunk is shown as it came.
+        let chosen = self
+            .extension
+            .map(|_| caller_id::choose(self.config, self.tenant(), self.extension, trunk, None));
+        let caller_id = chosen.and_then(Result::ok).flatten();
+        let step = PlannedStep { trunk: trunk.clone(), route_id, step, number, timeout, caller_id, onward };
+        Ok(Destination { tenant: self.tenant, rounds: vec![Round::Trunk(step)], reasons: reason(verdict) })
+    }
+}
+
+/// Whether the tenant may call this number, which is none of an emergency service.
+fn may_call(tenant: &Tenant, dialled: &Dialled) -> Result<(), NoDestination> {
+    if tenant.status == TenantStatus::Suspended {
+        return Err(is_suspended());
+    }
+    let forbid = |reason, why| Err(NoDestination::Forbidden { reason, why });
+    let Some(number) = &dialled.e164 else {
+        // A service of the own country has no international form. A long number without one may lead anywhere.
+        let is_service = dialled.text.chars().filter(char::is_ascii_digit).count() <= LONGEST_SERVICE;
+        let at_home =
+            tenant.country.as_ref().is_some_and(|country| tenant.allowed_countries.contains(country));
+        if is_service && at_home {
+            return Ok(());
+        }
+        return forbid(
+            "COUNTRY_NOT_ALLOWED",
+            format!("it is not known which country {} is in", dialled.text),
+        );
+    };
+    if let Some(prefix) =
+        tenant.blocked_prefixes.iter().find(|prefix| number.as_str().starts_with(prefix.as_str()))
+    {
+        return forbid(
+            "PREFIX_BLOCKED",
+            format!("numbers that begin with {prefix} are blocked for the tenant"),
+        );
+    }
+    let country = country_of(number.as_str()).unwrap_or("unknown");
+    if !tenant.allowed_countries.iter().any(|allowed| allowed == country) {
+        return forbid(
+            "COUNTRY_NOT_ALLOWED",
+            format!("+{number} is in {country}, which the tenant may not call"),
+        );
+    }
+    Ok(())
+}
+
+pub(crate) fn is_suspended() -> NoDestination {
+    NoDestination::Forbidden { reason: "TENANT_SUSPENDED", why: "the tenant is suspended".to_owned() }
+}
+
+pub(crate) fn unmatched(config: &Config, digits: Option<&Digits>) -> NoDestination {
+    NoDestination::Unmatched { nearest: digits.and_then(|digits| nearest::number(config, digits)) }
+}
