@@ -100,10 +100,8 @@ fn lookups_find_by_every_key() {
 #[test]
 fn a_stored_configuration_loads_as_it_was() {
     let config = config([(Trunk, 1, trunk()), (Extension, 2, extension()), (Route, 3, route(1))]);
-    let stored = Kind::ALL
-        .into_iter()
-        .flat_map(|kind| config.all(*kind))
-        .map(|entity| (entity.kind(), entity.to_stored()));
+    let stored =
+        Kind::ALL.iter().flat_map(|kind| config.all(*kind)).map(|entity| (entity.kind(), entity.to_stored()));
     let loaded = Config::load(stored.map(|(kind, stored)| Entity::from_stored(kind, stored).unwrap()));
     assert_eq!(
         (&loaded.trunks, &loaded.extensions, &loaded.routes),
