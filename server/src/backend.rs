@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_api::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, TrunkId,
-    TrunkState, TrunkStatus,
+    CallId, CallRecord, Change, Config, Explanation, LiveCall, Question, RecordPage, RecordQuery,
+    RegistrationView, TrunkId, TrunkState, TrunkStatus,
 };
 use tandem_relay::Relay;
 use tandem_store::{CallsWriter, Store, StoreError};
@@ -74,6 +74,10 @@ impl Backend for Live {
 
     async fn register_now(&self, trunk: TrunkId) -> bool {
         self.engine.ask(|answer| Command::RegisterNow(trunk, answer)).await
+    }
+
+    async fn explain(&self, question: Question) -> Option<Explanation> {
+        self.engine.ask(|answer| Command::Explain(question, answer)).await
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, ReadError> {

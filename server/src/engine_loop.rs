@@ -8,7 +8,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tandem_engine::{Counters, Engine, Output};
 use tandem_media::{MediaCommand, MediaEvent};
-use tandem_model::{CallId, Config, Event, LiveCall, RegistrationView, TrunkId, TrunkStatus};
+use tandem_model::{
+    CallId, Config, Event, Explanation, LiveCall, Question, RegistrationView, TrunkId, TrunkStatus,
+};
 use tandem_net::{Net, NetEvent};
 use tandem_relay::Relay;
 use tandem_store::{BindingsWriter, CallsWriter};
@@ -30,6 +32,8 @@ pub enum Command {
     HangUp(CallId, oneshot::Sender<bool>),
     /// Register a trunk at once.
     RegisterNow(TrunkId, oneshot::Sender<bool>),
+    /// What would become of a call.
+    Explain(Question, oneshot::Sender<Option<Explanation>>),
     /// Bindings are on disk, or could not be written.
     Persisted(u64, bool),
     /// Notes and records of calls are on disk up to this one.
@@ -223,6 +227,7 @@ impl Loop {
                 reply(answer, engine.hang_up(id, "Ended by the administrator", now))
             }
             Command::RegisterNow(id, answer) => reply(answer, engine.register_now(id, now)),
+            Command::Explain(question, answer) => reply(answer, engine.explain(&question, now)),
             Command::Persisted(id, ok) => engine.persisted(id, ok, now),
             Command::Written(id) => engine.written(id, now),
             Command::Media(event) => engine.media(event, now),

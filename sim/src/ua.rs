@@ -92,6 +92,8 @@ pub struct Ua {
     pub reuses_nonce: bool,
     /// The address of record that it registers, where it is not its own.
     pub register_as: Option<String>,
+    /// The SIP domain that it is of, where that is not the server's address.
+    pub domain: Option<String>,
     /// What it answers OPTIONS with.
     pub options_code: u16,
     /// What it answers every REGISTER with, instead of looking at it.
@@ -164,6 +166,7 @@ impl Ua {
             only_md5: false,
             reuses_nonce: false,
             register_as: None,
+            domain: None,
             options_code: 200,
             register_code: None,
             min_expires: 0,

@@ -31,6 +31,16 @@ pub(crate) fn number_of(round: &Round) -> &str {
     }
 }
 
+/// How the first INVITE of a round would look, without its offer; nothing where nobody can be reached.
+pub fn preview(round: &Round, caller: &Caller, limits: &Limits, exchange: &dyn Exchange) -> Option<Dial> {
+    let target = target_of(round)?;
+    let way = exchange.ways(&target).into_iter().next()?;
+    Some(dial(round, &target, &way, caller, MAX_FORWARDS, limits, exchange))
+}
+
+/// What a call of our own begins with (RFC 3261 §8.1.1.6).
+const MAX_FORWARDS: u8 = 70;
+
 /// How an INVITE to this round by this way looks, without its offer.
 pub(crate) fn dial(
     round: &Round,

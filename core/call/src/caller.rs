@@ -5,7 +5,7 @@ use crate::change::Talker;
 use crate::media_end::MediaEnd;
 use crate::{Limits, Seat, Target};
 use std::sync::Arc;
-use tandem_model::{Codec, Extension, Party, Trunk};
+use tandem_model::{Codec, Extension, Party, TenantId, Trunk};
 use tandem_sip_dialog::Leg;
 
 /// Who calls, as identified.
@@ -18,6 +18,14 @@ pub enum Source {
 }
 
 impl Source {
+    /// The tenant that it belongs to; none: the system.
+    pub fn tenant_id(&self) -> Option<TenantId> {
+        match self {
+            Source::Extension(extension) => extension.tenant_id,
+            Source::Trunk(trunk) => trunk.tenant_id,
+        }
+    }
+
     /// Codecs that this side may use.
     pub fn codecs(&self) -> &[Codec] {
         match self {

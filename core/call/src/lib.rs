@@ -25,6 +25,7 @@ mod talk;
 mod transfer;
 
 pub use call::{Call, CallOutput, Ctx, DISK_PATIENCE, LEGS, Limits, Setup};
+pub use callee::preview;
 pub use caller::{Caller, Source};
 pub use exchange::{Exchange, Target, Way};
 pub use identity::{Identity, Named};

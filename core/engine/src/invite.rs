@@ -8,7 +8,7 @@ use crate::surroundings::{Health, Surroundings, destination};
 use rand::Rng;
 use tandem_call::{Call, Caller, Ctx, Identity, Seat, Setup, Source};
 use tandem_model::{CallId, Direction, TrunkId};
-use tandem_routing::{Destination, Moment, NoDestination, Round};
+use tandem_routing::{Destination, Moment, NoDestination, Round, Trail};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
 use tandem_time::Time;
@@ -76,7 +76,8 @@ impl Engine {
         self.rng.fill_bytes(&mut random);
         let moment = Moment { millis: now.as_millis(), random: u64::from_ne_bytes(random) };
         let caller = identity.party(&source).number;
-        let destination = destination(&self.config, &source, (&caller, &dialled), moment, &health);
+        let destination =
+            destination(&self.config, &source, (&caller, &dialled), moment, &health, &mut Trail::none());
         let destination = match destination {
             Ok(destination) => destination,
             Err(none) => return self.no_destination((key, &message, flow, now), &dialled, none),
@@ -158,28 +159,29 @@ impl Engine {
         dialled: &str,
         none: NoDestination,
     ) {
-        let (refusal, reason, why) = match none {
-            NoDestination::Unmatched { nearest } => {
-                let near = nearest.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
-                (
-                    Refusal::new(404, "Not Found"),
-                    "UNMATCHED_NUMBER",
-                    format!("nothing takes {dialled:?}{near}"),
-                )
-            }
-            NoDestination::Disabled => (
-                Refusal::new(480, "Temporarily Unavailable"),
-                "DISABLED",
-                format!("what takes {dialled:?} is switched off"),
-            ),
-            NoDestination::Forbidden { reason, why } => (Refusal::new(403, "Forbidden"), reason, why),
-            NoDestination::Unavailable(reasons) => (
-                Refusal::new(503, "Service Unavailable"),
-                "NO_TRUNK",
-                format!("no trunk can take {dialled:?} now: {reasons:?}"),
-            ),
-        };
+        let (refusal, reason, why) = refusal_of(none, dialled);
         self.turn_down(asked, &refusal, reason, why);
+    }
+}
+
+/// What the caller is told where a call goes nowhere, with the reason and the words for the event.
+pub(crate) fn refusal_of(none: NoDestination, dialled: &str) -> (Refusal, &'static str, String) {
+    match none {
+        NoDestination::Unmatched { nearest } => {
+            let near = nearest.map(|near| format!("; the nearest is {near}")).unwrap_or_default();
+            (Refusal::new(404, "Not Found"), "UNMATCHED_NUMBER", format!("nothing takes {dialled:?}{near}"))
+        }
+        NoDestination::Disabled => (
+            Refusal::new(480, "Temporarily Unavailable"),
+            "DISABLED",
+            format!("what takes {dialled:?} is switched off"),
+        ),
+        NoDestination::Forbidden { reason, why } => (Refusal::new(403, "Forbidden"), reason, why),
+        NoDestination::Unavailable(reasons) => (
+            Refusal::new(503, "Service Unavailable"),
+            "NO_TRUNK",
+            format!("no trunk can take {dialled:?} now: {reasons:?}"),
+        ),
     }
 }
 

@@ -61,7 +61,7 @@ impl Exchange for Surroundings<'_> {
         let Surroundings { trunks, registrar, config, now, .. } = *self;
         let health = Health { trunks, registrar, seats: self.seats, config, now };
         let moment = Moment { millis: now.as_millis(), random: now.as_micros() };
-        match destination(config, who, ("", dialled), moment, &health) {
+        match destination(config, who, ("", dialled), moment, &health, &mut Trail::none()) {
             Ok(destination) => Ok(destination.rounds),
             Err(NoDestination::Unmatched { .. }) => Err((404, "No Such Number".to_owned())),
             Err(NoDestination::Disabled) => Err((480, "Switched Off".to_owned())),
@@ -98,8 +98,8 @@ pub(crate) fn destination(
     (caller, dialled): (&str, &str),
     moment: Moment,
     health: &Health,
+    trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
-    let trail = &mut Trail::none();
     match source {
         Source::Extension(extension) => from_extension(config, extension, dialled, moment, health, trail),
         Source::Trunk(trunk) => from_trunk(config, trunk, (caller, dialled), moment, health, trail),

@@ -10,6 +10,7 @@ mod config;
 mod country;
 mod entity;
 mod event;
+mod explain;
 mod extension;
 mod findings;
 mod id;
@@ -41,6 +42,7 @@ pub use config::{Change, Config};
 pub use country::country_of;
 pub use entity::{Entity, Kind};
 pub use event::Event;
+pub use explain::{Explanation, Looked, Question, Try};
 pub use extension::Extension;
 pub use id::{
     AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TenantId, TrunkId,

@@ -4,8 +4,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_model::{
-    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, Rejection,
-    TrunkId, TrunkStatus,
+    CallId, CallRecord, Change, Config, Explanation, LiveCall, Question, RecordPage, RecordQuery,
+    RegistrationView, Rejection, TrunkId, TrunkStatus,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -36,6 +36,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Has a trunk register at once, whatever it was waiting for; false when it is one that does not register.
     fn register_now(&self, trunk: TrunkId) -> impl Future<Output = bool> + Send;
+
+    /// What would become of a call; nothing where who makes it is there no more.
+    fn explain(&self, question: Question) -> impl Future<Output = Option<Explanation>> + Send;
 
     /// Call records, newest first.
     fn records(&self, query: RecordQuery) -> impl Future<Output = Result<RecordPage, ReadError>> + Send;

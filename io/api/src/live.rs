@@ -4,9 +4,10 @@ use crate::backend::Backend;
 use crate::call::Call;
 use crate::error::ApiError;
 use crate::page::Page;
+use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use tandem_model::{CallId, RegistrationView};
+use tandem_model::{CallId, Question, RegistrationView};
 
 type Answer = Result<Response, ApiError>;
 
@@ -46,5 +47,14 @@ pub(crate) async fn hang_up<B: Backend>(call: Call<B>) -> Answer {
     match call.backend().hang_up(CallId(call.id()?)).await {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(ApiError::not_found("live call", CALLS)),
+    }
+}
+
+/// What would become of a call, and why.
+pub(crate) async fn explain<B: Backend>(mut call: Call<B>) -> Answer {
+    let question = Question::read(call.body.take(), &call.backend().config())?;
+    match call.backend().explain(question).await {
+        Some(explanation) => Ok(Json(explanation).into_response()),
+        None => Err(ApiError::internal()),
     }
 }

@@ -20,6 +20,7 @@ pub(crate) enum Action {
     Registrations,
     Calls,
     HangUp,
+    Explain,
     Records,
     Record,
     Health,
@@ -148,6 +149,16 @@ fn of_what_is_live() -> Vec<Operation> {
             .answering(200, Content::PageOf("LiveCall")),
         Operation::new(Method::DELETE, &call, "hang_up_call", "calls", "End a call", Action::HangUp)
             .answering(204, Content::Nothing),
+        Operation::new(
+            Method::POST,
+            "/v1.0/routes/explain",
+            "explain_route",
+            "routes",
+            "What would become of a call: each rule and trunk kept or skipped and why, and what would go out",
+            Action::Explain,
+        )
+        .reading("Question".to_owned())
+        .answering(200, Content::One("Explanation")),
         get(
             RECORDS,
             "list_call_records",

@@ -44,9 +44,10 @@ impl Ua {
         let (address, user, cseq) = (self.address, self.user.clone(), self.register_cseq);
         let branch = self.via(&mut w);
         w.header(Header::MaxForwards, 70);
-        w.header(Header::From, format_args!("<sip:{user}@{registrar}>;tag={branch}f"));
+        let domain = self.domain.clone().unwrap_or_else(|| registrar.to_string());
+        w.header(Header::From, format_args!("<sip:{user}@{domain}>;tag={branch}f"));
         let aor = self.register_as.as_ref().unwrap_or(&user);
-        w.header(Header::To, format_args!("<sip:{aor}@{registrar}>"));
+        w.header(Header::To, format_args!("<sip:{aor}@{domain}>"));
         w.header(Header::CallId, format_args!("reg-{user}-{address}"));
         w.header(Header::CSeq, format_args!("{cseq} REGISTER"));
         w.header(Header::Contact, self.contact());

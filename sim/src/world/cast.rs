@@ -5,7 +5,7 @@ use crate::Ua;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::time::Duration;
-use tandem_model::{Change, Entity, Kind, Rejection, TrunkStatus};
+use tandem_model::{Change, Config, Entity, Kind, Rejection, TrunkStatus};
 use tandem_sip_msg::Message;
 
 impl World {
@@ -122,6 +122,11 @@ impl World {
         for route in routes {
             self.delete(Kind::Route, &route);
         }
+    }
+
+    /// The configuration in effect.
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The trunks, oldest first.

@@ -19,6 +19,7 @@ mod reliable;
 mod sending;
 mod session_timers;
 mod talking;
+mod tenants;
 mod transferring;
 mod transports;
 mod trunks;

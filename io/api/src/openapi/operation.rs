@@ -261,6 +261,12 @@ fn examples(action: Action) -> Value {
                 json!({ "move": example("Ring something else", json!({ "extension_id": null, "trunk_id": ID })) })
             }
         },
+        Action::Explain => json!({
+            "out": example("A number dialled at an extension", json!({ "number": "+15551234567", "extension_id": EXTENSION })),
+            "in": example("A call over a trunk, on a Sunday", json!({
+                "number": "+13322496213", "trunk_id": ID, "caller": "+493012345", "at": 1_795_953_600_000u64,
+            })),
+        }),
         _ => json!({}),
     }
 }

@@ -5,10 +5,10 @@ use crate::backend::Health;
 use crate::error::ErrorEnvelope;
 use serde_json::{Map, Value, json};
 use tandem_model::{
-    Assignment, CallRecord, Entity, Extension, InboundRoute, Kind, LiveCall, Number, RegistrationView, Route,
-    Schedule, Tenant, Trunk, TrunkStatus,
+    Assignment, CallRecord, Entity, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Question,
+    RegistrationView, Route, Schedule, Tenant, Trunk, TrunkStatus,
 };
-use utoipa::ToSchema;
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 type Schemas = Map<String, Value>;
@@ -36,6 +36,7 @@ pub(super) fn all() -> Value {
     collect::<Route>(&mut schemas);
     collect::<Extension>(&mut schemas);
     collect::<Number>(&mut schemas);
+    collect::<Explanation>(&mut schemas);
     collect::<RegistrationView>(&mut schemas);
     collect::<LiveCall>(&mut schemas);
     collect::<CallRecord>(&mut schemas);
@@ -47,6 +48,7 @@ pub(super) fn all() -> Value {
     }
     trunk_with_status(&mut schemas["Trunk"]);
     schemas.extend(bodies);
+    schemas.insert("Question".to_owned(), question());
     Value::Object(schemas)
 }
 
@@ -66,6 +68,21 @@ fn bodies(models: &Schemas) -> Schemas {
     *patterns = or_null(patterns);
     bodies.insert("RouteMatchPatch".to_owned(), models["RouteMatch"].clone());
     bodies
+}
+
+/// A question for an explanation: by an extension, or over a trunk.
+fn question() -> Value {
+    let mut schema = serde_json::to_value(Question::schema()).unwrap_or_default();
+    schema["properties"]["number"]["minLength"] = json!(1);
+    for field in ["number", "caller"] {
+        schema["properties"][field]["maxLength"] = json!(128);
+        schema["properties"][field]["pattern"] = json!(r"^[^\x00-\x1F\x7F-\x9F]*$");
+    }
+    schema["oneOf"] = json!([
+        merged(&[has("extension_id"), has_not("trunk_id")]),
+        merged(&[has("trunk_id"), has_not("extension_id")]),
+    ]);
+    schema
 }
 
 /// A schema as utoipa derives it, with those that it refers to.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tandem_api::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    CallId, CallRecord, Change, Config, LiveCall, RecordPage, RecordQuery, RegistrationView, TrunkId,
-    TrunkMode, TrunkState, TrunkStatus,
+    CallId, CallRecord, Change, Config, Explanation, LiveCall, Question, RecordPage, RecordQuery,
+    RegistrationView, TrunkId, TrunkMode, TrunkState, TrunkStatus,
 };
 use uuid::Uuid;
 
@@ -99,6 +99,10 @@ impl Backend for Fake {
             .trunks
             .get(&trunk)
             .is_some_and(|trunk| trunk.enabled && trunk.mode == TrunkMode::RegisterOut)
+    }
+
+    async fn explain(&self, question: Question) -> Option<Explanation> {
+        Some(Explanation { at: question.at.unwrap_or_default(), ..Explanation::default() })
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, ReadError> {

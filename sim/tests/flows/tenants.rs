@@ -1,0 +1,237 @@
+//! Tenants on one server: each with its domain, its extensions and its numbers, over one carrier.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use tandem_model::{Direction, Event, Explanation, Kind, Question};
+use tandem_sim::{Behaviour, Line, SERVER, Stage, World};
+use tandem_sip_msg::Header;
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// A carrier of the system's, and the tenants Acme, with 13322496213 to ...19 there, and Beta, with 16468097069.
+struct Town {
+    w: World,
+    carrier: usize,
+    trunk: String,
+    acme: String,
+    beta: String,
+}
+
+fn town() -> Town {
+    let mut w = World::new();
+    let (carrier, trunk) = w.plain_carrier("carrier", json!({}));
+    let acme = w.create(Kind::Tenant, json!({"name": "Acme", "country": "US", "allowed_countries": ["US"]}));
+    let beta = w.create(Kind::Tenant, json!({"name": "Beta", "country": "US", "allowed_countries": ["US"]}));
+    for (tenant, pool) in [(&acme, "13322496213-13322496219"), (&beta, "16468097069")] {
+        w.create(Kind::Assignment, json!({"trunk_id": trunk, "tenant_id": tenant, "did_pool": pool}));
+    }
+    w.create(Kind::Route, json!({"name": "out", "steps": [{"trunk_id": trunk}]}));
+    Town { w, carrier, trunk, acme, beta }
+}
+
+impl Town {
+    /// A phone of a tenant that has registered in its domain; its extension's id.
+    fn phone(&mut self, tenant: &str, number: &str, more: Value) -> (usize, String) {
+        let slug = if tenant == self.acme { "acme" } else { "beta" };
+        let password = format!("{slug}-{number}-password");
+        let mut body = json!({"tenant_id": tenant, "name": slug, "number": number, "password": password});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        let extension = self.w.create(Kind::Extension, body);
+        let phone = self.w.add(&format!("{slug} {number}"), number);
+        self.w.with_ua(phone, |ua, _| {
+            ua.domain = Some(format!("{slug}.registrar.voip.example"));
+            ua.set_password(&password);
+        });
+        self.w.register(phone);
+        (phone, extension)
+    }
+
+    fn inbound(&mut self, body: Value) {
+        let mut whole = json!({"name": body["did"].as_str().unwrap_or("in"), "tenant_id": self.acme});
+        whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
+        self.w.create(Kind::InboundRoute, whole);
+    }
+
+    fn dials(&mut self, phone: usize, slug: &str, number: &str) {
+        let user = self.w.ua(phone).user.clone();
+        let line =
+            Line::number(number, SERVER).with_from(format!("<sip:{user}@{slug}.registrar.voip.example>"));
+        self.w.dial_line(phone, line);
+        self.w.run_for(secs(1));
+    }
+
+    fn explain(&mut self, question: Value) -> Explanation {
+        let question =
+            Question::read(question, self.w.config()).unwrap_or_else(|rejection| panic!("{rejection}"));
+        let now = self.w.now;
+        self.w.engine.explain(&question, now).expect("who calls is there")
+    }
+}
+
+fn rings(extension: &str) -> Value {
+    json!({"type": "extension", "extension_id": extension})
+}
+
+#[test]
+fn two_tenants_have_the_same_extension_each_in_its_domain() {
+    let mut town = town();
+    let (acme, beta) = (town.acme.clone(), town.beta.clone());
+    let (own, _) = town.phone(&acme, "100", json!({}));
+    let (caller, _) = town.phone(&acme, "101", json!({}));
+    let (other, _) = town.phone(&beta, "100", json!({}));
+    for phone in [own, caller, other] {
+        assert_eq!(town.w.ua(phone).registration_code(), Some(200));
+    }
+    town.dials(caller, "acme", "100");
+    assert_eq!((town.w.stage(own), town.w.ua(other).last_call()), (Stage::Talking, None));
+    town.w.hang_up(caller);
+    town.w.run_for(secs(1));
+    assert_eq!(town.w.only_record().direction, Direction::Internal);
+}
+
+#[test]
+fn a_password_of_one_tenant_opens_nothing_in_the_domain_of_another() {
+    let mut town = town();
+    let (acme, beta) = (town.acme.clone(), town.beta.clone());
+    town.phone(&acme, "100", json!({}));
+    town.phone(&beta, "100", json!({}));
+    let stranger = town.w.add("stranger", "100");
+    town.w.with_ua(stranger, |ua, _| {
+        ua.domain = Some("beta.registrar.voip.example".to_owned());
+        ua.set_password("acme-100-password");
+    });
+    town.w.register(stranger);
+    assert_eq!(town.w.ua(stranger).registration_code(), Some(401));
+}
+
+#[test]
+fn a_call_reaches_the_tenant_whose_number_it_is_for() {
+    let mut town = town();
+    let (acme, beta) = (town.acme.clone(), town.beta.clone());
+    let (desk, extension) = town.phone(&acme, "100", json!({}));
+    let (other, others) = town.phone(&beta, "100", json!({}));
+    town.inbound(json!({"did": "13322496214", "destination": rings(&extension)}));
+    town.inbound(json!({"tenant_id": beta, "destination": rings(&others)}));
+    for (number, phone) in [("+13322496214", desk), ("16468097069", other)] {
+        town.w.talk(town.carrier, number);
+        assert_eq!(town.w.stage(phone), Stage::Talking, "{number}");
+        town.w.hang_up(town.carrier);
+        town.w.run_for(secs(1));
+    }
+    let refused = town.w.dial(town.carrier, "13322496215");
+    town.w.run_for(secs(1));
+    assert_eq!(town.w.call(town.carrier, refused).code, Some(404), "nothing of Acme's takes it");
+}
+
+#[test]
+fn who_does_not_answer_is_followed_by_the_next_and_who_is_busy_is_not() {
+    for (behaviour, code, second_rings) in [
+        (Behaviour::RingForever, None, true),
+        (Behaviour::refuse(486, "Busy Here"), Some(486), false),
+        (Behaviour::refuse(603, "Decline"), Some(603), false),
+    ] {
+        let mut town = town();
+        let acme = town.acme.clone();
+        let (first, one) = town.phone(&acme, "100", json!({}));
+        let (second, two) = town.phone(&acme, "101", json!({}));
+        town.inbound(json!({"did": "13322496214", "no_answer_timeout": 10, "destination": rings(&one)}));
+        town.inbound(json!({"did": "*", "destination": rings(&two)}));
+        town.w.treat(first, behaviour);
+        let call = town.w.dial(town.carrier, "13322496214");
+        town.w.run_for(secs(8));
+        assert!(town.w.ua(second).last_call().is_none());
+        town.w.run_for(secs(4));
+        assert_eq!(town.w.call(town.carrier, call).code.filter(|code| *code >= 300), code);
+        assert_eq!(town.w.ua(second).last_call().is_some(), second_rings);
+    }
+}
+
+#[test]
+fn a_rule_refuses_with_the_status_that_it_names() {
+    let mut town = town();
+    town.inbound(json!({"did": "13322496214", "destination": {"type": "busy"}}));
+    town.inbound(json!({"did": "*", "destination": {"type": "hangup", "code": 480}}));
+    for (number, code) in [("13322496214", 486), ("13322496215", 480)] {
+        let call = town.w.dial(town.carrier, number);
+        town.w.run_for(secs(1));
+        assert_eq!(town.w.call(town.carrier, call).code, Some(code), "{number}");
+    }
+}
+
+#[test]
+fn a_tenant_is_shown_by_a_number_that_it_owns_and_calls_no_further_than_it_may() {
+    let mut town = town();
+    let acme = town.acme.clone();
+    let (phone, _) = town.phone(&acme, "100", json!({"outbound_cid": "13322496214"}));
+    town.dials(phone, "acme", "12125550100");
+    let invite = town.w.last_call(town.carrier).invite.clone().unwrap();
+    assert!(invite.header(Header::PAssertedIdentity).unwrap().contains("sip:13322496214@"));
+    town.w.hang_up(phone);
+    town.w.run_for(secs(1));
+    town.dials(phone, "acme", "+442071234567");
+    assert_eq!(town.w.last_call(phone).code, Some(403));
+    let why = |event: &Event| matches!(event, Event::Refused { reason: "COUNTRY_NOT_ALLOWED", .. });
+    assert!(town.w.events.iter().any(why), "{:#?}", town.w.events);
+}
+
+#[test]
+fn an_explanation_says_what_the_call_then_does() {
+    let mut town = town();
+    let acme = town.acme.clone();
+    let (phone, extension) = town.phone(&acme, "100", json!({"outbound_cid": "13322496214"}));
+    let explanation = town.explain(json!({"extension_id": extension, "number": "12125550100"}));
+    assert_eq!((explanation.code, explanation.tries.len()), (None, 1));
+    let tried = &explanation.tries[0];
+    assert_eq!(tried.trunk_id.unwrap().to_string(), town.trunk);
+    town.dials(phone, "acme", "12125550100");
+    let invite = town.w.last_call(town.carrier).invite.clone().unwrap();
+    assert_eq!(tried.request_uri.as_deref(), Some(invite.request_uri().unwrap().as_str()));
+    assert!(invite.from().as_str().starts_with(tried.from.as_deref().unwrap()), "{tried:?}");
+    let asserted = invite.header(Header::PAssertedIdentity).unwrap();
+    assert_eq!(tried.identity, [format!("P-Asserted-Identity: {asserted}")]);
+}
+
+#[test]
+fn an_explanation_of_a_refusal_has_its_status_and_reason_and_names_nobody_elses_numbers() {
+    let mut town = town();
+    let (acme, beta) = (town.acme.clone(), town.beta.clone());
+    let (_, extension) = town.phone(&acme, "100", json!({}));
+    town.w.create(Kind::Number, json!({"tenant_id": beta, "number": "16468097069"}));
+    let refused = town.explain(json!({"extension_id": extension, "number": "+442071234567"}));
+    assert_eq!((refused.code, refused.reason.as_deref()), (Some(403), Some("COUNTRY_NOT_ALLOWED")));
+    town.w.delete_all_routes();
+    let refused = town.explain(json!({"extension_id": extension, "number": "16468097068"}));
+    assert_eq!((refused.code, refused.reason.as_deref()), (Some(404), Some("UNMATCHED_NUMBER")));
+    assert!(!refused.message.unwrap().contains("16468097069"));
+    let trunk = town.trunk.clone();
+    let came = town.explain(json!({"trunk_id": trunk, "number": "16468097068"}));
+    assert!(came.message.unwrap().contains("16468097069"), "the system's administrator sees the nearest");
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_refused_field_by_field() {
+    let town = town();
+    let reasons = |body: Value| {
+        let rejection = Question::read(body, town.w.config()).unwrap_err();
+        rejection.problems.into_iter().map(|problem| (problem.field, problem.reason)).collect::<Vec<_>>()
+    };
+    let nobody = "0198c0de-0000-7000-8000-000000000001";
+    for (body, field, reason) in [
+        (json!({"number": "1"}), "extension_id", "REQUIRED"),
+        (json!({"number": "1", "extension_id": nobody}), "extension_id", "UNKNOWN_EXTENSION"),
+        (json!({"number": "1", "trunk_id": nobody}), "trunk_id", "UNKNOWN_TRUNK"),
+        (
+            json!({"number": "1", "trunk_id": nobody, "extension_id": nobody}),
+            "trunk_id",
+            "CONFLICTING_FIELDS",
+        ),
+        (json!({"number": "", "trunk_id": town.trunk}), "number", "BAD_FORMAT"),
+        (json!({"trunk_id": town.trunk}), "number", "REQUIRED"),
+        (json!({"number": "1", "caller": "a\nb", "trunk_id": town.trunk}), "caller", "BAD_FORMAT"),
+        (json!({"number": "1", "trunk_id": town.trunk, "when": 5}), "when", "UNKNOWN_FIELD"),
+    ] {
+        assert_eq!(reasons(body.clone()), [(field.to_owned(), reason)], "{body}");
+    }
+}
