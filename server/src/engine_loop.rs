@@ -11,7 +11,7 @@ use tandem_media::{MediaCommand, MediaEvent};
 use tandem_model::{
     CallId, Config, Event, Explanation, LiveCall, Question, RegistrationView, TrunkId, TrunkStatus,
 };
-use tandem_net::{Net, NetEvent};
+use tandem_net::{Net, NetEvent, Tls};
 use tandem_relay::Relay;
 use tandem_store::{BindingsWriter, CallsWriter};
 use tokio::sync::{mpsc, oneshot};
@@ -40,6 +40,8 @@ pub enum Command {
     Written(u64),
     /// Something happened on the media side.
     Media(MediaEvent),
+    /// New connections in TLS have these certificates.
+    UseTls(Tls),
     /// No new calls.
     Drain,
     /// End everything; the loop ends when nothing is left, or after a few seconds.
@@ -201,10 +203,22 @@ impl Loop {
                 NetEvent::Broken { flow, head, why } => engine.stream_broken(flow, head, why, now),
                 NetEvent::SendFailed { tag } => engine.send_failed(tag, now),
                 NetEvent::Unreachable { remote } => engine.unreachable(remote, now),
-                NetEvent::Connected { .. } => {}
+                NetEvent::Connected { flow, names } => {
+                    if let Some(connection) = flow.connection {
+                        engine.connected(connection, names);
+                    }
+                }
+                NetEvent::ConnectFailed { flow, why } => engine.connection_failed(flow, &why, now),
                 NetEvent::Disconnected(connection) => engine.disconnected(connection, now),
                 NetEvent::Resolved { id, result } => {
-                    let result = result.map(|r| tandem_engine::Resolved { targets: r.targets, ttl: r.ttl });
+                    let target = |target: tandem_net::Target| tandem_engine::Target {
+                        at: target.at,
+                        transport: target.transport,
+                    };
+                    let result = result.map(|found| tandem_engine::Resolved {
+                        targets: found.targets.into_iter().map(target).collect(),
+                        ttl: found.ttl,
+                    });
                     engine.resolved(id, result, now);
                 }
             }
@@ -231,6 +245,7 @@ impl Loop {
             Command::Persisted(id, ok) => engine.persisted(id, ok, now),
             Command::Written(id) => engine.written(id, now),
             Command::Media(event) => engine.media(event, now),
+            Command::UseTls(tls) => self.net.use_tls(tls),
             Command::Drain => engine.drain(),
             Command::ShutDown => {
                 engine.shut_down(now);
@@ -244,6 +259,7 @@ impl Loop {
         while let Some(output) = self.parts.engine.poll_output() {
             match output {
                 Output::Transmit { flow, bytes, tag } => self.net.send(flow, bytes, tag),
+                Output::Domain(id, name) => self.net.name_domain(id, &name),
                 Output::Resolve(query) => {
                     self.net.resolve(query.id, &query.host, query.port, query.transport)
                 }

@@ -1,6 +1,7 @@
 //! Tandem: a SIP trunking server in one binary.
 
 mod backend;
+mod certificates;
 mod clock;
 mod demo;
 mod descriptors;

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 use tandem_engine::{Algorithm, DoorLimits, GuardLimits, Limits};
 use tandem_media::QUARANTINE;
-use tandem_net::Listen;
+use tandem_net::{Listen, TlsFiles};
 use tandem_sip_msg::Transport;
 
 /// `tandem serve`. Everything not given here is taken from the environment, then from `tandem.toml`.
@@ -21,7 +21,7 @@ pub struct ServeArgs {
     /// Folder for the database [default: ./data]
     #[arg(long, env = "TANDEM_DATA", value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Address to take SIP on, as udp:192.0.2.1:5060 or tcp:192.0.2.1:5060; repeatable [default: udp and tcp on 127.0.0.1:5060]
+    /// Address to take SIP on, as udp:192.0.2.1:5060, tcp:192.0.2.1:5060 or tls:192.0.2.1:5061; repeatable [default: udp and tcp on 127.0.0.1:5060]
     #[arg(long, env = "TANDEM_SIP", value_name = "TRANSPORT:ADDRESS", value_delimiter = ',')]
     pub sip: Vec<SipAddress>,
     /// Address for the API [default: 127.0.0.1:8080]
@@ -40,6 +40,28 @@ pub struct ServeArgs {
     /// with md5 alone, which costs it one try; with md5 it need not [default: sha-256,md5]
     #[arg(long, env = "TANDEM_AUTH_ALGORITHMS", value_name = "LIST", value_delimiter = ',')]
     pub auth_algorithms: Vec<AuthAlgorithm>,
+    /// Certificate of this server for TLS, with those between it and its root, PEM; read anew when it changes, and on SIGHUP
+    #[arg(long, env = "TANDEM_TLS_CERTIFICATE", value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+    /// Key of the certificate, PEM
+    #[arg(long, env = "TANDEM_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+    /// Certificates by whose issuers servers of trunks are believed, beside those of the system, PEM
+    #[arg(long, env = "TANDEM_TLS_CA", value_name = "FILE")]
+    pub tls_ca: Option<PathBuf>,
+    /// Certificates by whose issuers clients are believed: those who connect are asked for a certificate, and one that is shown
+    /// has to lead to one of these [default: nobody is asked]
+    #[arg(long, env = "TANDEM_TLS_CLIENT_CA", value_name = "FILE")]
+    pub tls_client_ca: Option<PathBuf>,
+    /// Certificate that is shown to servers of trunks that ask for one, PEM [default: that of the server]
+    #[arg(long, env = "TANDEM_TLS_CLIENT_CERTIFICATE", value_name = "FILE")]
+    pub tls_client_certificate: Option<PathBuf>,
+    /// Key of that certificate
+    #[arg(long, env = "TANDEM_TLS_CLIENT_KEY", value_name = "FILE")]
+    pub tls_client_key: Option<PathBuf>,
+    /// Name server to ask, as 192.0.2.53:53; repeatable [default: those of /etc/resolv.conf]
+    #[arg(long, env = "TANDEM_NAME_SERVERS", value_name = "ADDRESS", value_delimiter = ',')]
+    pub name_server: Vec<SocketAddr>,
     /// Calls at once; more are answered 503 [default: 20000]
     #[arg(long, env = "TANDEM_MAX_CALLS")]
     pub max_calls: Option<usize>,
@@ -65,7 +87,21 @@ struct File {
     max_calls: Option<usize>,
     drain: Option<u64>,
     admin_token: Option<String>,
+    name_servers: Vec<SocketAddr>,
+    tls: FileTls,
     limits: FileLimits,
+}
+
+/// `[tls]` of `tandem.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileTls {
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    ca: Option<PathBuf>,
+    client_ca: Option<PathBuf>,
+    client_certificate: Option<PathBuf>,
+    client_key: Option<PathBuf>,
 }
 
 /// `[limits]` of `tandem.toml`; 0 means none.
@@ -94,6 +130,10 @@ pub struct Options {
     pub data: PathBuf,
     /// SIP listeners.
     pub sip: Vec<Listen>,
+    /// Certificates and keys, where there is TLS.
+    pub tls: Option<TlsFiles>,
+    /// Name servers instead of the system's.
+    pub name_servers: Vec<SocketAddr>,
     /// API address.
     pub http: SocketAddr,
     /// First and last media port.
@@ -138,6 +178,18 @@ impl Options {
         let sip = [args.sip, file.sip].into_iter().find(|list| !list.is_empty()).unwrap_or_else(default_sip);
         let sip: Vec<Listen> = sip.into_iter().map(|SipAddress(listen)| listen).collect();
         let bind = sip[0].bind.ip();
+        let tls = tls_files(
+            FileTls {
+                certificate: args.tls_certificate.or(file.tls.certificate),
+                key: args.tls_key.or(file.tls.key),
+                ca: args.tls_ca.or(file.tls.ca),
+                client_ca: args.tls_client_ca.or(file.tls.client_ca),
+                client_certificate: args.tls_client_certificate.or(file.tls.client_certificate),
+                client_key: args.tls_client_key.or(file.tls.client_key),
+            },
+            &sip,
+        )?;
+        let name_servers = [args.name_server, file.name_servers].into_iter().find(|list| !list.is_empty());
         let mut limits = Limits::default();
         file.limits.apply(&mut limits)?;
         let media_quarantine = file.limits.media_quarantine.map_or(QUARANTINE, Duration::from_secs);
@@ -154,6 +206,8 @@ impl Options {
             drain: Duration::from_secs(args.drain.or(file.drain).unwrap_or(60)),
             admin_token: token(args.admin_token.or(file.admin_token))?,
             sip,
+            tls,
+            name_servers: name_servers.unwrap_or_default(),
             limits,
             media_quarantine,
             door,
@@ -227,6 +281,36 @@ fn read_file(named: Option<&Path>) -> Result<File, OptionsError> {
     })
 }
 
+/// The certificates, if anything is said of them; a listener for TLS cannot be without.
+fn tls_files(given: FileTls, sip: &[Listen]) -> Result<Option<TlsFiles>, OptionsError> {
+    let listens = sip.iter().any(|listen| listen.transport == Transport::Tls);
+    let wrong = |option: &str, why: &str, fix: &str| {
+        Err(OptionsError { option: option.to_owned(), why: why.to_owned(), fix: fix.to_owned() })
+    };
+    let FileTls { certificate, key, ca, client_ca, client_certificate, client_key } = given;
+    match (certificate, key) {
+        (Some(_), Some(_)) if client_certificate.is_some() != client_key.is_some() => wrong(
+            "tls.client_certificate",
+            "a certificate goes with its key",
+            "Give both client_certificate and client_key, or neither",
+        ),
+        (Some(certificate), Some(key)) => {
+            Ok(Some(TlsFiles { certificate, key, client_certificate, client_key, ca, client_ca }))
+        }
+        (None, None)
+            if !listens
+                && [&ca, &client_ca, &client_certificate, &client_key].iter().all(|f| f.is_none()) =>
+        {
+            Ok(None)
+        }
+        (certificate, _) => wrong(
+            if certificate.is_none() { "tls.certificate" } else { "tls.key" },
+            "TLS needs a certificate and its key",
+            "Name their files with --tls-certificate and --tls-key, or in [tls] as certificate and key",
+        ),
+    }
+}
+
 fn algorithms(given: [Vec<AuthAlgorithm>; 2]) -> Vec<Algorithm> {
     let given = given.into_iter().find(|list| !list.is_empty());
     given.map_or_else(
@@ -276,7 +360,8 @@ impl FromStr for SipAddress {
         let transport = match transport {
             "udp" => Transport::Udp,
             "tcp" => Transport::Tcp,
-            other => return Err(format!("{other:?} is no transport; udp and tcp are served")),
+            "tls" => Transport::Tls,
+            other => return Err(format!("{other:?} is no transport; udp, tcp and tls are served")),
         };
         let bind = address
             .parse()
@@ -424,6 +509,24 @@ mod tests {
     }
 
     #[test]
+    fn tls_takes_a_certificate_and_its_key() {
+        let listener = "sip = ['tls:127.0.0.1:5061']\n";
+        let error = |file: &str| settle(ServeArgs::default(), file).unwrap_err().to_string();
+        assert!(error(listener).contains("tls.certificate: TLS needs a certificate and its key"));
+        assert!(error(&format!("{listener}[tls]\ncertificate = 'a'")).contains("tls.key"));
+        assert!(error("[tls]\nca = 'a'").contains("--tls-certificate"));
+        let half = "[tls]\ncertificate = 'a'\nkey = 'b'\nclient_key = 'c'";
+        assert!(error(half).contains("Give both"));
+        let file = format!("{listener}[tls]\ncertificate = 'a'\nkey = 'b'\nclient_ca = 'c'");
+        let args = ServeArgs { tls_key: Some("mine".into()), ..ServeArgs::default() };
+        let options = settle(args, &file).unwrap();
+        assert_eq!(options.sip[0].transport, Transport::Tls);
+        let paths: Vec<PathBuf> = options.tls.unwrap().paths().map(PathBuf::from).collect();
+        assert_eq!(paths, ["a", "mine", "c"].map(PathBuf::from));
+        assert!(settle(ServeArgs::default(), "").unwrap().tls.is_none());
+    }
+
+    #[test]
     fn bad_settings_are_named_and_never_echo_a_token() {
         let error = settle(ServeArgs::default(), "admin_token = 'short'").unwrap_err().to_string();
         assert!(error.contains("16 characters") && !error.contains("short'"), "{error}");
@@ -433,7 +536,7 @@ mod tests {
         let error = settle(ServeArgs::default(), "rtp_port = '1-2'").unwrap_err().to_string();
         assert!(error.contains("rtp_port"), "{error}");
         assert!("udp:here".parse::<SipAddress>().unwrap_err().contains("192.0.2.1:5060"));
-        assert!("sctp:127.0.0.1:1".parse::<SipAddress>().unwrap_err().contains("udp and tcp"));
+        assert!("sctp:127.0.0.1:1".parse::<SipAddress>().unwrap_err().contains("udp, tcp and tls"));
         assert!("5-9".parse::<PortRange>().is_err());
     }
 }

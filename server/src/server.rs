@@ -1,6 +1,7 @@
 //! Putting a server together, and taking it down again.
 
 use crate::backend::Live;
+use crate::certificates;
 use crate::clock::Clock;
 use crate::engine_loop::{self, Command, EngineHandle, Parts};
 use crate::options::Options;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use tandem_api::TokenHash;
 use tandem_engine::{Engine, Local, RegistrarConfig, Settings};
 use tandem_model::{Config, Event};
-use tandem_net::{Limits as NetLimits, Net};
+use tandem_net::{Limits as NetLimits, Net, Tls};
 use tandem_relay::{Relay, RelayConfig};
 use tandem_store::Store;
 use tokio::net::TcpListener;
@@ -34,6 +35,7 @@ pub struct Server {
     records: tokio::task::JoinHandle<()>,
     api: tokio::task::JoinHandle<io::Result<()>>,
     stop_api: oneshot::Sender<()>,
+    certificates: Option<tokio::task::JoinHandle<()>>,
 }
 
 /// Starts everything: store, media, sockets, engine, API.
@@ -42,6 +44,7 @@ pub async fn start(
     on_event: Box<dyn Fn(&Event) + Send>,
 ) -> Result<Server, Box<dyn Error>> {
     let clock = Clock::start();
+    let tls = options.tls.as_ref().map(Tls::load).transpose()?;
     let store = Store::open(&options.data).await?;
     let (token, hash) = admin_token(&store, options.admin_token.clone()).await?;
     let config = Arc::new(Config::load(store.load_config().await?));
@@ -74,9 +77,24 @@ pub async fn start(
         on_event,
         handle: handle.clone(),
     };
-    let bind = async move || Net::bind(&listens, NetLimits::default()).await.map_err(io::Error::other);
+    let (name_servers, secure) = (options.name_servers.clone(), tls.clone());
+    let bind = async move || {
+        let mut net = Net::bind(&listens, NetLimits::default()).await.map_err(io::Error::other)?;
+        if !name_servers.is_empty() {
+            net.use_name_servers(&name_servers);
+        }
+        if let Some(tls) = secure {
+            net.use_tls(tls);
+        }
+        Ok(net)
+    };
     let engine_thread = engine_loop::start(parts, bind, commands)?;
 
+    let certificates = options
+        .tls
+        .clone()
+        .zip(tls)
+        .map(|(files, tls)| tokio::spawn(certificates::keep(files, tls, handle.clone())));
     let live = Live {
         store,
         engine: handle.clone(),
@@ -104,6 +122,7 @@ pub async fn start(
         records: records_task,
         api,
         stop_api,
+        certificates,
     })
 }
 
@@ -122,6 +141,9 @@ impl Server {
 
     /// Ends every call with BYE, takes registrations back, writes what is to be written, and stops.
     pub async fn stop(self) {
+        if let Some(certificates) = &self.certificates {
+            certificates.abort();
+        }
         let _ = self.stop_api.send(());
         self.engine.tell(Command::ShutDown);
         let engine_thread = self.engine_thread;

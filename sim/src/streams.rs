@@ -344,5 +344,5 @@ impl Streams {
 }
 
 fn flow_of(id: ConnectionId, remote: SocketAddr) -> Flow {
-    Flow { transport: Transport::Tcp, listener: LISTENER, remote, connection: Some(id) }
+    Flow { transport: Transport::Tcp, listener: LISTENER, remote, connection: Some(id), domain: None }
 }

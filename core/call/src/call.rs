@@ -8,7 +8,6 @@ use crate::setup::Trying;
 use crate::talk::Talk;
 use crate::{Caller, Exchange, MediaDesk};
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tandem_media::MediaEvent;
 use tandem_model::{
@@ -320,10 +319,10 @@ impl Call {
         }
     }
 
-    /// The trunk that a leg is an attempt at and the address that it was sent to.
-    pub fn trunk_of(&self, leg: usize) -> Option<(TrunkId, SocketAddr)> {
+    /// The trunk that a leg is an attempt at and the way that it took.
+    pub fn trunk_of(&self, leg: usize) -> Option<(TrunkId, Flow)> {
         let out = self.outs.get(leg.checked_sub(1)?)?;
-        Some((out.record.trunk_id?, out.leg.flow().remote))
+        Some((out.record.trunk_id?, out.leg.flow()))
     }
 
     /// The owners of legs that came from other calls, which name their places there, and where each is here.

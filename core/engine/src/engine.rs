@@ -18,7 +18,7 @@ use tandem_call::{Call, CallOutput, Ctx, Limits, MediaDesk, Seats};
 use tandem_media::{MediaCommand, MediaEvent, PortPool};
 use tandem_model::{Binding, BindingOwner, CallId, CallRecord, Config, Event, TrunkId, TrunkMode};
 use tandem_sip_dialog::{LateAnswers, Leg, Sip};
-use tandem_sip_msg::{ConnectionId, Flow, Header, Message, Method, ParseError, Replaces};
+use tandem_sip_msg::{ConnectionId, DomainId, Flow, Header, Message, Method, ParseError, Replaces};
 use tandem_sip_txn::{self as txn, ClientKey, Failure, Transactions};
 use tandem_time::{Time, Timers};
 use tandem_trunk::{OWNER_BIT, Registrar, RegistrarOutput, TrunkOutput, Trunks};
@@ -60,6 +60,8 @@ pub enum Output {
         /// Names the request, if somebody waits for its response.
         tag: Option<u64>,
     },
+    /// From now on a flow's `domain` with this id is this host, as which TLS servers have to prove themselves.
+    Domain(DomainId, String),
     /// A host to look up; answered with [`Engine::resolved`].
     Resolve(Query),
     /// Bindings to write; answered with [`Engine::persisted`] when they are on disk.
@@ -98,6 +100,8 @@ pub struct Engine {
     pub(crate) txn: Transactions,
     pub(crate) trunks: Trunks,
     pub(crate) registrar: Registrar,
+    /// Names in the certificates of those who are connected.
+    pub(crate) certificates: BTreeMap<ConnectionId, Vec<String>>,
     pub(crate) desk: MediaDesk,
     pub(crate) seats: Seats,
     /// Looked up by number only; what is listed is listed by id.
@@ -134,6 +138,7 @@ impl Engine {
         let mut engine = Engine {
             trunks: Trunks::new(settings.local.clone(), settings.secret),
             registrar,
+            certificates: BTreeMap::new(),
             desk: MediaDesk::new(pool),
             seats: Seats::default(),
             calls: HashMap::with_hasher(hasher),
@@ -210,8 +215,23 @@ impl Engine {
         self.settle(now);
     }
 
+    /// A stream connection is open. `names` are those of the peer's certificate, if it has proved to have one.
+    pub fn connected(&mut self, connection: ConnectionId, names: Vec<String>) {
+        if !names.is_empty() {
+            self.certificates.insert(connection, names);
+        }
+    }
+
+    /// A connection to `flow` could not be made, or its other end is not who it should be. What was to be sent over it fails by
+    /// itself.
+    pub fn connection_failed(&mut self, flow: Flow, why: &str, now: Time) {
+        self.trunks.connection_failed(flow.remote, flow.domain, why, now);
+        self.settle(now);
+    }
+
     /// A stream connection ended.
     pub fn disconnected(&mut self, connection: ConnectionId, now: Time) {
+        self.certificates.remove(&connection);
         self.registrar.disconnected(connection);
         self.settle(now);
     }
@@ -377,7 +397,9 @@ impl Engine {
     /// Lets everything that the layers have to tell take its effect, which may make them tell more.
     pub(crate) fn settle(&mut self, now: Time) {
         loop {
-            if let Some(output) = self.txn.poll_output() {
+            if let Some((id, name)) = self.trunks.poll_domain() {
+                self.outputs.push_back(Output::Domain(id, name));
+            } else if let Some(output) = self.txn.poll_output() {
                 self.on_txn(output, now);
             } else if let Some(output) = self.trunks.poll_output() {
                 self.outputs.push_back(match output {

@@ -1,5 +1,6 @@
-//! Who calls? The first conclusive evidence decides: the token of our registration in the Request-URI, credentials, the address
-//! of a registered device, the address of a trunk. Whoever shows none of these is challenged, known or not.
+//! Who calls? The first conclusive evidence decides: the token of our registration in the Request-URI, credentials, the
+//! certificate of a trunk, the address of a registered device, the address of a trunk. Whoever shows none of these is challenged,
+//! known or not.
 //!
 //! A slug (`gw+slug`, `gw=slug`) is no secret: it only says which of the trunks is meant that come from this address.
 
@@ -38,12 +39,22 @@ impl Engine {
         }
         let shown =
             message.header(Header::ProxyAuthorization).or(message.header(Header::Authorization)).is_some();
-        let device = self.registrar.at(flow.remote, now).is_some();
-        if shown || device {
+        if shown {
             return self.by_credentials(message, flow, now);
         }
-        let trunks: Vec<Arc<Trunk>> =
-            self.trunks.at(flow.remote).into_iter().filter_map(|id| self.enabled_trunk(id)).collect();
+        let certified = flow.connection.and_then(|connection| self.certificates.get(&connection));
+        let certified = certified.map(|names| self.trunks.certified(names)).unwrap_or_default();
+        if certified.is_empty() && self.registrar.at(flow.remote, now).is_some() {
+            return self.by_credentials(message, flow, now);
+        }
+        let trunks: Vec<Arc<Trunk>> = match certified.is_empty() {
+            false => certified.into_iter().filter_map(|id| self.enabled_trunk(id)).collect(),
+            // One that has to show a certificate is not known by where it calls from.
+            true => {
+                let here = self.trunks.at(flow.remote).into_iter().filter_map(|id| self.enabled_trunk(id));
+                here.filter(|trunk| trunk.mtls_san.is_empty()).collect()
+            }
+        };
         match trunks.as_slice() {
             [] => self.by_credentials(message, flow, now),
             [trunk] => Who::Known(Source::Trunk(trunk.clone())),

@@ -25,4 +25,4 @@ pub use engine::{Engine, Output, Settings};
 pub use sources::Rate;
 pub use tandem_call::Limits;
 pub use tandem_sip_dialog::digest::Algorithm;
-pub use tandem_trunk::{BindingChange, GuardLimits, Local, Query, RegistrarConfig, Resolved};
+pub use tandem_trunk::{BindingChange, GuardLimits, Local, Query, RegistrarConfig, Resolved, Target};

@@ -48,7 +48,9 @@ pub enum SignallingTransport {
     Udp,
     /// TCP.
     Tcp,
-    /// UDP, and TCP while the trunk does not answer by UDP.
+    /// TLS (RFC 3261 §26.2, RFC 5922).
+    Tls,
+    /// What the trunk's host says that it takes (NAPTR, SRV); else UDP, and TCP while it does not answer by UDP.
     Auto,
 }
 
@@ -58,6 +60,7 @@ impl From<SignallingTransport> for Transport {
         match transport {
             SignallingTransport::Udp | SignallingTransport::Auto => Transport::Udp,
             SignallingTransport::Tcp => Transport::Tcp,
+            SignallingTransport::Tls => Transport::Tls,
         }
     }
 }
@@ -200,9 +203,11 @@ pub struct Trunk {
     /// Empty: found through SRV, else 5060.
     #[serde(default)]
     pub port: Option<u16>,
-    /// `udp`, `tcp` or `auto`. With `udp`, a request over 1300 bytes goes over TCP if the trunk answers a connection at once; if
-    /// not, large requests go over UDP for an hour. `auto` begins as `udp`, and takes the other of UDP and TCP whenever
-    /// REGISTER or OPTIONS are not answered.
+    /// `udp`, `tcp`, `tls` or `auto`. With `udp`, a request over 1300 bytes goes over TCP if the trunk answers a connection at once; if
+    /// not, large requests go over UDP for an hour. With `tls` the certificate of the trunk has to be for its `host` (or
+    /// for `registrar` or `outbound_proxy`, where requests go there), whatever the DNS leads to. `auto` takes what the host's NAPTR
+    /// or SRV records name; without any it begins as `udp`, and takes the other of UDP and TCP whenever REGISTER or OPTIONS are not
+    /// answered.
     #[serde(default)]
     pub transport: SignallingTransport,
     /// The digest realm to answer to; empty: whichever the trunk challenges with.
@@ -405,6 +410,10 @@ pub struct Trunk {
     /// Variables of calls to the trunk, in the same way.
     #[serde(default)]
     pub outbound_vars: Vars,
+    /// Host names or addresses, one of which the trunk's TLS certificate has to be for (SubjectAltName). What comes over TLS with such
+    /// a certificate is taken for this trunk's, wherever it comes from, and nothing else is taken for it by its address.
+    #[serde(default)]
+    pub mtls_san: Vec<String>,
     /// Media may go directly between the trunk and the other side, where that side may too; otherwise it goes by here.
     #[serde(default)]
     pub direct_media: bool,

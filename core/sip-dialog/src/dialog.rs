@@ -112,7 +112,8 @@ impl Dialog {
     /// Where requests go. Over a stream back by its connection, as long as there is one.
     fn next_hop(&self, came_by: Flow) -> Flow {
         if came_by.transport.is_reliable() {
-            return Flow { remote: self.listening_at(came_by), ..came_by };
+            let domain = came_by.domain.or(self.flow.domain);
+            return Flow { remote: self.listening_at(came_by), domain, ..came_by };
         }
         if self.symmetric { came_by } else { self.reachable_at(came_by).unwrap_or(came_by) }
     }
@@ -138,15 +139,17 @@ impl Dialog {
         };
         let uri = next?;
         let Host::Ip(ip) = uri.host() else { return None };
+        let secure = uri.scheme() == Scheme::Sips && came_by.transport == Transport::Tls;
         // Peers on TCP often leave the parameter out.
         let transport = match uri.params().get("transport") {
+            _ if secure => Transport::Tls,
             Some(named) => Transport::parse(named).unwrap_or(Transport::Udp),
             None => came_by.transport,
         };
         let same_family = ip.is_ipv4() == came_by.remote.is_ipv4();
         let hidden = is_private(ip) && !is_private(came_by.remote.ip());
         if transport != came_by.transport
-            || uri.scheme() != Scheme::Sip
+            || !(secure || uri.scheme() == Scheme::Sip)
             || !same_family
             || hidden
             || ip.is_unspecified()
@@ -264,6 +267,7 @@ mod tests {
             listener: ListenerId(0),
             remote: remote.parse().unwrap(),
             connection,
+            domain: None,
         }
     }
 

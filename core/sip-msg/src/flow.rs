@@ -72,6 +72,10 @@ pub struct ListenerId(pub u16);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct ConnectionId(pub u64);
 
+/// A host name that a server's certificate has to be for (RFC 5922 §7), by its number in the list of those that the engine told.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DomainId(pub u32);
+
 /// Where a message came from, and the way by which something goes back there.
 ///
 /// For a stream transport without a `connection`, one to `remote` is reused or opened.
@@ -85,4 +89,6 @@ pub struct Flow {
     pub remote: SocketAddr,
     /// The connection of a stream transport, where one is meant.
     pub connection: Option<ConnectionId>,
+    /// Over TLS: whose certificate the other end has to show if we connect to it.
+    pub domain: Option<DomainId>,
 }

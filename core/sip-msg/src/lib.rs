@@ -24,7 +24,7 @@ mod via;
 mod writer;
 
 pub use auth::{Challenge, Credentials};
-pub use flow::{ConnectionId, Flow, ListenerId, Transport};
+pub use flow::{ConnectionId, DomainId, Flow, ListenerId, Transport};
 pub use framing::{Frame, Framer, FramingError};
 pub use header::Header;
 pub use message::{Message, Values};

@@ -1,11 +1,11 @@
 //! Whether a trunk answers: OPTIONS to each of its targets, one at a time, counted against thresholds.
 
-use crate::live::{Cx, Due, Live, Part};
+use crate::live::{Cx, Due, Live, Part, hop};
 use crate::registration::State;
 use crate::request;
+use crate::target::Target;
 use crate::words;
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::Duration;
 use tandem_model::TrunkMode;
 use tandem_sip_msg::{Flow, Message};
@@ -22,10 +22,12 @@ const NOT_YET: Duration = Duration::from_secs(2);
 /// What probes have shown.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    targets: Vec<Target>,
+    targets: Vec<Record>,
+    /// Those that failed lately, whatever came of them before, and until when that counts.
+    failed: Vec<(Target, Time)>,
     under_way: Option<UnderWay>,
     /// Targets still to be asked in this round.
-    round: VecDeque<Flow>,
+    round: VecDeque<(Target, Flow)>,
     /// When this round began.
     began: Option<Time>,
     /// Round trip of the last answered OPTIONS.
@@ -38,14 +40,15 @@ pub(crate) struct Health {
 #[derive(Debug)]
 struct UnderWay {
     key: ClientKey,
+    target: Target,
     flow: Flow,
     sent: Time,
 }
 
 /// One address and its record, in a row each.
 #[derive(Clone, Debug)]
-struct Target {
-    at: SocketAddr,
+struct Record {
+    at: Target,
     misses: u32,
     answers: u32,
     down: bool,
@@ -66,7 +69,7 @@ pub(crate) enum Condition {
 
 impl Health {
     /// Whether this target has failed so often in a row that it counts as gone.
-    pub(crate) fn is_down(&self, at: SocketAddr) -> bool {
+    pub(crate) fn is_down(&self, at: Target) -> bool {
         self.targets.iter().any(|target| target.at == at && target.down)
     }
 
@@ -101,29 +104,48 @@ impl Health {
     }
 
     /// Forgets addresses that the trunk no longer has.
-    pub(crate) fn keep_only(&mut self, addresses: &[SocketAddr]) {
-        self.targets.retain(|target| addresses.contains(&target.at));
-        self.round.retain(|flow| addresses.contains(&flow.remote));
+    pub(crate) fn keep_only(&mut self, targets: &[Target]) {
+        self.targets.retain(|record| targets.contains(&record.at));
+        self.failed.retain(|(target, _)| targets.contains(target));
+        self.round.retain(|(target, _)| targets.contains(target));
     }
 
     /// Something better than an OPTIONS has shown that this target is there.
-    pub(crate) fn revive(&mut self, at: SocketAddr) {
+    pub(crate) fn revive(&mut self, at: Target) {
+        self.failed.retain(|(target, _)| *target != at);
         if let Some(target) = self.targets.iter_mut().find(|target| target.at == at) {
-            *target = Target { at, misses: 0, answers: target.answers.saturating_add(1), down: false };
+            *target = Record { at, misses: 0, answers: target.answers.saturating_add(1), down: false };
         }
     }
 
-    fn target(&mut self, at: SocketAddr) -> &mut Target {
+    /// Whether it has failed lately.
+    pub(crate) fn has_just_failed(&self, at: Target) -> bool {
+        self.failed.iter().any(|(target, _)| *target == at)
+    }
+
+    /// It has failed; that counts for so long.
+    pub(crate) fn note_failure(&mut self, at: Target, until: Time) {
+        self.failed.retain(|(target, _)| *target != at);
+        self.failed.push((at, until));
+    }
+
+    /// Forgets what has counted long enough; when the next does.
+    pub(crate) fn forgive(&mut self, now: Time) -> Option<Time> {
+        self.failed.retain(|(_, until)| *until > now);
+        self.failed.iter().map(|(_, until)| *until).min()
+    }
+
+    fn target(&mut self, at: Target) -> &mut Record {
         let known = self.targets.iter().position(|target| target.at == at);
         let position = known.unwrap_or_else(|| {
-            self.targets.push(Target { at, misses: 0, answers: 0, down: false });
+            self.targets.push(Record { at, misses: 0, answers: 0, down: false });
             self.targets.len() - 1
         });
         &mut self.targets[position]
     }
 
     /// An answer: (whether it had been failing, whether it had been down).
-    fn answered(&mut self, at: SocketAddr, enough: u32) -> (bool, bool) {
+    fn answered(&mut self, at: Target, enough: u32) -> (bool, bool) {
         let target = self.target(at);
         let before = (target.misses > 0 || target.down, target.down);
         target.misses = 0;
@@ -133,7 +155,7 @@ impl Health {
     }
 
     /// A failure. `true`: with it the target is down.
-    fn missed(&mut self, at: SocketAddr, enough: u32) -> bool {
+    fn missed(&mut self, at: Target, enough: u32) -> bool {
         let target = self.target(at);
         target.answers = 0;
         target.misses = target.misses.saturating_add(1);
@@ -175,26 +197,26 @@ impl Live {
             return;
         }
         let first_registration = self.registers() && !self.registration.has_been_tried();
-        let flows = self.call_flows(cx.local);
-        if first_registration || flows.is_empty() {
-            let unresolved = matches!(self.registration.state, State::Resolving) || flows.is_empty();
+        let ways = self.call_ways(cx.local);
+        if first_registration || ways.is_empty() {
+            let unresolved = matches!(self.registration.state, State::Resolving) || ways.is_empty();
             return cx.due_in(Due::Probe, if unresolved { 5 * NOT_YET } else { NOT_YET });
         }
         self.health.began = Some(cx.now());
-        self.health.round = flows.into_iter().take(MAX_PROBED).collect();
+        self.health.round = ways.into_iter().take(MAX_PROBED).collect();
         self.probe_next(cx);
     }
 
     /// Asks the next target of the round; after the last one, waits for the next round.
     fn probe_next(&mut self, cx: &mut Cx<'_, '_>) {
-        let Some(flow) = self.health.round.pop_front() else {
+        let Some((target, flow)) = self.health.round.pop_front() else {
             return self.wait_for_next_round(cx);
         };
         let contact_host = cx.local.contact_host(&flow);
         let route = self.places.call_route();
         let request = request::options(&self.config, &contact_host, route, cx.sip.rng);
         let key = cx.send(request, flow, Part::Health);
-        self.health.under_way = Some(UnderWay { key, flow, sent: cx.now() });
+        self.health.under_way = Some(UnderWay { key, target, flow, sent: cx.now() });
         cx.due_in(Due::ProbeTimeout, Duration::from_secs(u64::from(self.config.ping_timeout.max(1))));
     }
 
@@ -210,14 +232,14 @@ impl Live {
     pub(crate) fn on_probe_timeout(&mut self, cx: &mut Cx<'_, '_>) {
         let Some(probe) = self.health.under_way.take() else { return };
         cx.sip.txn.disown(probe.key);
-        let words = words::unanswered("OPTIONS", probe.flow, Failure::Timeout, self.config.ping_timeout);
-        self.probe_failed(probe.flow.remote, words, cx);
+        let words = self.unanswered("OPTIONS", probe.flow, Failure::Timeout, self.config.ping_timeout);
+        self.probe_failed(probe.target, words, cx);
     }
 
     pub(crate) fn on_probe_failed(&mut self, key: ClientKey, failure: Failure, cx: &mut Cx<'_, '_>) {
         let Some(probe) = self.health.under_way.take_if(|probe| probe.key == key) else { return };
-        let words = words::unanswered("OPTIONS", probe.flow, failure, self.config.ping_timeout);
-        self.probe_failed(probe.flow.remote, words, cx);
+        let words = self.unanswered("OPTIONS", probe.flow, failure, self.config.ping_timeout);
+        self.probe_failed(probe.target, words, cx);
     }
 
     /// Any final answer but 408 and 503 shows that somebody is there.
@@ -227,14 +249,14 @@ impl Live {
         self.last_code = Some(code);
         if matches!(code, 408 | 503) {
             let words = words::refused(answer, "OPTIONS", false, &self.config);
-            return self.probe_failed(probe.flow.remote, words, cx);
+            return self.probe_failed(probe.target, words, cx);
         }
         self.health.rtt = Some(cx.now().since(probe.sent));
-        self.heard_from(probe.flow.remote, cx);
+        self.heard_from((probe.target, probe.flow), cx);
         self.probe_done(cx);
     }
 
-    fn probe_failed(&mut self, at: SocketAddr, words: String, cx: &mut Cx<'_, '_>) {
+    fn probe_failed(&mut self, at: Target, words: String, cx: &mut Cx<'_, '_>) {
         self.not_heard_from(at, words, cx);
         self.probe_done(cx);
     }
@@ -244,14 +266,17 @@ impl Live {
         self.probe_next(cx);
     }
 
-    fn heard_from(&mut self, at: SocketAddr, cx: &mut Cx<'_, '_>) {
+    fn heard_from(&mut self, (at, flow): (Target, Flow), cx: &mut Cx<'_, '_>) {
+        self.health.failed.retain(|(target, _)| *target != at);
+        self.broken.retain(|(remote, _)| *remote != flow.remote);
         let all_were_down = self.health.condition() == Condition::Down;
         let (was_silent, was_down) = self.health.answered(at, self.config.ping_ok);
-        let was_unreachable = all_were_down || (was_down && self.registration.holder() == Some(at));
+        let was_unreachable = all_were_down || (was_down && self.registration.holder() == Some(hop(&flow)));
         self.on_sign_of_life(was_silent, was_unreachable, cx);
     }
 
-    fn not_heard_from(&mut self, at: SocketAddr, words: String, cx: &mut Cx<'_, '_>) {
+    fn not_heard_from(&mut self, at: Target, words: String, cx: &mut Cx<'_, '_>) {
+        self.put_last(at, cx);
         self.health.last_failure = Some(words);
         if self.health.missed(at, self.config.ping_fail.max(1)) {
             if self.health.condition() == Condition::Down {
@@ -261,20 +286,28 @@ impl Live {
         }
     }
 
-    /// What a call has shown of a target: `Ok` for any answer, else why there was none. Counts as a probe does.
-    pub(crate) fn on_call_evidence(
-        &mut self,
-        at: SocketAddr,
-        heard: Result<(), Failure>,
-        cx: &mut Cx<'_, '_>,
-    ) {
-        if !self.is_probed() {
-            return;
+    /// Failures that counted for long enough are forgotten.
+    pub(crate) fn on_forgive_due(&mut self, cx: &mut Cx<'_, '_>) {
+        if let Some(next) = self.health.forgive(cx.now()) {
+            cx.due(Due::Forgive, next);
         }
-        let Some(flow) = self.call_flows(cx.local).into_iter().find(|flow| flow.remote == at) else { return };
+    }
+
+    /// What a call has shown of a target: `Ok` for any answer, else why there was none. Counts as a probe does.
+    pub(crate) fn on_call_evidence(&mut self, to: Flow, heard: Result<(), Failure>, cx: &mut Cx<'_, '_>) {
+        let ways = self.call_ways(cx.local);
+        let Some((target, flow)) = ways.into_iter().find(|(_, flow)| hop(flow) == hop(&to)) else { return };
         match heard {
-            Ok(()) => self.heard_from(at, cx),
-            Err(failure) => self.not_heard_from(at, words::call_unanswered(flow, failure), cx),
+            Ok(()) if self.is_probed() => self.heard_from((target, flow), cx),
+            Ok(()) => self.health.revive(target),
+            Err(failure) if self.is_probed() => {
+                let words = match failure {
+                    Failure::Timeout => words::call_unanswered(flow, failure),
+                    Failure::Transport => self.unanswered("INVITE", flow, failure, 0),
+                };
+                self.not_heard_from(target, words, cx);
+            }
+            Err(_) => self.put_last(target, cx),
         }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) struct Index {
     nets: BTreeMap<IpNet, Vec<u32>>,
     /// The lengths in use, with how many entries have them: (IPv6, length).
     lengths: BTreeSet<(bool, u8)>,
+    /// By the names of their certificates.
+    names: BTreeMap<String, Vec<u32>>,
     by_slot: BTreeMap<u32, Entries>,
 }
 
@@ -22,6 +24,8 @@ pub(crate) struct Entries {
     /// It comes from the ports of its targets only.
     pub(crate) exact: bool,
     pub(crate) nets: Vec<IpNet>,
+    /// In lower case.
+    pub(crate) names: Vec<String>,
 }
 
 impl Index {
@@ -45,6 +49,9 @@ impl Index {
             add(self.nets.entry(*net).or_default(), slot);
             self.lengths.insert((matches!(net, IpNet::V6(_)), net.prefix_len()));
         }
+        for name in &entries.names {
+            add(self.names.entry(name.clone()).or_default(), slot);
+        }
         self.by_slot.insert(slot, entries);
     }
 
@@ -59,6 +66,14 @@ impl Index {
                 }
             }
         }
+        for name in &entries.names {
+            if let Some(slots) = self.names.get_mut(name) {
+                slots.retain(|s| *s != slot);
+                if slots.is_empty() {
+                    self.names.remove(name);
+                }
+            }
+        }
         // A length that has no more entries costs a fruitless look-up and nothing else.
         for net in &entries.nets {
             if let Some(slots) = self.nets.get_mut(net) {
@@ -68,6 +83,15 @@ impl Index {
                 }
             }
         }
+    }
+
+    /// Slots with one of these names.
+    pub(crate) fn named(&self, names: &[String]) -> Vec<u32> {
+        let mut found = Vec::new();
+        for slot in names.iter().filter_map(|name| self.names.get(&name.to_ascii_lowercase())).flatten() {
+            add(&mut found, *slot);
+        }
+        found
     }
 
     /// Whether any slot is known by this address.
@@ -125,6 +149,7 @@ mod tests {
             targets: targets.iter().map(|t| t.parse().unwrap()).collect(),
             exact: false,
             nets: nets.iter().map(|n| n.parse().unwrap()).collect(),
+            names: Vec::new(),
         }
     }
 

@@ -7,6 +7,7 @@
 mod authentication;
 mod bindings;
 mod contact;
+mod domains;
 mod guard;
 mod health;
 mod index;
@@ -29,7 +30,7 @@ pub use guard::{GuardLimits, network};
 pub use local::Local;
 pub use registrar::{Registrar, RegistrarConfig, RegistrarOutput};
 pub use tandem_model::BindingChange;
-pub use target::{Query, Resolved};
+pub use target::{Query, Resolved, Target};
 pub use trunks::{TrunkOutput, Trunks};
 
 use tandem_sip_txn::Owner;

@@ -1,15 +1,16 @@
 //! One trunk alive: its configuration, where it is, its registration and its health. What it needs of its surroundings
 //! comes with each input as [`Cx`]; it touches nothing of another trunk.
 
+use crate::domains::Domains;
 use crate::health::Health;
 use crate::index::Entries;
 use crate::local::Local;
 use crate::registration::Registration;
 use crate::request::Account;
 use crate::status::Shown;
-use crate::target::{Place, Places, UNANSWERED};
+use crate::target::{Place, Places, Target, UNANSWERED};
 use crate::trunks::TrunkOutput;
-use crate::{OWNER_BIT, Resolved, contact, retry};
+use crate::{OWNER_BIT, Resolved, contact, retry, words};
 use bytes::Bytes;
 use ipnet::IpNet;
 use rand::RngExt;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use tandem_model::{SignallingTransport, Trunk, TrunkMode};
 use tandem_sip_dialog::Sip;
 use tandem_sip_msg::{Flow, Header, Transport};
-use tandem_sip_txn::{ClientKey, Owner};
+use tandem_sip_txn::{ClientKey, Failure, Owner};
 use tandem_time::{Time, Timers};
 
 /// What falls due in a trunk's life.
@@ -32,6 +33,8 @@ pub(crate) enum Due {
     Register,
     /// The registrar no longer holds our Contact.
     Expire,
+    /// A target that failed is no longer put last for it.
+    Forgive,
     /// The next OPTIONS.
     Probe,
     /// The OPTIONS under way has failed.
@@ -91,6 +94,7 @@ pub(crate) struct Cx<'a, 's> {
     pub(crate) outputs: &'a mut VecDeque<TrunkOutput>,
     /// Counts look-ups.
     pub(crate) queries: &'a mut u32,
+    pub(crate) domains: &'a mut Domains,
     pub(crate) sip: &'a mut Sip<'s>,
 }
 
@@ -140,6 +144,8 @@ pub(crate) struct Live {
     pub(crate) registration: Registration,
     pub(crate) health: Health,
     pub(crate) shown: Shown,
+    /// Addresses that could not be connected to, and why.
+    pub(crate) broken: Vec<(SocketAddr, String)>,
     /// The last final answer to REGISTER or OPTIONS.
     pub(crate) last_code: Option<u16>,
     /// Of a trunk that registers to us: whether it has.
@@ -154,7 +160,7 @@ impl Live {
     pub(crate) fn new(config: Arc<Trunk>, cx: &mut Cx<'_, '_>) -> Live {
         let token = contact::token(cx.secret, &config);
         Live {
-            places: Places::of(&config),
+            places: Places::of(&config, cx.domains),
             transport: config.transport.into(),
             registration: Registration::new(
                 &config,
@@ -162,6 +168,7 @@ impl Live {
             ),
             health: Health::default(),
             shown: Shown::default(),
+            broken: Vec::new(),
             last_code: None,
             bound: false,
             leaving: false,
@@ -214,7 +221,7 @@ impl Live {
         }
         if new_hosts {
             self.stop_resolving(cx);
-            let before = std::mem::replace(&mut self.places, Places::of(&self.config));
+            let before = std::mem::replace(&mut self.places, Places::of(&self.config, cx.domains));
             self.places.take_over(before);
             if self.config.enabled {
                 self.resolve_all(cx);
@@ -251,10 +258,11 @@ impl Live {
                 .all
                 .iter()
                 .filter(believed)
-                .flat_map(|place| place.targets.clone())
+                .flat_map(|place| place.targets.iter().map(|target| target.at))
                 .collect(),
             exact: self.config.verify_source_port,
             nets: self.config.associated_ips.clone(),
+            names: self.config.mtls_san.iter().map(|name| name.to_ascii_lowercase()).collect(),
         }
     }
 
@@ -269,7 +277,7 @@ impl Live {
     pub(crate) fn challengers(&self) -> impl Iterator<Item = IpNet> {
         let hosts = self.places.all.iter().flat_map(|place| &place.targets);
         let listed = self.config.associated_ips.iter().chain(&self.config.challengers).copied();
-        hosts.map(|target| IpNet::from(target.ip())).chain(listed)
+        hosts.map(|target| IpNet::from(target.at.ip())).chain(listed)
     }
 
     fn resolve_all(&mut self, cx: &mut Cx<'_, '_>) {
@@ -311,7 +319,7 @@ impl Live {
     /// What is too large for a datagram may go to these addresses over TCP.
     fn allow_streams(&self, place: usize, cx: &mut Cx<'_, '_>) {
         let targets = self.places.all.get(place).map(|place| place.targets.as_slice()).unwrap_or_default();
-        targets.iter().for_each(|target| cx.sip.txn.allow_stream(*target));
+        targets.iter().for_each(|target| cx.sip.txn.allow_stream(target.at));
     }
 
     fn stop_resolving(&mut self, cx: &mut Cx<'_, '_>) {
@@ -323,7 +331,7 @@ impl Live {
 
     /// A name has other addresses than before: what hangs on them is done again at once (spec 2.6).
     fn on_moved(&mut self, cx: &mut Cx<'_, '_>) {
-        let calls: Vec<SocketAddr> = self.places.calls().map(|p| p.targets.clone()).unwrap_or_default();
+        let calls: Vec<Target> = self.places.calls().map(|p| p.targets.clone()).unwrap_or_default();
         self.health.keep_only(&calls);
         self.on_addresses_changed(cx);
         if !self.health.was_asked() {
@@ -333,16 +341,18 @@ impl Live {
     }
 
     /// Where REGISTER goes, best first: who holds the registration, then as the name service orders them; who does not
-    /// answer probes comes last.
+    /// answer comes last.
     pub(crate) fn register_flows(&self, local: &Local) -> Vec<Flow> {
-        let targets = self.places.register().map(|place| place.targets.as_slice()).unwrap_or_default();
-        self.ordered(targets, local)
+        self.ways(self.places.register(), local).into_iter().map(|(_, flow)| flow).collect()
     }
 
     /// Where calls and OPTIONS go, best first.
     pub(crate) fn call_flows(&self, local: &Local) -> Vec<Flow> {
-        let targets = self.places.calls().map(|place| place.targets.as_slice()).unwrap_or_default();
-        self.ordered(targets, local)
+        self.call_ways(local).into_iter().map(|(_, flow)| flow).collect()
+    }
+
+    pub(crate) fn call_ways(&self, local: &Local) -> Vec<(Target, Flow)> {
+        self.ways(self.places.calls(), local)
     }
 
     /// The trunk does not answer: if its transport is ours to choose, the next try takes the other one.
@@ -352,20 +362,56 @@ impl Live {
         }
         let other = if self.transport == Transport::Udp { Transport::Tcp } else { Transport::Udp };
         let mut targets = self.places.all.iter().flat_map(|place| &place.targets);
-        if targets.any(|at| local.flow_to(other, *at).is_some()) {
+        if targets.any(|target| target.transport.is_none() && local.flow_to(other, target.at).is_some()) {
             self.transport = other;
         }
     }
 
-    fn ordered(&self, targets: &[SocketAddr], local: &Local) -> Vec<Flow> {
-        let to = |at: &SocketAddr| local.flow_to(self.transport, *at);
-        let mut flows: Vec<Flow> = targets.iter().filter_map(to).collect();
+    pub(crate) fn ways(&self, place: Option<&Place>, local: &Local) -> Vec<(Target, Flow)> {
+        let Some(place) = place else { return Vec::new() };
+        let to = |target: &Target| {
+            let flow = local.flow_to(target.transport.unwrap_or(self.transport), target.at)?;
+            let domain = place.domain.filter(|_| flow.transport == Transport::Tls);
+            Some((*target, Flow { domain, ..flow }))
+        };
+        let mut ways: Vec<(Target, Flow)> = place.targets.iter().filter_map(to).collect();
         let holder = self.registration.holder();
         // A stable sort: equal ones stay as the name service ordered them.
-        flows.sort_by_key(|flow| (self.health.is_down(flow.remote), Some(flow.remote) != holder));
-        flows
+        ways.sort_by_key(|(target, flow)| {
+            (self.health.is_down(*target), self.health.has_just_failed(*target), holder != Some(hop(flow)))
+        });
+        ways
+    }
+
+    /// A target that has not answered is put behind the others for a while, so that not every call has to find that out.
+    pub(crate) fn put_last(&mut self, target: Target, cx: &mut Cx<'_, '_>) {
+        self.health.note_failure(target, cx.now() + SHUNNED);
+        self.on_forgive_due(cx);
+    }
+
+    /// What a connection to one of its addresses failed for.
+    pub(crate) fn on_connection_failed(&mut self, remote: SocketAddr, why: String) {
+        self.broken.retain(|(at, _)| *at != remote && self.places.all.iter().any(|p| p.has(*at)));
+        self.broken.push((remote, why));
+    }
+
+    /// Nobody answered: in words, with what the connection failed for where that is known.
+    pub(crate) fn unanswered(&self, what: &str, flow: Flow, failure: Failure, secs: u32) -> String {
+        let why = self.broken.iter().find(|(at, _)| *at == flow.remote && flow.transport.is_reliable());
+        match why {
+            Some((_, why)) => words::not_connected(what, flow, why),
+            None => words::unanswered(what, flow, failure, secs),
+        }
     }
 }
+
+/// What tells ways to a trunk apart.
+pub(crate) fn hop(flow: &Flow) -> (Transport, SocketAddr) {
+    (flow.transport, flow.remote)
+}
+
+/// How long a target that failed comes after the others.
+const SHUNNED: Duration = Duration::from_secs(60);
 
 /// Credentials as they go into a request.
 pub(crate) type Headers = Vec<(Header, String)>;

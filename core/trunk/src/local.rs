@@ -23,7 +23,7 @@ impl Local {
         };
         let at = fits(true).or_else(|| fits(false))?;
         let listener = ListenerId(u16::try_from(at).ok()?);
-        Some(Flow { transport, listener, remote, connection: None })
+        Some(Flow { transport, listener, remote, connection: None, domain: None })
     }
 
     /// By listener: of a UDP one the TCP listener at the same address, if there is one.

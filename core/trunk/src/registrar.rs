@@ -489,7 +489,7 @@ impl Registrar {
         if !same {
             return self.local.flow_to(transport, remote);
         }
-        Some(Flow { transport, listener: ListenerId(binding.listener), remote, connection })
+        Some(Flow { transport, listener: ListenerId(binding.listener), remote, connection, domain: None })
     }
 
     fn view(&self, binding: &Binding) -> RegistrationView {

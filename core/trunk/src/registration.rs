@@ -3,9 +3,10 @@
 //! It never gives up, and no state is without a moment at which it ends: [`Due::Register`].
 
 use crate::contact;
-use crate::live::{Cx, Due, Headers, Live, Part, WATCHDOG};
+use crate::live::{Cx, Due, Headers, Live, Part, WATCHDOG, hop};
 use crate::request::{self, Account};
 use crate::retry;
+use crate::target::Target;
 use crate::words;
 use ipnet::IpNet;
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tandem_model::{AuthAlgorithm, RegistrationState, Trunk};
 use tandem_sip_dialog::digest::{DigestClient, Login, Unanswered};
-use tandem_sip_msg::{Flow, Header, Message};
+use tandem_sip_msg::{Flow, Header, Message, Transport};
 use tandem_sip_txn::{ClientKey, Failure};
 use tandem_time::Time;
 
@@ -150,8 +151,8 @@ impl Registration {
     }
 
     /// The address that took the registration.
-    pub(crate) fn holder(&self) -> Option<SocketAddr> {
-        self.held.map(|held| held.flow.remote)
+    pub(crate) fn holder(&self) -> Option<(Transport, SocketAddr)> {
+        self.held.map(|held| hop(&held.flow))
     }
 
     /// The address that a REGISTER is under way to.
@@ -235,12 +236,12 @@ impl Live {
         if !self.registers() {
             return;
         }
-        let targets = self.places.register().map(|place| place.targets.as_slice()).unwrap_or_default();
-        let gone = self.registration.holder().is_some_and(|holder| !targets.contains(&holder));
+        let hops: Vec<_> = self.register_flows(cx.local).iter().map(hop).collect();
+        let gone = self.registration.holder().is_some_and(|holder| !hops.contains(&holder));
         match &self.registration.state {
             State::Resolving | State::Waiting { .. } => self.register_at_once(cx),
             State::Registered { .. } if gone => self.try_registering(cx),
-            State::Trying(attempt) if !targets.contains(&attempt.flow.remote) => self.register_at_once(cx),
+            State::Trying(attempt) if !hops.contains(&hop(&attempt.flow)) => self.register_at_once(cx),
             _ => {}
         }
     }
@@ -388,7 +389,12 @@ impl Live {
 
     fn on_register_unanswered(&mut self, failure: Failure, cx: &mut Cx<'_, '_>) {
         let State::Trying(attempt) = &self.registration.state else { return };
-        let words = words::unanswered("REGISTER", attempt.flow, failure, self.config.register_timeout);
+        let flow = attempt.flow;
+        let words = self.unanswered("REGISTER", flow, failure, self.config.register_timeout);
+        let ways = self.ways(self.places.register(), cx.local);
+        if let Some((target, _)) = ways.into_iter().find(|(_, way)| hop(way) == hop(&flow)) {
+            self.put_last(target, cx);
+        }
         if !self.try_next_target(cx) {
             self.wait_after(Lane::Timeout, words, None, cx);
         }
@@ -498,7 +504,11 @@ impl Live {
         cx.due(Due::Register, refresh_at);
         cx.due(Due::Expire, until);
         // Who takes a registration is there.
-        self.health.revive(flow.remote);
+        self.broken.retain(|(remote, _)| *remote != flow.remote);
+        let ways = self.ways(self.places.register(), cx.local);
+        if let Some((target, _)) = ways.into_iter().find(|(_, way)| hop(way) == hop(&flow)) {
+            self.health.revive(target);
+        }
     }
 
     /// 423 Interval Too Brief: asks for what the registrar wants (RFC 3261 §10.2.8).
@@ -593,13 +603,14 @@ impl Live {
     }
 
     /// A target has stopped answering: if it is the one that holds our registration and another is alive, we move.
-    pub(crate) fn on_target_lost(&mut self, lost: SocketAddr, cx: &mut Cx<'_, '_>) {
-        let held_there = self.registration.holder() == Some(lost);
+    pub(crate) fn on_target_lost(&mut self, lost: Target, cx: &mut Cx<'_, '_>) {
+        let ways = self.ways(self.places.register(), cx.local);
+        let lost = ways.iter().find(|(target, _)| *target == lost).map(|(_, flow)| hop(flow));
+        let held_there = lost.is_some() && self.registration.holder() == lost;
         if !held_there || !matches!(self.registration.state, State::Registered { .. }) {
             return;
         }
-        let other = self.register_flows(cx.local).first().is_some_and(|flow| flow.remote != lost);
-        if other {
+        if ways.first().is_some_and(|(_, flow)| Some(hop(flow)) != lost) {
             self.try_registering(cx);
         }
     }

@@ -1,13 +1,14 @@
 //! Where a trunk is: its host, registrar and outbound proxy, as addresses. Names are looked up again when they age, and
 //! the last good answer is kept as long as there is no better one.
 
+use crate::domains::Domains;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tandem_model::{Trunk, TrunkMode};
-use tandem_sip_msg::Transport;
+use tandem_model::{SignallingTransport, Trunk, TrunkMode};
+use tandem_sip_msg::{DomainId, Transport};
 
-/// A look-up that has to be made: SRV and addresses of a host (RFC 3263). Answered with
+/// A look-up that has to be made: NAPTR, SRV and addresses of a host (RFC 3263). Answered with
 /// [`Trunks::resolved`](crate::Trunks::resolved).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Query {
@@ -17,15 +18,30 @@ pub struct Query {
     pub host: String,
     /// When given, there is no SRV look-up (RFC 3263 §4.2).
     pub port: Option<u16>,
-    /// The transport that is wanted.
-    pub transport: Transport,
+    /// The transport that is wanted; `None` leaves it to the host, as far as we have it (RFC 3263 §4.1).
+    pub transport: Option<Transport>,
+}
+
+/// One address that a host has.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Target {
+    /// Address and port.
+    pub at: SocketAddr,
+    /// The transport that the host named for it, where that was left to it.
+    pub transport: Option<Transport>,
+}
+
+impl From<SocketAddr> for Target {
+    fn from(at: SocketAddr) -> Target {
+        Target { at, transport: None }
+    }
 }
 
 /// Its result, in the order to try.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resolved {
     /// Addresses, best first.
-    pub targets: Vec<SocketAddr>,
+    pub targets: Vec<Target>,
     /// How long they may be believed.
     pub ttl: Duration,
 }
@@ -85,9 +101,12 @@ impl fmt::Display for HostPort {
 #[derive(Debug)]
 pub(crate) struct Place {
     pub(crate) at: HostPort,
-    transport: Transport,
+    /// `None`: the host names it.
+    transport: Option<Transport>,
+    /// Whose certificate is asked for over TLS: that of the host as configured, wherever the DNS leads (RFC 5922 §7).
+    pub(crate) domain: Option<DomainId>,
     /// Best first; the last good answer.
-    pub(crate) targets: Vec<SocketAddr>,
+    pub(crate) targets: Vec<Target>,
     /// The look-up under way.
     pub(crate) query: Option<u64>,
     failures: u32,
@@ -106,16 +125,21 @@ pub(crate) struct Learned {
 }
 
 impl Place {
-    fn new(at: HostPort, transport: Transport) -> Place {
-        let port = at.port.unwrap_or_else(|| transport.default_port());
-        let targets = at.literal().map(|ip| SocketAddr::new(ip.to_canonical(), port));
-        let targets = targets.into_iter().collect();
-        Place { at, transport, targets, query: None, failures: 0, is_source_only: false, error: None }
+    fn new(at: HostPort, transport: Option<Transport>, domain: Option<DomainId>) -> Place {
+        let port = at.port.unwrap_or_else(|| transport.unwrap_or(Transport::Udp).default_port());
+        let literal = at.literal().map(|ip| Target::from(SocketAddr::new(ip.to_canonical(), port)));
+        let targets = literal.into_iter().collect();
+        Place { at, transport, domain, targets, query: None, failures: 0, is_source_only: false, error: None }
     }
 
     /// Whether it has to be looked up at all.
     pub(crate) fn is_name(&self) -> bool {
         self.at.literal().is_none()
+    }
+
+    /// Whether this is one of its addresses.
+    pub(crate) fn has(&self, at: SocketAddr) -> bool {
+        self.targets.iter().any(|target| target.at == at)
     }
 
     /// The question to ask.
@@ -132,7 +156,7 @@ impl Place {
                 self.failures = 0;
                 self.error = None;
                 for target in &mut targets {
-                    target.set_ip(target.ip().to_canonical());
+                    target.at.set_ip(target.at.ip().to_canonical());
                 }
                 targets.truncate(MAX_TARGETS);
                 let changed = targets.len() != self.targets.len()
@@ -165,13 +189,15 @@ pub(crate) struct Places {
 
 impl Places {
     /// Those of a trunk as configured; none for one that registers to us.
-    pub(crate) fn of(trunk: &Trunk) -> Places {
-        let transport = trunk.transport.into();
+    pub(crate) fn of(trunk: &Trunk, domains: &mut Domains) -> Places {
+        let transport = Some(trunk.transport.into()).filter(|_| trunk.transport != SignallingTransport::Auto);
+        let secure = matches!(trunk.transport, SignallingTransport::Tls | SignallingTransport::Auto);
         let mut all: Vec<Place> = Vec::new();
         let mut add = |at: HostPort| {
             let known = all.iter().position(|place| place.at == at);
             known.unwrap_or_else(|| {
-                all.push(Place::new(at, transport));
+                let domain = secure.then(|| domains.number_of(&at.host));
+                all.push(Place::new(at, transport, domain));
                 all.len() - 1
             })
         };
@@ -194,7 +220,7 @@ impl Places {
         for host in &trunk.associated_hosts {
             let at = HostPort::parse(host);
             if !all[..].iter().any(|place| place.at == at) {
-                all.push(Place { is_source_only: true, ..Place::new(at, transport) });
+                all.push(Place { is_source_only: true, ..Place::new(at, transport, None) });
             }
         }
         if called == 0 {

@@ -1,6 +1,7 @@
 //! All trunks of the configuration. Each lives in a slot of its own with timers of its own, so that a sick one touches no
 //! other; here is only who is meant by an input, and what is told of it.
 
+use crate::domains::Domains;
 use crate::index::{Entries, Index};
 use crate::live::{Cx, Due, Live, Part, Slot, slot_and_place};
 use crate::local::Local;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{Config, Event, RegistrationView, Trunk, TrunkId, TrunkStatus};
 use tandem_sip_dialog::Sip;
-use tandem_sip_msg::{Flow, Message};
+use tandem_sip_msg::{DomainId, Flow, Message};
 use tandem_sip_txn::{ClientKey, Failure, Owner};
 use tandem_time::{Time, Timers};
 
@@ -47,6 +48,7 @@ pub struct Trunks {
     tokens: BTreeMap<String, u32>,
     /// Counts look-ups.
     queries: u32,
+    domains: Domains,
     timers: Timers<(u32, Due)>,
     outputs: VecDeque<TrunkOutput>,
     /// The server is ending: nothing is begun any more.
@@ -72,6 +74,7 @@ impl Trunks {
             index: Index::default(),
             tokens: BTreeMap::new(),
             queries: 0,
+            domains: Domains::default(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             ending: false,
@@ -156,13 +159,7 @@ impl Trunks {
 
     /// What a call has shown of a trunk's target: `Ok` for any answer but 408 and 503, else that there was none. Counts as a
     /// probe does, so that a dead trunk is noticed before the next OPTIONS.
-    pub fn call_evidence(
-        &mut self,
-        id: TrunkId,
-        target: SocketAddr,
-        heard: Result<(), Failure>,
-        sip: &mut Sip,
-    ) {
+    pub fn call_evidence(&mut self, id: TrunkId, target: Flow, heard: Result<(), Failure>, sip: &mut Sip) {
         let Some(slot) = self.by_id.get(&id).copied().filter(|_| !self.ending) else { return };
         let slot = self.slots[slot as usize].slot;
         self.with(slot, sip, |live, cx| live.on_call_evidence(target, heard, cx));
@@ -254,6 +251,31 @@ impl Trunks {
         self.by_id.keys().filter_map(|id| self.live(*id)?.view(&self.local)).collect()
     }
 
+    /// Trunks that a peer may be whose certificate is for these names.
+    pub fn certified(&self, names: &[String]) -> Vec<TrunkId> {
+        let live = |slot: u32| self.slots.get(slot as usize).and_then(|entry| entry.live.as_ref());
+        self.index.named(names).into_iter().filter_map(live).map(|live| live.config.id).collect()
+    }
+
+    /// A connection to `remote` could not be made, or was not to whom it should be: why, in words for whom the trunk belongs to.
+    pub fn connection_failed(&mut self, remote: SocketAddr, domain: Option<DomainId>, why: &str, now: Time) {
+        let meant = |live: &Live| match domain {
+            Some(_) => live.places.all.iter().any(|place| place.domain == domain),
+            None => live.places.all.iter().any(|place| place.has(remote)),
+        };
+        for slot in 0..self.slots.len() {
+            if let Some(live) = self.slots[slot].live.as_mut().filter(|live| meant(live)) {
+                live.on_connection_failed(remote, why.to_owned());
+                self.settle(slot as u32, now);
+            }
+        }
+    }
+
+    /// A name that a [`DomainId`] stands for from now on. To be told before what is sent by flows with it.
+    pub fn poll_domain(&mut self) -> Option<(DomainId, String)> {
+        self.domains.poll()
+    }
+
     /// What is wanted of the outside next.
     pub fn poll_output(&mut self) -> Option<TrunkOutput> {
         self.outputs.pop_front()
@@ -272,6 +294,7 @@ impl Trunks {
                 Due::Resolve(place) => live.on_resolve_due(usize::from(place), cx),
                 Due::Register => live.on_register_due(cx),
                 Due::Expire => live.on_expired(cx),
+                Due::Forgive => live.on_forgive_due(cx),
                 Due::Probe => live.on_probe_due(cx),
                 Due::ProbeTimeout => live.on_probe_timeout(cx),
             });
@@ -297,6 +320,7 @@ impl Trunks {
             timers: &mut self.timers,
             outputs: &mut self.outputs,
             queries: &mut self.queries,
+            domains: &mut self.domains,
             sip,
         };
         input(live, &mut cx);
@@ -334,6 +358,7 @@ impl Trunks {
             timers: &mut self.timers,
             outputs: &mut self.outputs,
             queries: &mut self.queries,
+            domains: &mut self.domains,
             sip,
         };
         let live = entry.live.insert(Box::new(Live::new(trunk.clone(), &mut cx)));
@@ -400,7 +425,7 @@ impl Trunks {
         if self.tokens.get(token) == Some(&slot.index) {
             self.tokens.remove(token);
         }
-        for due in [Due::Register, Due::Expire, Due::Probe, Due::ProbeTimeout] {
+        for due in [Due::Register, Due::Expire, Due::Forgive, Due::Probe, Due::ProbeTimeout] {
             self.timers.cancel((slot.index, due));
         }
         for place in 0..live.places.all.len() {

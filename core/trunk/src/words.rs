@@ -40,6 +40,11 @@ pub(crate) fn unanswered(what: &str, flow: Flow, failure: Failure, secs: u32) ->
     }
 }
 
+/// The connection was refused, or is one that we refuse.
+pub(crate) fn not_connected(what: &str, flow: Flow, why: &str) -> String {
+    format!("{what} could not be delivered to {}: {why}", address(&flow))
+}
+
 /// A call found nobody.
 pub(crate) fn call_unanswered(flow: Flow, failure: Failure) -> String {
     match failure {

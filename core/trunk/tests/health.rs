@@ -288,7 +288,7 @@ fn calls_that_find_nobody_count_as_probes_do() {
     let mut world = World::with(&[peer(json!({}))]);
     let options = world.expect("OPTIONS");
     world.answer(&options, 200, &[]);
-    let target = address("192.0.2.1:5060");
+    let target = world.udp_to("192.0.2.1:5060");
     for _ in 0..3 {
         world.act(|trunks, sip| trunks.call_evidence(id(1), target, Err(Failure::Timeout), sip));
     }
@@ -298,9 +298,8 @@ fn calls_that_find_nobody_count_as_probes_do() {
     }
     assert_eq!(world.state(), TrunkState::Reachable);
     for _ in 0..9 {
-        world.act(|trunks, sip| {
-            trunks.call_evidence(id(1), address("203.0.113.9:5060"), Err(Failure::Timeout), sip)
-        });
+        let elsewhere = world.udp_to("203.0.113.9:5060");
+        world.act(|trunks, sip| trunks.call_evidence(id(1), elsewhere, Err(Failure::Timeout), sip));
     }
     assert_eq!(world.state(), TrunkState::Reachable);
 }

@@ -24,7 +24,7 @@ fn a_name_is_looked_up_when_it_is_configured_and_again_when_its_answer_ages() {
     let query = world.queries.front().unwrap();
     assert_eq!(
         (query.host.as_str(), query.port, query.transport),
-        ("sip.example.com", Some(5080), Transport::Udp)
+        ("sip.example.com", Some(5080), Some(Transport::Udp))
     );
     assert_eq!(world.state(), TrunkState::Registering);
     world.pass(secs(5));
@@ -74,7 +74,7 @@ fn a_look_up_that_nobody_answers_is_made_again() {
     let again = world.queries.front().unwrap().clone();
     assert_ne!(again.id, lost.id);
     // The late answer to the first is not taken for one to the second.
-    let late = tandem_trunk::Resolved { targets: vec![address("203.0.113.1:5060")], ttl: secs(60) };
+    let late = tandem_trunk::Resolved { targets: vec![address("203.0.113.1:5060").into()], ttl: secs(60) };
     world.act(|trunks, sip| trunks.resolved(lost.id, Ok(late), sip));
     world.expect_none("REGISTER", secs(1));
     world.resolve(&["192.0.2.1:5060"], 60);

@@ -64,7 +64,8 @@ async fn echo(tell: mpsc::Sender<SocketAddr>, stop: Arc<AtomicBool>) -> (u64, Du
 
 async fn load(remote: SocketAddr, in_flight: usize) {
     let mut net = net().await;
-    let flow = Flow { transport: Transport::Udp, listener: ListenerId(0), remote, connection: None };
+    let flow =
+        Flow { transport: Transport::Udp, listener: ListenerId(0), remote, connection: None, domain: None };
     let end = Instant::now() + Duration::from_secs(SECONDS);
     let mut events = Vec::new();
     let payload = Bytes::from(vec![b'x'; SIZE]);

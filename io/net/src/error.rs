@@ -18,8 +18,8 @@ pub enum NetError {
         /// What the system says.
         source: io::Error,
     },
-    /// TLS and WebSocket are not served by this crate yet.
-    #[error("cannot listen on {} {address}: only udp and tcp are supported", transport.param_name())]
+    /// WebSocket is not served by this crate.
+    #[error("cannot listen on {} {address}: only udp, tcp and tls are supported", transport.param_name())]
     Transport {
         /// The transport asked for.
         transport: Transport,

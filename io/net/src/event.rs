@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tandem_sip_msg::{ConnectionId, Flow};
+use tandem_sip_msg::{ConnectionId, Flow, Transport};
 
 /// Something that happened outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -40,6 +40,15 @@ pub enum NetEvent {
     Connected {
         /// The stream.
         flow: Flow,
+        /// Whom the certificate of the other end is for, if it proved to have one: host names and addresses.
+        names: Vec<String>,
+    },
+    /// A stream could not be made, or its other end did not want it. What was to go over it fails by itself.
+    ConnectFailed {
+        /// Where to.
+        flow: Flow,
+        /// What happened and what to do, in plain words.
+        why: String,
     },
     /// A stream that was open is closed.
     Disconnected(ConnectionId),
@@ -56,9 +65,18 @@ pub enum NetEvent {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Resolved {
     /// Never empty; in the order to be tried (RFC 3263 §4.2).
-    pub targets: Vec<SocketAddr>,
+    pub targets: Vec<Target>,
     /// For how long this may be kept: 30 s to an hour.
     pub ttl: Duration,
+}
+
+/// One address of a host.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Target {
+    /// Address and port.
+    pub at: SocketAddr,
+    /// What the host named for it, if that was left to the host.
+    pub transport: Option<Transport>,
 }
 
 /// What the tasks of a [`Net`](crate::Net) tell it.
@@ -66,7 +84,11 @@ pub struct Resolved {
 pub(crate) enum Inner {
     Event(NetEvent),
     /// A connection was accepted.
-    Accepted(Flow, crate::tcp::Handle),
+    Accepted {
+        flow: Flow,
+        handle: crate::tcp::Handle,
+        names: Vec<String>,
+    },
     /// A connection has ended, or was never made.
     Ended {
         id: ConnectionId,

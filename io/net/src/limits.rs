@@ -8,7 +8,7 @@ use tandem_sip_msg::Transport;
 /// One address to listen on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Listen {
-    /// UDP or TCP.
+    /// UDP, TCP or TLS.
     pub transport: Transport,
     /// Address and port; port 0 takes any free one.
     pub bind: SocketAddr,
@@ -28,6 +28,8 @@ pub struct Limits {
     pub stall: Duration,
     /// Time for an outgoing connection to be made.
     pub connect: Duration,
+    /// Time for the handshake of TLS, in either direction.
+    pub handshake: Duration,
     /// Bytes of one message on a stream.
     pub message: usize,
     /// Bytes waiting to be written to one stream; a peer that lets them grow beyond is cut off.
@@ -48,6 +50,7 @@ impl Default for Limits {
             idle: Duration::from_secs(900),
             stall: Duration::from_secs(30),
             connect: Duration::from_secs(5),
+            handshake: Duration::from_secs(5),
             message: 64 * 1024,
             stream_backlog: 1024 * 1024,
             datagram_backlog: 16 * 1024,

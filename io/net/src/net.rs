@@ -8,16 +8,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tandem_sip_msg::{Flow, ListenerId, Transport};
+use tandem_sip_msg::{DomainId, Flow, ListenerId, Transport};
 use tokio::sync::mpsc;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{Sleep, sleep};
 
-use crate::dns::{Dns, Families};
+use crate::dns::{Dns, Families, Wanted};
 use crate::event::Inner;
 use crate::tcp::{self, Streams};
+use crate::tls::Shared;
 use crate::udp::{self, BATCH, Left, UdpPort};
-use crate::{Limits, Listen, NetError, NetEvent};
+use crate::{Limits, Listen, NetError, NetEvent, Tls};
 
 /// Frames and other news of tasks that may wait for the engine; the rest waits in the sockets.
 const INBOX: usize = 128;
@@ -31,6 +32,7 @@ pub struct Net {
     by_listener: Vec<Option<usize>>,
     addresses: Vec<(Transport, SocketAddr)>,
     streams: Streams,
+    tls: Shared,
     dns: Dns,
     inbox: mpsc::Receiver<Inner>,
     /// Events that came up while sending.
@@ -52,7 +54,7 @@ impl Net {
         }
         let limits = Arc::new(limits);
         let (up, inbox) = mpsc::channel(INBOX);
-        let door = tcp::Door::new(&limits);
+        let (door, tls) = (tcp::Door::new(&limits), Shared::default());
         let mut tasks = JoinSet::new();
         let (mut ports, mut by_listener, mut addresses) = (Vec::new(), Vec::new(), Vec::new());
         for (id, listen) in (0u16..).map(ListenerId).zip(listens) {
@@ -66,10 +68,11 @@ impl Net {
                     ports.push(port);
                     (Some(ports.len() - 1), local)
                 }
-                Transport::Tcp => {
+                Transport::Tcp | Transport::Tls => {
                     let listener = tcp::listen(address).map_err(failed)?;
                     let local = listener.local_addr().map_err(failed)?;
-                    tasks.spawn(tcp::serve(listener, id, door.clone(), limits.clone(), up.clone()));
+                    let secure = (transport == Transport::Tls).then(|| tls.clone());
+                    tasks.spawn(tcp::serve(listener, id, door.clone(), limits.clone(), up.clone(), secure));
                     (None, local)
                 }
                 _ => return Err(NetError::Transport { transport, address }),
@@ -82,7 +85,8 @@ impl Net {
             ports,
             by_listener,
             addresses,
-            streams: Streams::new(sources, door, limits.clone(), up.clone()),
+            tls: tls.clone(),
+            streams: Streams::new(sources, tls, door, limits.clone(), up.clone()),
             dns: Dns::new(limits, up),
             inbox,
             ready: Vec::new(),
@@ -145,13 +149,44 @@ impl Net {
     }
 
     /// Looks a host up (RFC 3263 §4): an IP literal as it is; without a port the SRV records for the transport, else the
-    /// addresses and the default port. Answered by [`NetEvent::Resolved`] within the time of [`Limits::lookup`], with
-    /// addresses of the families that we listen on.
-    pub fn resolve(&mut self, id: u64, host: &str, port: Option<u16>, transport: Transport) {
-        let families = self.families(transport);
-        if let Err(why) = self.dns.resolve(id, host, port, transport, families) {
+    /// addresses and the default port. Where no transport is given the host names it, by NAPTR or by which SRV records there are,
+    /// as far as we listen on it; without those the targets have none. Answered by [`NetEvent::Resolved`] within the time of
+    /// [`Limits::lookup`], with addresses of the families that we listen on.
+    pub fn resolve(
+        &mut self,
+        id: u64,
+        host: &str,
+        port: Option<u16>,
+        transport: impl Into<Option<Transport>>,
+    ) {
+        let wanted = match transport.into() {
+            Some(transport) => {
+                Wanted { transport: Some(transport), of: vec![(transport, self.families(transport))] }
+            }
+            None => {
+                let served = [Transport::Udp, Transport::Tcp, Transport::Tls].into_iter();
+                let served =
+                    served.filter(|transport| self.addresses.iter().any(|(other, _)| other == transport));
+                Wanted {
+                    transport: None,
+                    of: served.map(|transport| (transport, self.families(transport))).collect(),
+                }
+            }
+        };
+        if let Err(why) = self.dns.resolve(id, host, port, wanted) {
             self.ready.push(NetEvent::Resolved { id, result: Err(why) });
         }
+    }
+
+    /// New connections in TLS are made with these certificates from now on; those that are open go on as they are. Without any,
+    /// none is made or accepted.
+    pub fn use_tls(&mut self, tls: Tls) {
+        self.tls.set(tls);
+    }
+
+    /// Over flows with this domain, servers have to show a certificate for this host name or address.
+    pub fn name_domain(&mut self, id: DomainId, name: &str) {
+        self.streams.name(id, name);
     }
 
     /// Asks these name servers from now on, and not those of the system.
@@ -187,9 +222,9 @@ impl Net {
         for _ in 0..BATCH {
             match self.inbox.poll_recv(cx) {
                 Poll::Ready(Some(Inner::Event(event))) => events.push(event),
-                Poll::Ready(Some(Inner::Accepted(flow, handle))) => {
+                Poll::Ready(Some(Inner::Accepted { flow, handle, names })) => {
                     self.streams.accepted(flow, handle);
-                    events.push(NetEvent::Connected { flow });
+                    events.push(NetEvent::Connected { flow, names });
                 }
                 Poll::Ready(Some(Inner::Ended { id, was_open })) => {
                     self.streams.ended(id);
@@ -225,5 +260,5 @@ impl Net {
 
 /// Connections come from the address that their listener has, if it has one.
 fn source(transport: Transport, ip: IpAddr) -> Option<IpAddr> {
-    (transport == Transport::Tcp && !ip.is_unspecified()).then_some(ip)
+    (transport.is_reliable() && !ip.is_unspecified()).then_some(ip)
 }

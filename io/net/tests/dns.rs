@@ -5,11 +5,11 @@ mod common;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::{TCP, UDP, Watched, limited, net, until};
+use common::{TCP, TLS, UDP, Watched, limited, net, until};
 use hickory_resolver::proto::op::{Message, ResponseCode};
-use hickory_resolver::proto::rr::rdata::{A, SRV};
+use hickory_resolver::proto::rr::rdata::{A, AAAA, NAPTR, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
-use tandem_net::{Limits, NetEvent, Resolved};
+use tandem_net::{Limits, Listen, NetEvent, Resolved, Target};
 use tandem_sip_msg::Transport;
 use tokio::net::UdpSocket;
 
@@ -21,8 +21,8 @@ async fn resolved(net: &mut Watched, wanted: u64) -> Result<Resolved, String> {
     .await
 }
 
-fn targets(list: &[&str]) -> Vec<SocketAddr> {
-    list.iter().map(|text| text.parse().unwrap()).collect()
+fn targets(list: &[&str]) -> Vec<Target> {
+    list.iter().map(|text| Target { at: text.parse().unwrap(), transport: None }).collect()
 }
 
 /// A zone file: name, TTL, data.
@@ -31,7 +31,9 @@ type Zone = &'static [(&'static str, u32, Data)];
 #[derive(Clone, Copy)]
 enum Data {
     A([u8; 4]),
+    Aaaa(u16),
     Srv(u16, u16, u16, &'static str),
+    Naptr(u16, &'static str, &'static str),
 }
 
 const ZONE: Zone = &[
@@ -43,6 +45,15 @@ const ZONE: Zone = &[
     ("a.carrier.test.", 70, Data::A([192, 0, 2, 10])),
     ("b.carrier.test.", 70, Data::A([192, 0, 2, 20])),
     ("b.carrier.test.", 70, Data::A([192, 0, 2, 21])),
+    ("_sips._tcp.carrier.test.", 90, Data::Srv(10, 0, 5071, "a.carrier.test.")),
+    ("chooses.test.", 300, Data::Naptr(10, "SIPS+D2T", "_sips._tcp.carrier.test.")),
+    ("chooses.test.", 300, Data::Naptr(20, "SIP+D2U", "_sip._udp.carrier.test.")),
+    ("chooses.test.", 300, Data::Naptr(5, "SIP+D2S", "_sip._sctp.carrier.test.")),
+    ("_sip._udp.both.test.", 90, Data::Srv(10, 0, 5062, "six.test.")),
+    ("_sip._tcp.both.test.", 90, Data::Srv(10, 0, 5063, "plain.test.")),
+    ("_sips._tcp.both.test.", 90, Data::Srv(10, 0, 5064, "plain.test.")),
+    ("six.test.", 60, Data::Aaaa(6)),
+    ("six.test.", 60, Data::A([192, 0, 2, 66])),
     ("plain.test.", 5, Data::A([192, 0, 2, 30])),
     ("mute.test.", 60, Data::A([192, 0, 2, 50])),
     ("long.test.", 999_999, Data::A([192, 0, 2, 40])),
@@ -82,6 +93,14 @@ fn answer(question: &Message) -> Option<Message> {
     for (_, ttl, data) in known {
         let data = match (*data, query.query_type()) {
             (Data::A([a, b, c, d]), RecordType::A) => RData::A(A::new(a, b, c, d)),
+            (Data::Aaaa(last), RecordType::AAAA) => {
+                RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, last))
+            }
+            (Data::Naptr(order, services, to), RecordType::NAPTR) => {
+                let bytes = |text: &str| text.as_bytes().to_vec().into_boxed_slice();
+                let to = Name::from_ascii(to).unwrap();
+                RData::NAPTR(NAPTR::new(order, 1, bytes("s"), bytes(services), bytes(""), to))
+            }
             (Data::Srv(priority, weight, port, target), RecordType::SRV) => {
                 RData::SRV(SRV::new(priority, weight, port, Name::from_ascii(target).unwrap()))
             }
@@ -187,4 +206,56 @@ async fn too_many_waiting_lookups_are_refused_at_once() {
     }
     let error = resolved(&mut net, 19).await.unwrap_err();
     assert!(error.contains("too many lookups"), "{error}");
+}
+
+/// Two nets that ask ours: with listeners on UDP and TCP, and on TLS too.
+async fn asking_with(listens: &[Listen]) -> Watched {
+    let mut net = limited(listens, Limits::default()).await;
+    net.use_name_servers(&[name_server().await]);
+    net
+}
+
+fn named(list: &[(Transport, &str)]) -> Vec<Target> {
+    let target =
+        |(transport, at): &(Transport, &str)| Target { at: at.parse().unwrap(), transport: Some(*transport) };
+    list.iter().map(target).collect()
+}
+
+#[tokio::test]
+async fn a_host_names_its_transports_by_naptr_as_far_as_we_have_them() {
+    use Transport::{Tls, Udp};
+    let udp = [(Udp, "192.0.2.10:5070"), (Udp, "192.0.2.20:5080"), (Udp, "192.0.2.21:5080")];
+    let mut net = asking_with(&[UDP, TCP, TLS]).await;
+    net.resolve(1, "chooses.test", None, None);
+    let found = resolved(&mut net, 1).await.unwrap();
+    assert_eq!(found.targets, named(&[&[(Tls, "192.0.2.10:5071")], &udp[..]].concat()));
+    let mut net = asking_with(&[UDP, TCP]).await;
+    net.resolve(1, "chooses.test", None, None);
+    assert_eq!(resolved(&mut net, 1).await.unwrap().targets, named(&udp));
+}
+
+#[tokio::test]
+async fn without_naptr_there_are_those_transports_that_have_services() {
+    use Transport::{Tcp, Udp};
+    let six = Listen { bind: "[::1]:0".parse().unwrap(), ..UDP };
+    let mut net = asking_with(&[UDP, six, TCP, TLS]).await;
+    net.resolve(1, "both.test", None, None);
+    let expected = [(Udp, "192.0.2.66:5062"), (Udp, "[2001:db8::6]:5062"), (Tcp, "192.0.2.30:5063")];
+    assert_eq!(resolved(&mut net, 1).await.unwrap().targets, named(&expected), "sip alone asks for no TLS");
+    net.resolve(2, "plain.test", None, None);
+    assert_eq!(resolved(&mut net, 2).await.unwrap().targets, targets(&["192.0.2.30:5060"]));
+    net.resolve(3, "both.test", Some(5099), None);
+    assert!(
+        resolved(&mut net, 3).await.unwrap_err().contains("no host named both.test"),
+        "a port leads to the addresses"
+    );
+}
+
+#[tokio::test]
+async fn tls_has_services_and_a_port_of_its_own() {
+    let mut net = asking_with(&[UDP, TLS]).await;
+    net.resolve(1, "carrier.test", None, Transport::Tls);
+    assert_eq!(resolved(&mut net, 1).await.unwrap().targets, targets(&["192.0.2.10:5071"]));
+    net.resolve(2, "plain.test", None, Transport::Tls);
+    assert_eq!(resolved(&mut net, 2).await.unwrap().targets, targets(&["192.0.2.30:5061"]));
 }

@@ -111,7 +111,7 @@ async fn datagrams_beyond_the_backlog_or_to_nowhere_fail() {
     let unknown = tandem_sip_msg::Flow { listener: ListenerId(9), ..to_itself };
     server.send(unknown, Bytes::from_static(b"x"), Some(6));
     server.send(flow(Transport::Udp, "127.0.0.1:0".parse().unwrap()), Bytes::from_static(b"x"), Some(7));
-    server.send(flow(Transport::Tls, to_itself.remote), Bytes::from_static(b"x"), Some(8));
+    server.send(flow(Transport::Ws, to_itself.remote), Bytes::from_static(b"x"), Some(8));
     assert_eq!(failures(&mut server, 5).await, [4, 5, 6, 7, 8]);
 }
 
@@ -200,7 +200,7 @@ async fn an_address_of_no_interface_and_an_unsupported_transport_are_refused_in_
     let listen = Listen { transport: Transport::Tcp, bind: "192.0.2.77:5060".parse().unwrap() };
     let error = Net::bind(&[listen], Limits::default()).await.err().unwrap();
     assert!(error.to_string().contains("no interface has this address"), "{error}");
-    let listen = Listen { transport: Transport::Tls, bind: "127.0.0.1:0".parse().unwrap() };
+    let listen = Listen { transport: Transport::Ws, bind: "127.0.0.1:0".parse().unwrap() };
     let error = Net::bind(&[listen], Limits::default()).await.err().unwrap();
     assert!(matches!(error, NetError::Transport { .. }), "{error}");
 }

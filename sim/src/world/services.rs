@@ -123,7 +123,10 @@ impl World {
             let fails = self.work.rng.random_bool(self.services.lookup_fails);
             let result = match self.dns.get(host) {
                 _ if fails || !in_time => Err(format!("the name servers do not answer for {host}")),
-                Some(targets) => Ok(Resolved { targets: targets.clone(), ttl: Duration::from_secs(60) }),
+                Some(targets) => Ok(Resolved {
+                    targets: targets.iter().copied().map(Into::into).collect(),
+                    ttl: Duration::from_secs(60),
+                }),
                 None => Err(format!("{host} does not exist")),
             };
             self.engine.resolved(query.id, result, now);

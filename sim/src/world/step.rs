@@ -112,7 +112,13 @@ impl World {
             self.drain_engine();
         } else if packet.to == SERVER {
             let listener = ListenerId(0);
-            let flow = Flow { transport: Transport::Udp, listener, remote: packet.from, connection: None };
+            let flow = Flow {
+                transport: Transport::Udp,
+                listener,
+                remote: packet.from,
+                connection: None,
+                domain: None,
+            };
             self.hear(flow, packet.bytes.clone());
         } else if packet.to.ip() == SERVER.ip() {
             if let Ok(forward) = self.board.packet(packet.to.port(), packet.from, &packet.bytes, self.now) {
@@ -208,6 +214,7 @@ impl World {
     fn carry_out(&mut self, output: Output) {
         match output {
             Output::Transmit { flow, bytes, tag } => self.transmit(flow, bytes, tag),
+            Output::Domain(..) => {} // nobody here speaks TLS
             Output::Resolve(query) => self.look_up(query),
             Output::Persist { id, changes } => self.write(id, changes),
             Output::Media(command) => self.board.handle(command, self.now),

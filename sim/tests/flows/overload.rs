@@ -245,6 +245,7 @@ fn unknown_sources_in_masses_leave_nothing_behind() {
                         listener: tandem_sip_msg::ListenerId(0),
                         remote: from,
                         connection: None,
+                        domain: None,
                     },
                     request(method, from, n).into(),
                     w.now,

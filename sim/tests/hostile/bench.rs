@@ -56,7 +56,13 @@ impl Bench {
             From::Trunk => self.trunk,
             From::Stranger => SocketAddr::from(([203, 0, 113, 7], 5060)),
         };
-        let flow = Flow { transport: Transport::Udp, listener: ListenerId(0), remote, connection: None };
+        let flow = Flow {
+            transport: Transport::Udp,
+            listener: ListenerId(0),
+            remote,
+            connection: None,
+            domain: None,
+        };
         let (engine, now) = (&mut self.w.engine, self.w.now);
         let bytes = datagram.bytes.clone();
         let start = busy();

@@ -162,6 +162,12 @@ fn duplicate_account(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId,
 /// Pairs of `ip_auth` trunks, at least one of them touched, that a call from a common address could belong to both of.
 fn ambiguous_sources(config: &Config, touched: &Touched) -> BTreeSet<(TrunkId, TrunkId)> {
     let by_address = || config.trunks.values().filter(|trunk| trunk.mode == TrunkMode::IpAuth);
+    let mut certificates: BTreeMap<String, Vec<&Trunk>> = BTreeMap::new();
+    for (trunk, name) in
+        config.trunks.values().flat_map(|trunk| trunk.mtls_san.iter().map(move |n| (trunk, n)))
+    {
+        certificates.entry(name.to_ascii_lowercase()).or_default().push(trunk);
+    }
     let mut places: BTreeMap<(String, u16), Vec<&Trunk>> = BTreeMap::new();
     let mut networks: BTreeMap<IpNet, Vec<&Trunk>> = BTreeMap::new();
     for trunk in by_address() {
@@ -182,11 +188,29 @@ fn ambiguous_sources(config: &Config, touched: &Touched) -> BTreeSet<(TrunkId, T
             }
         }
     }
+    for trunk in config.trunks.values().filter(|trunk| touched.contains_key(&(Kind::Trunk, trunk.id.0))) {
+        let names = trunk.mtls_san.iter().map(|name| name.to_ascii_lowercase());
+        for other in names.filter_map(|name| certificates.get(&name)).flatten() {
+            if other.id != trunk.id && !named_apart(trunk, other) {
+                pairs.insert((trunk.id.min(other.id), trunk.id.max(other.id)));
+            }
+        }
+    }
     pairs
 }
 
-/// A call carries the username of the account that it is for, if the provider sends one.
+/// One comes with certificates that the other has not, or a call carries the username of the account that it is for.
 fn told_apart(a: &Trunk, b: &Trunk) -> bool {
+    let certified = !a.mtls_san.is_empty() || !b.mtls_san.is_empty();
+    certified && !share_certificate(a, b) || named_apart(a, b)
+}
+
+fn share_certificate(a: &Trunk, b: &Trunk) -> bool {
+    a.mtls_san.iter().any(|name| b.mtls_san.iter().any(|other| other.eq_ignore_ascii_case(name)))
+}
+
+/// A call carries the username of the account that it is for, if the provider sends one.
+fn named_apart(a: &Trunk, b: &Trunk) -> bool {
     a.username.is_some() && b.username.is_some() && a.username != b.username
 }
 
@@ -211,7 +235,11 @@ fn ambiguous_source(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId, 
     if account(trunk).is_some() && account(trunk) == account(twin) {
         return; // said already, as DUPLICATE_ACCOUNT
     }
-    let field = if place(trunk).is_some() && place(trunk) == place(twin) { "host" } else { "associated_ips" };
+    let field = match () {
+        () if share_certificate(trunk, twin) => "mtls_san",
+        () if place(trunk).is_some() && place(trunk) == place(twin) => "host",
+        () => "associated_ips",
+    };
     let message = format!("calls from there could belong to trunk `{}` as well", twin.name);
     let fix = "give both trunks different usernames, or addresses of their own";
     findings.at(position).conflict(field, "AMBIGUOUS_SOURCE", message, fix);

@@ -18,6 +18,7 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
     super::receiving::check(trunk, findings);
     timers(trunk, findings);
     super::codecs(&trunk.codecs, findings);
+    certificate_names(&trunk.mtls_san, findings);
 }
 
 fn address(trunk: &Trunk, findings: &mut Findings) {
@@ -118,6 +119,30 @@ pub(super) fn networks(field: &str, networks: &[IpNet], findings: &mut Findings)
             let message = format!("{network} is wider than the /{shortest} that an {family} network may be");
             let fix = "name the provider's own networks: everybody in this one could place calls";
             findings.invalid(format!("{field}[{n}]"), "NETWORK_TOO_WIDE", message, fix);
+        }
+    }
+}
+
+/// Names of certificates that a trunk may have.
+const MAX_NAMES: usize = 16;
+
+fn certificate_names(names: &[String], findings: &mut Findings) {
+    if names.len() > MAX_NAMES {
+        let message = format!("{} names are more than {MAX_NAMES}", names.len());
+        findings.invalid("mtls_san", "TOO_MANY", message, "give the names of this trunk's own certificates");
+    }
+    for (n, name) in names.iter().enumerate() {
+        let field = format!("mtls_san[{n}]");
+        if name.starts_with("*.") {
+            let message =
+                "a wildcard would let everybody in who has a certificate for any name in that domain";
+            let fix = "name each host of the trunk, as `sbc1.provider.com`";
+            findings.invalid(field, "WILDCARD_NAME", message.to_owned(), fix);
+        } else if names[..n].iter().any(|other| other.eq_ignore_ascii_case(name)) {
+            let message = format!("`{}` is there twice", name.escape_debug());
+            findings.invalid(field, "DUPLICATE", message, "name it once");
+        } else {
+            text::check(&field, Some(name), text::host, findings);
         }
     }
 }

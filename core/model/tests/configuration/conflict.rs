@@ -139,3 +139,23 @@ fn what_is_wrong_in_itself_comes_before_what_is_taken() {
     assert_eq!(reasons(&rejection)[0], ("port", "OUT_OF_RANGE"));
     assert!(reasons(&rejection).contains(&("name", "NAME_TAKEN")));
 }
+
+#[test]
+fn certificates_tell_trunks_apart_as_long_as_they_are_for_different_names() {
+    let named = |name: &str, names: Value| {
+        by_address(name, json!({ "associated_ips": ["192.0.2.0/24"], "mtls_san": names }))
+    };
+    let one = config([(Trunk, 1, named("a", json!(["a.example", "shared.example"])))]);
+    accepts(&one, Trunk, 9, named("b", json!(["b.example"])));
+    accepts(&one, Trunk, 9, named("b", json!([])));
+    conflicts(
+        &one,
+        named("b", json!(["Shared.example"])),
+        "mtls_san",
+        "AMBIGUOUS_SOURCE",
+        "different usernames",
+    );
+    // Trunks that register are known by their certificates too.
+    let other = with(trunk(), json!({ "mtls_san": ["a.example"] }));
+    conflicts(&one, other, "mtls_san", "AMBIGUOUS_SOURCE", "different usernames");
+}

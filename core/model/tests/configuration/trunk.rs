@@ -273,3 +273,21 @@ fn a_trunk_transfers_no_calls_unless_it_is_allowed_to() {
     let allowed = accepts(&Config::default(), Trunk, 9, with(trunk(), json!({ "allow_transfer": true })));
     assert!(allowed.trunks.values().all(|trunk| trunk.allow_transfer));
 }
+
+#[test]
+fn a_name_of_a_certificate_is_a_host_without_a_wildcard() {
+    for (names, field, reason, fix) in [
+        (json!(["*.provider.com"]), "mtls_san[0]", "WILDCARD_NAME", "sbc1.provider.com"),
+        (json!(["a.example", "A.example"]), "mtls_san[1]", "DUPLICATE", "once"),
+        (json!(["sip:sbc.provider.com"]), "mtls_san[0]", "BAD_FORMAT", "write `sbc.provider.com`"),
+        (json!(["a.example", "b c"]), "mtls_san[1]", "BAD_FORMAT", "sip.provider.com"),
+        (json!([""]), "mtls_san[0]", "BAD_FORMAT", "give it a value"),
+    ] {
+        refuses_with(json!({ "mtls_san": names }), field, reason, fix);
+    }
+    let many: Vec<String> = (0..17).map(|n| format!("h{n}.example")).collect();
+    refuses_with(json!({ "mtls_san": many }), "mtls_san", "TOO_MANY", "own certificates");
+    accepts_with(
+        json!({ "mtls_san": ["sbc1.provider.com", "192.0.2.1", "2001:db8::1"], "transport": "tls" }),
+    );
+}

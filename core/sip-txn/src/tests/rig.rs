@@ -48,7 +48,7 @@ impl Rig {
         Rig {
             txn: Transactions::seeded(config, &mut rng),
             now: START,
-            flow: Flow { transport, listener: ListenerId(0), remote, connection },
+            flow: Flow { transport, listener: ListenerId(0), remote, connection, domain: None },
             rng,
             sent: Vec::new(),
             flows: Vec::new(),

@@ -85,7 +85,13 @@ pub struct Phone {
 }
 
 pub fn udp(source: &str) -> Flow {
-    Flow { transport: Transport::Udp, listener: ListenerId(0), remote: address(source), connection: None }
+    Flow {
+        transport: Transport::Udp,
+        listener: ListenerId(0),
+        remote: address(source),
+        connection: None,
+        domain: None,
+    }
 }
 
 impl Phone {

@@ -14,10 +14,10 @@ use std::time::Duration;
 use tandem_model::{Config, Entity, Event, Trunk, TrunkId, TrunkState, TrunkStatus};
 use tandem_sip_dialog::Sip;
 use tandem_sip_dialog::digest::verify;
-use tandem_sip_msg::{Credentials, Flow, Header, Message, Transport, Writer, standard_reason};
+use tandem_sip_msg::{Credentials, DomainId, Flow, Header, Message, Transport, Writer, standard_reason};
 use tandem_sip_txn::{Config as TxnConfig, Output, Transactions};
 use tandem_time::Time;
-use tandem_trunk::{Local, Query, Resolved, TrunkOutput, Trunks};
+use tandem_trunk::{Local, Query, Resolved, Target, TrunkOutput, Trunks};
 
 pub const PASSWORD: &str = "s3cret-Zebra";
 pub const NONCE: &str = r#"Digest realm="carrier", nonce="n1", qop="auth", algorithm=MD5"#;
@@ -43,6 +43,7 @@ pub fn local() -> Local {
         listeners: vec![
             (Transport::Udp, address("198.51.100.1:5060")),
             (Transport::Tcp, address("198.51.100.1:5060")),
+            (Transport::Tls, address("198.51.100.1:5061")),
         ],
     }
 }
@@ -110,6 +111,8 @@ pub struct World {
     pub doubled: Option<u32>,
     pub events: Vec<Event>,
     pub queries: VecDeque<Query>,
+    /// Names that certificates have to be for.
+    pub domains: BTreeMap<DomainId, String>,
     pub carrier: Option<Carrier>,
     /// How long the carrier takes.
     pub delay: Duration,
@@ -126,7 +129,7 @@ impl World {
 
     pub fn empty(seed: u64) -> World {
         let config = TxnConfig {
-            sent_by: vec!["198.51.100.1:5060".into(), "198.51.100.1:5060".into()],
+            sent_by: local().listeners.iter().map(|(_, at)| at.to_string()).collect(),
             ..TxnConfig::default()
         };
         World {
@@ -142,6 +145,7 @@ impl World {
             doubled: None,
             events: Vec::new(),
             queries: VecDeque::new(),
+            domains: BTreeMap::new(),
             carrier: None,
             delay: Duration::ZERO,
             coming: VecDeque::new(),
@@ -163,7 +167,9 @@ impl World {
 
     fn drain(&mut self) {
         loop {
-            if let Some(output) = self.txn.poll_output() {
+            if let Some((id, name)) = self.trunks.poll_domain() {
+                self.domains.insert(id, name);
+            } else if let Some(output) = self.txn.poll_output() {
                 self.on_txn(output);
             } else if let Some(output) = self.trunks.poll_output() {
                 match output {
@@ -313,9 +319,23 @@ impl World {
 
     pub fn resolve(&mut self, targets: &[&str], ttl: u64) {
         let query = self.queries.pop_front().expect("something is looked up");
-        let targets = targets.iter().map(|target| address(target)).collect();
+        let targets = targets.iter().map(|target| address(target).into()).collect();
         let resolved = Resolved { targets, ttl: secs(ttl) };
         self.act(|trunks, sip| trunks.resolved(query.id, Ok(resolved), sip));
+    }
+
+    /// Answers a look-up with what NAPTR and SRV name.
+    pub fn resolve_with_transports(&mut self, targets: &[(Transport, &str)], ttl: u64) {
+        let query = self.queries.pop_front().expect("something is looked up");
+        let target =
+            |(transport, at): &(Transport, &str)| Target { at: address(at), transport: Some(*transport) };
+        let resolved = Resolved { targets: targets.iter().map(target).collect(), ttl: secs(ttl) };
+        self.act(|trunks, sip| trunks.resolved(query.id, Ok(resolved), sip));
+    }
+
+    /// The way to an address over UDP, as a call takes it.
+    pub fn udp_to(&self, at: &str) -> Flow {
+        local().flow_to(Transport::Udp, address(at)).unwrap()
     }
 
     pub fn fail_to_resolve(&mut self, why: &str) {

@@ -166,6 +166,11 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("RouteMatch", "countries", json!({ "items": { "type": "string", "enum": SOME_COUNTRIES } })),
         ("Step", "postfix", json!({ "maxLength": 32, "pattern": "^[A-Za-z0-9+*#._-]*$" })),
         ("Step", "caller_id", telephone()),
+        (
+            "Trunk",
+            "mtls_san",
+            json!({ "maxItems": 16, "uniqueItems": true, "items": { "type": "string", "minLength": 1, "maxLength": 253 } }),
+        ),
         ("Trunk", "codecs", codecs()),
         ("Extension", "codecs", codecs()),
         ("Extension", "name", text(LABEL, 64)),

@@ -12,9 +12,10 @@ use tandem_sip_msg::Transport;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::Families;
+use super::naptr::{Pointer, order as order_pointers};
 use super::order::{Service, order};
-use crate::Resolved;
+use super::{Families, Wanted};
+use crate::{Resolved, Target};
 
 const MIN_TTL: u32 = 30;
 const MAX_TTL: u32 = 3600;
@@ -28,9 +29,11 @@ pub(super) struct Lookup {
     pub(super) hosts: Arc<Hosts>,
     pub(super) host: String,
     pub(super) port: Option<u16>,
-    pub(super) transport: Transport,
-    pub(super) families: Families,
+    pub(super) wanted: Wanted,
 }
+
+/// Services, each with its transport, and how long they hold.
+type Services = (Vec<(Transport, Service)>, u32);
 
 /// Addresses, and how long they hold.
 type Addresses = (Vec<IpAddr>, u32);
@@ -38,27 +41,68 @@ type Addresses = (Vec<IpAddr>, u32);
 impl Lookup {
     /// Answers within `deadline`, as well as can be.
     pub(super) async fn run(&self, deadline: Instant) -> Result<Resolved, String> {
-        let port = self.port.unwrap_or(self.transport.default_port());
+        let port = self.port.unwrap_or(self.wanted.transport.unwrap_or(Transport::Udp).default_port());
+        let families = self.wanted.families(self.wanted.transport);
         if let Ok(ip) = self.host.parse::<IpAddr>() {
-            return self.told(vec![SocketAddr::new(ip, port)], MAX_TTL);
+            return self.told(plain(&[ip], port), MAX_TTL);
         }
-        if let Some(addresses) = self.known_here() {
-            return self.told(with_port(&addresses, port), MAX_TTL);
+        if let Some(addresses) = self.known_here(families) {
+            return self.told(plain(&addresses, port), MAX_TTL);
         }
         let name = self.name()?;
         if self.port.is_none() {
             // Half of the time is left for the addresses, should nobody answer for the service.
             let half = Instant::now() + (deadline - Instant::now()) / 2;
-            if let Ok(Some((services, ttl))) =
-                timeout_at(half, self.services(&name)).await.unwrap_or(Ok(None))
-            {
-                return self.of_services(services, ttl, deadline).await;
+            let found = match self.wanted.transport {
+                Some(transport) => timeout_at(half, self.of_transport(&name, transport)).await.ok().flatten(),
+                None => self.of_any_transport(&name, half).await,
+            };
+            if let Some((found, ttl)) = found {
+                return self.of_services(found, ttl, deadline).await;
             }
         }
-        match addresses(&self.resolver, name, self.families).await {
-            Ok((addresses, ttl)) => self.told(with_port(&addresses, port), ttl),
+        match addresses(&self.resolver, name, families).await {
+            Ok((addresses, ttl)) => self.told(plain(&addresses, port), ttl),
             Err(error) => Err(self.failed(&error)),
         }
+    }
+
+    /// Its services over one transport, best first.
+    async fn of_transport(&self, name: &Name, transport: Transport) -> Option<Services> {
+        let owner = Name::from_ascii(service_label(transport)).ok()?.append_name(name).ok()?;
+        let (services, ttl) = self.services(owner, name.is_fqdn()).await.ok()??;
+        Some((order(services, random).into_iter().map(|service| (transport, service)).collect(), ttl))
+    }
+
+    /// Its services over whichever transport, best first: as its NAPTR records have it (RFC 3263 §4.1), else those of every
+    /// transport for which there are any. A name server that is silent on some does not take the others along.
+    async fn of_any_transport(&self, name: &Name, until: Instant) -> Option<Services> {
+        let pointers = timeout_at(until, self.pointers(name)).await.unwrap_or_default();
+        let ours: Vec<Transport> = self.wanted.of.iter().map(|(transport, _)| *transport).collect();
+        let pointed = order_pointers(pointers, &ours);
+        let asked: Vec<(Transport, Name)> = match pointed.is_empty() {
+            false => pointed.into_iter().filter_map(|(t, to)| Some((t, Name::from_utf8(to).ok()?))).collect(),
+            true => {
+                // `sips` alone asks for TLS (RFC 3263 §4.1); without NAPTR nothing says that the host wants it.
+                let plain = ours.into_iter().filter(|transport| *transport != Transport::Tls);
+                let owner = |t| Some((t, Name::from_ascii(service_label(t)).ok()?.append_name(name).ok()?));
+                plain.filter_map(owner).collect()
+            }
+        };
+        let (mut found, mut shortest) = (Vec::new(), MAX_TTL);
+        for (transport, owner) in asked {
+            if let Ok(Ok(Some((services, ttl)))) = timeout_at(until, self.services(owner, true)).await {
+                shortest = shortest.min(ttl);
+                found.extend(order(services, random).into_iter().map(|service| (transport, service)));
+            }
+        }
+        (!found.is_empty()).then_some((found, shortest))
+    }
+
+    async fn pointers(&self, name: &Name) -> Vec<Pointer> {
+        let found = self.resolver.lookup(name.clone(), RecordType::NAPTR).await;
+        let records = found.as_ref().map(|found| found.answers()).unwrap_or_default();
+        records.iter().filter_map(to_pointer).collect()
     }
 
     pub(super) fn unanswered(&self) -> String {
@@ -66,15 +110,15 @@ impl Lookup {
     }
 
     /// Loopback (RFC 6761 §6.3) and what the hosts file has.
-    fn known_here(&self) -> Option<Vec<IpAddr>> {
-        let Families { v4, v6 } = self.families;
+    fn known_here(&self, families: Families) -> Option<Vec<IpAddr>> {
+        let Families { v4, v6 } = families;
         if self.host.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
             let loopback: [(bool, IpAddr); 2] =
                 [(v4, Ipv4Addr::LOCALHOST.into()), (v6, Ipv6Addr::LOCALHOST.into())];
             return Some(loopback.into_iter().filter(|(wanted, _)| *wanted).map(|(_, ip)| ip).collect());
         }
         let name = Name::from_utf8(&self.host).ok()?;
-        let found: Vec<IpAddr> = wanted_types(self.families)
+        let found: Vec<IpAddr> = wanted_types(families)
             .filter_map(|kind| self.hosts.lookup_static_host(&Query::query(name.clone(), kind)))
             .flat_map(|found| found.answers().iter().filter_map(|r| r.data.ip_addr()).collect::<Vec<_>>())
             .collect();
@@ -93,12 +137,10 @@ impl Lookup {
         Ok(name)
     }
 
-    /// The SRV records of the host for the transport; `None` when there are none.
-    async fn services(&self, name: &Name) -> Result<Option<(Vec<Service>, u32)>, NetError> {
-        let label = if self.transport == Transport::Udp { "_sip._udp" } else { "_sip._tcp" };
-        let mut service = Name::from_ascii(label)?.append_name(name)?;
-        service.set_fqdn(name.is_fqdn());
-        let found = self.resolver.lookup(service, RecordType::SRV).await?;
+    /// The SRV records of a service; `None` when there are none.
+    async fn services(&self, mut owner: Name, whole: bool) -> Result<Option<(Vec<Service>, u32)>, NetError> {
+        owner.set_fqdn(whole);
+        let found = self.resolver.lookup(owner, RecordType::SRV).await?;
         let records = found.answers();
         let services: Vec<Service> = records.iter().filter_map(to_service).collect();
         let ttl = records.iter().map(|record| record.ttl).min().unwrap_or(MIN_TTL);
@@ -108,24 +150,27 @@ impl Lookup {
     /// The addresses of every target, in the order of the targets.
     async fn of_services(
         &self,
-        services: Vec<Service>,
+        mut services: Vec<(Transport, Service)>,
         mut ttl: u32,
         deadline: Instant,
     ) -> Result<Resolved, String> {
-        if services.iter().all(|service| service.target == ".") {
-            let transport = self.transport.via_name();
-            return Err(format!("{} says that it offers no SIP over {transport}", self.host));
+        if services.iter().all(|(_, service)| service.target == ".") {
+            let mut names: Vec<&str> = services.iter().map(|(transport, _)| transport.via_name()).collect();
+            names.dedup();
+            return Err(format!("{} says that it offers no SIP over {}", self.host, names.join(" or ")));
         }
-        let mut services = order(services, random);
         services.truncate(MAX_SERVICES);
-        let mut found: Vec<Vec<SocketAddr>> = vec![Vec::new(); services.len()];
+        let mut found: Vec<Vec<Target>> = vec![Vec::new(); services.len()];
         let mut running = JoinSet::new();
-        for (at, service) in services.into_iter().enumerate() {
-            let (resolver, families) = (self.resolver.clone(), self.families);
+        for (at, (transport, service)) in services.into_iter().enumerate() {
+            let (resolver, families) = (self.resolver.clone(), self.wanted.families(Some(transport)));
+            let named = Some(transport).filter(|_| self.wanted.transport.is_none());
             running.spawn(async move {
                 let name = Name::from_utf8(&service.target)?;
                 let (addresses, ttl) = addresses(&resolver, name, families).await?;
-                Ok::<_, NetError>((at, with_port(&addresses, service.port), ttl))
+                let target =
+                    |ip: &IpAddr| Target { at: SocketAddr::new(*ip, service.port), transport: named };
+                Ok::<_, NetError>((at, addresses.iter().map(target).collect::<Vec<_>>(), ttl))
             });
         }
         // One target without an answer does not take the others along.
@@ -139,7 +184,7 @@ impl Lookup {
         self.told(found.concat(), ttl)
     }
 
-    fn told(&self, mut targets: Vec<SocketAddr>, ttl: u32) -> Result<Resolved, String> {
+    fn told(&self, mut targets: Vec<Target>, ttl: u32) -> Result<Resolved, String> {
         targets.truncate(MAX_TARGETS);
         if targets.is_empty() {
             return Err(format!("no address that can be reached from here is known for {}", self.host));
@@ -196,8 +241,28 @@ fn wanted_types(families: Families) -> impl Iterator<Item = RecordType> {
     both.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind)
 }
 
-fn with_port(addresses: &[IpAddr], port: u16) -> Vec<SocketAddr> {
-    addresses.iter().map(|ip| SocketAddr::new(*ip, port)).collect()
+fn plain(addresses: &[IpAddr], port: u16) -> Vec<Target> {
+    addresses.iter().map(|ip| Target { at: SocketAddr::new(*ip, port), transport: None }).collect()
+}
+
+/// RFC 3263 §4.2.
+fn service_label(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "_sip._udp",
+        Transport::Tls => "_sips._tcp",
+        _ => "_sip._tcp",
+    }
+}
+
+fn to_pointer(record: &Record) -> Option<Pointer> {
+    let RData::NAPTR(naptr) = &record.data else { return None };
+    Some(Pointer {
+        order: naptr.order,
+        preference: naptr.preference,
+        flags: String::from_utf8_lossy(&naptr.flags).into_owned(),
+        services: String::from_utf8_lossy(&naptr.services).into_owned(),
+        replacement: naptr.replacement.to_utf8(),
+    })
 }
 
 /// From 0 to `most`.

@@ -1,6 +1,7 @@
 //! Names to addresses (RFC 3263 §4), each lookup in a task of its own.
 
 mod lookup;
+mod naptr;
 mod order;
 
 use std::net::SocketAddr;
@@ -28,6 +29,26 @@ const WAITING: usize = 16;
 pub(crate) struct Families {
     pub(crate) v4: bool,
     pub(crate) v6: bool,
+}
+
+/// The transport that is asked for, and what each that may be told can be sent over.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    /// `None`: the host names it.
+    pub(crate) transport: Option<Transport>,
+    /// In our order of preference.
+    pub(crate) of: Vec<(Transport, Families)>,
+}
+
+impl Wanted {
+    /// Of the transport, or of any.
+    pub(crate) fn families(&self, transport: Option<Transport>) -> Families {
+        let fits = self.of.iter().filter(|(other, _)| transport.is_none_or(|transport| transport == *other));
+        fits.fold(Families { v4: false, v6: false }, |all, (_, one)| Families {
+            v4: all.v4 | one.v4,
+            v6: all.v6 | one.v6,
+        })
+    }
 }
 
 /// The resolver of one [`Net`](crate::Net).
@@ -67,8 +88,7 @@ impl Dns {
         id: u64,
         host: &str,
         port: Option<u16>,
-        transport: Transport,
-        families: Families,
+        wanted: Wanted,
     ) -> Result<(), String> {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let Ok(place) = self.waiting.clone().try_acquire_owned() else {
@@ -77,7 +97,7 @@ impl Dns {
         let Some(resolver) = self.resolver.clone() else {
             return Err(format!("{host} was not looked up: no name server can be used"));
         };
-        let lookup = Lookup { resolver, hosts: self.hosts.clone(), host, port, transport, families };
+        let lookup = Lookup { resolver, hosts: self.hosts.clone(), host, port, wanted };
         let (running, up) = (self.running.clone(), self.up.clone());
         let deadline = Instant::now() + self.limits.lookup;
         tokio::spawn(async move {

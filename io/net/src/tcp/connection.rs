@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tandem_sip_msg::{Flow, Frame, Framer};
-use tokio::io::{AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
+use tokio::io::Interest;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::door::Admitted;
 use super::table::Order;
 use crate::event::Inner;
+use crate::tls::{Wire, read_failed};
 use crate::{Limits, NetEvent};
 
 const READ: usize = 16 * 1024;
@@ -40,10 +40,12 @@ pub(super) struct Ends {
 
 /// One open connection.
 pub(super) struct Connection {
-    stream: TcpStream,
+    wire: Wire,
     ends: Ends,
     framer: Framer,
     out: VecDeque<Order>,
+    /// What was written before the peer said anything: lost, if it then refuses us.
+    unheard: Option<Vec<u64>>,
     /// When a byte last came or went.
     active: Instant,
     /// Since when a message is owed: the first one, or the rest of one that began.
@@ -59,6 +61,8 @@ pub(super) struct Connection {
 enum Taken {
     Nothing,
     Bytes,
+    /// The peer says, inside TLS, that it does not want us.
+    Refused(String),
     /// The peer has closed its direction.
     End,
 }
@@ -79,13 +83,14 @@ enum Expired {
 }
 
 impl Connection {
-    pub(super) fn new(stream: TcpStream, ends: Ends, speaks_first: bool) -> Connection {
+    pub(super) fn new(wire: Wire, ends: Ends, speaks_first: bool) -> Connection {
         let active = Instant::now();
         Connection {
-            stream,
+            wire,
             ends,
             framer: Framer::default(),
             out: VecDeque::new(),
+            unheard: (!speaks_first).then(Vec::new),
             active,
             owed: speaks_first.then_some(active),
             pause: None,
@@ -104,18 +109,24 @@ impl Connection {
         };
         tracing::debug!(remote = %self.ends.flow.remote, why, "connection closed");
         if let Some(closing) = &self.closing {
-            let _ = timeout(closing.until - Instant::now(), say_goodbye(&mut self.stream)).await;
+            let _ = timeout(closing.until - Instant::now(), say_goodbye(&mut self.wire)).await;
+        } else {
+            self.wire.close();
         }
-        drop(self.stream);
+        drop(self.wire);
         self.ends.give_up(true, self.out).await;
     }
 
     async fn step(&mut self) -> Result<(), End> {
-        if self.closing.as_ref().is_some_and(|closing| closing.answered && self.out.is_empty()) {
+        if self
+            .closing
+            .as_ref()
+            .is_some_and(|closing| closing.answered && self.out.is_empty() && !self.wire.wants_write())
+        {
             return Err("answered after a framing error");
         }
         let (deadline, expired) = self.deadline();
-        let interest = match (self.closing.is_none(), !self.out.is_empty()) {
+        let interest = match (self.closing.is_none(), !self.out.is_empty() || self.wire.wants_write()) {
             (true, false) => Some(Interest::READABLE),
             (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
             (false, true) => Some(Interest::WRITABLE),
@@ -123,7 +134,7 @@ impl Connection {
         };
         let ready = async {
             match interest {
-                Some(interest) => self.stream.ready(interest).await,
+                Some(interest) => self.wire.ready(interest).await,
                 None => pending().await,
             }
         };
@@ -187,11 +198,14 @@ impl Connection {
     }
 
     fn write(&mut self) -> Result<(), End> {
-        while let Some((bytes, _)) = self.out.front_mut() {
-            match self.stream.try_write(bytes) {
+        while let Some((bytes, tag)) = self.out.front_mut() {
+            match self.wire.try_write(bytes) {
                 Ok(count) => {
                     bytes.advance(count);
                     if bytes.is_empty() {
+                        if let Some(unheard) = &mut self.unheard {
+                            unheard.extend(*tag);
+                        }
                         self.out.pop_front();
                     }
                     self.ends.backlog.fetch_sub(count, Ordering::Relaxed);
@@ -205,14 +219,34 @@ impl Connection {
                 Err(_) => return Err("the peer closed it"),
             }
         }
-        self.stuck = None;
-        Ok(())
+        match self.wire.try_flush() {
+            Ok(()) => {
+                self.stuck = None;
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.stuck.get_or_insert_with(Instant::now);
+                Ok(())
+            }
+            Err(_) => Err("the peer closed it"),
+        }
     }
 
     async fn read(&mut self) -> Result<(), End> {
         match self.take()? {
+            Taken::Refused(why) => {
+                // It took the bytes and not us: what they carried is lost.
+                let lost = self.unheard.take().unwrap_or_default();
+                self.out.extend(lost.into_iter().map(|tag| (Bytes::new(), Some(tag))));
+                let flow = self.ends.flow;
+                self.tell(NetEvent::ConnectFailed { flow, why }).await?;
+                return Err("the peer refuses us");
+            }
             Taken::Nothing => return Ok(()),
-            Taken::Bytes => self.active = Instant::now(),
+            Taken::Bytes => {
+                self.active = Instant::now();
+                self.unheard = None;
+            }
             Taken::End => return self.finish().await,
         }
         loop {
@@ -247,14 +281,17 @@ impl Connection {
     /// Reads once.
     fn take(&mut self) -> Result<Taken, End> {
         let mut buffer = [0; READ];
-        match self.stream.try_read(&mut buffer) {
+        match self.wire.try_read(&mut buffer) {
             Ok(0) => Ok(Taken::End),
             Ok(count) => {
                 self.framer.push(&buffer[..count]);
                 Ok(Taken::Bytes)
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(Taken::Nothing),
-            Err(_) => Err("the peer broke it"),
+            Err(error) => match read_failed(&error).filter(|_| self.unheard.is_some()) {
+                Some(why) => Ok(Taken::Refused(why)),
+                None => Err("the peer broke it"),
+            },
         }
     }
 
@@ -276,10 +313,11 @@ impl Connection {
 
 /// Closes our direction, then reads the other one empty: unread bytes would make the system reset the connection and take
 /// the answer along.
-async fn say_goodbye(stream: &mut TcpStream) {
-    if stream.shutdown().await.is_err() {
+async fn say_goodbye(wire: &mut Wire) {
+    if wire.shutdown().await.is_err() {
         return;
     }
+    let stream = wire.socket();
     let mut buffer = [0; 1024];
     while stream.readable().await.is_ok() {
         match stream.try_read(&mut buffer) {

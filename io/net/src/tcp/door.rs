@@ -10,11 +10,13 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tandem_sip_msg::{Flow, ListenerId, Transport};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::connection::Connection;
 use super::table::{Handle, next_id};
-use crate::Limits;
 use crate::event::Inner;
+use crate::tls::{Secured, Shared, Wire, handshake_failed};
+use crate::{Limits, Tls};
 
 const BACKLOG: i32 = 1024;
 /// Rest after the system refused to accept, most likely for want of descriptors.
@@ -33,13 +35,14 @@ pub(crate) fn listen(bind: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts connections for as long as the [`Net`](crate::Net) lives.
+/// Accepts connections for as long as the [`Net`](crate::Net) lives; in TLS if there is what it takes.
 pub(crate) async fn serve(
     listener: TcpListener,
     id: ListenerId,
     door: Arc<Door>,
     limits: Arc<Limits>,
     up: mpsc::Sender<Inner>,
+    tls: Option<Shared>,
 ) {
     loop {
         let (stream, remote) = match listener.accept().await {
@@ -56,13 +59,47 @@ pub(crate) async fn serve(
             continue;
         };
         keep_alive(&stream);
-        let flow = Flow { transport: Transport::Tcp, listener: id, remote, connection: Some(next_id()) };
-        let (handle, ends) = Handle::new(flow, admitted, limits.clone(), up.clone());
-        if up.send(Inner::Accepted(flow, handle)).await.is_err() {
-            return;
+        let (limits, up) = (limits.clone(), up.clone());
+        match &tls {
+            None => {
+                let flow = accepted_from(remote, Transport::Tcp, id);
+                let (handle, ends) = Handle::new(flow, admitted, limits, up.clone());
+                if up.send(Inner::Accepted { flow, handle, names: Vec::new() }).await.is_err() {
+                    return;
+                }
+                tokio::spawn(Connection::new(Wire::Plain(stream), ends, true).run());
+            }
+            Some(tls) => {
+                let Some(tls) = tls.get() else { continue };
+                tokio::spawn(async move {
+                    match timeout(limits.handshake, secured(stream, tls)).await {
+                        Ok(Ok(secured)) => {
+                            let flow = accepted_from(remote, Transport::Tls, id);
+                            let (handle, ends) = Handle::new(flow, admitted, limits, up.clone());
+                            let names = secured.names();
+                            if up.send(Inner::Accepted { flow, handle, names }).await.is_ok() {
+                                Connection::new(Wire::Secured(secured.into()), ends, true).run().await;
+                            }
+                        }
+                        Ok(Err(error)) => {
+                            tracing::info!(%remote, why = handshake_failed(&error), "TLS connection refused");
+                        }
+                        Err(_) => {
+                            tracing::debug!(%remote, "TLS connection refused: its handshake takes too long")
+                        }
+                    }
+                });
+            }
         }
-        tokio::spawn(Connection::new(stream, ends, true).run());
     }
+}
+
+fn accepted_from(remote: SocketAddr, transport: Transport, listener: ListenerId) -> Flow {
+    Flow { transport, listener, remote, connection: Some(next_id()), domain: None }
+}
+
+async fn secured(stream: TcpStream, tls: Tls) -> io::Result<Secured> {
+    Secured::handshake(stream, tls.accept().map_err(io::Error::other)?).await
 }
 
 /// What every stream of ours is set to: no delay, and a dead peer is noticed within some two minutes.

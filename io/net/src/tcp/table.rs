@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use tandem_sip_msg::{ConnectionId, Flow, Transport};
+use tandem_sip_msg::{ConnectionId, DomainId, Flow, Transport};
 use tokio::sync::{Notify, mpsc};
 
 use super::connection::Ends;
 use super::dial::dial;
 use super::door::{Admitted, Door};
 use crate::event::Inner;
+use crate::tls::Shared;
 use crate::{Limits, NetEvent};
 
 /// Something to write, and the tag to fail it by.
@@ -24,10 +25,17 @@ pub(super) fn next_id() -> ConnectionId {
     ConnectionId(NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// What a connection may serve: all that goes to this address by this transport, to whom it was made for.
+type Place = (Transport, SocketAddr, Option<DomainId>);
+
+fn place(flow: &Flow) -> Place {
+    (flow.transport, flow.remote, flow.domain)
+}
+
 /// The near end of a connection's task.
 #[derive(Debug)]
 pub(crate) struct Handle {
-    remote: SocketAddr,
+    place: Place,
     orders: mpsc::UnboundedSender<Order>,
     /// Bytes ordered and not yet written.
     backlog: Arc<AtomicUsize>,
@@ -45,7 +53,7 @@ impl Handle {
         let (sender, orders) = mpsc::unbounded_channel();
         let (backlog, cut) = (Arc::<AtomicUsize>::default(), Arc::<Notify>::default());
         let handle =
-            Handle { remote: flow.remote, orders: sender, backlog: backlog.clone(), cut: cut.clone() };
+            Handle { place: place(&flow), orders: sender, backlog: backlog.clone(), cut: cut.clone() };
         (handle, Ends { flow, orders, backlog, cut, up, limits, admitted })
     }
 }
@@ -62,9 +70,12 @@ enum Sent {
 /// The connections of one [`Net`](crate::Net).
 pub(crate) struct Streams {
     by_id: HashMap<ConnectionId, Handle>,
-    by_remote: HashMap<SocketAddr, ConnectionId>,
+    by_place: HashMap<Place, ConnectionId>,
     /// By listener: where connections that we make come from.
     sources: Vec<Option<IpAddr>>,
+    tls: Shared,
+    /// Whom certificates have to be for.
+    domains: HashMap<DomainId, Arc<str>>,
     door: Arc<Door>,
     limits: Arc<Limits>,
     up: mpsc::Sender<Inner>,
@@ -73,11 +84,21 @@ pub(crate) struct Streams {
 impl Streams {
     pub(crate) fn new(
         sources: Vec<Option<IpAddr>>,
+        tls: Shared,
         door: Arc<Door>,
         limits: Arc<Limits>,
         up: mpsc::Sender<Inner>,
     ) -> Streams {
-        Streams { by_id: HashMap::new(), by_remote: HashMap::new(), sources, door, limits, up }
+        Streams {
+            by_id: HashMap::new(),
+            by_place: HashMap::new(),
+            sources,
+            tls,
+            domains: HashMap::new(),
+            door,
+            limits,
+            up,
+        }
     }
 
     /// Sends over the connection of the flow, else over one to its remote address, else over a new one (RFC 3261 §18.2.2,
@@ -85,7 +106,7 @@ impl Streams {
     pub(crate) fn send(&mut self, flow: Flow, order: Order, events: &mut Vec<NetEvent>) {
         let tag = order.1;
         let mut order = order;
-        let known = [flow.connection, self.by_remote.get(&flow.remote).copied()];
+        let known = [flow.connection, self.by_place.get(&place(&flow)).copied()];
         for id in known.into_iter().flatten() {
             match self.try_send(id, order) {
                 Sent::Yes => return,
@@ -99,17 +120,21 @@ impl Streams {
         }
     }
 
+    pub(crate) fn name(&mut self, id: DomainId, name: &str) {
+        self.domains.insert(id, name.into());
+    }
+
     pub(crate) fn accepted(&mut self, flow: Flow, handle: Handle) {
         if let Some(id) = flow.connection {
-            self.by_remote.insert(flow.remote, id);
+            self.by_place.insert(place(&flow), id);
             self.by_id.insert(id, handle);
         }
     }
 
     pub(crate) fn ended(&mut self, id: ConnectionId) {
         let Some(handle) = self.by_id.remove(&id) else { return };
-        if self.by_remote.get(&handle.remote) == Some(&id) {
-            self.by_remote.remove(&handle.remote);
+        if self.by_place.get(&handle.place) == Some(&id) {
+            self.by_place.remove(&handle.place);
         }
     }
 
@@ -133,7 +158,7 @@ impl Streams {
 
     /// Begins a connection; what is sent meanwhile waits in its orders, within the same bound.
     fn open(&mut self, flow: Flow) -> Option<ConnectionId> {
-        if flow.transport != Transport::Tcp {
+        if !matches!(flow.transport, Transport::Tcp | Transport::Tls) {
             return None;
         }
         let admitted = self.door.admit(None)?;
@@ -141,8 +166,9 @@ impl Streams {
         let flow = Flow { connection: Some(id), ..flow };
         let (handle, ends) = Handle::new(flow, admitted, self.limits.clone(), self.up.clone());
         let source = self.sources.get(usize::from(flow.listener.0)).copied().flatten();
-        tokio::spawn(dial(ends, source));
-        self.by_remote.insert(flow.remote, id);
+        let domain = flow.domain.and_then(|domain| self.domains.get(&domain).cloned());
+        tokio::spawn(dial(ends, source, (self.tls.get(), domain)));
+        self.by_place.insert(place(&flow), id);
         self.by_id.insert(id, handle);
         Some(id)
     }

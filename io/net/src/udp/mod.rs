@@ -130,7 +130,13 @@ impl UdpPort {
 
     /// The way that datagrams come here, from ourselves for want of another.
     fn flow(&self) -> Flow {
-        Flow { transport: Transport::Udp, listener: self.listener, remote: self.local, connection: None }
+        Flow {
+            transport: Transport::Udp,
+            listener: self.listener,
+            remote: self.local,
+            connection: None,
+            domain: None,
+        }
     }
 
     /// Queues a datagram; gives it back as failed when it can never go out or there is no room.

@@ -1,6 +1,8 @@
 //! Words shared by the tests: everything waits on a condition, and for no longer than five seconds.
 #![allow(dead_code)]
 
+pub mod certificates;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::{Deref, DerefMut};
@@ -12,6 +14,7 @@ use tandem_sip_msg::{Flow, ListenerId, Transport};
 
 pub const UDP: Listen = on(Transport::Udp);
 pub const TCP: Listen = on(Transport::Tcp);
+pub const TLS: Listen = on(Transport::Tls);
 
 /// A whole message of a stream.
 pub const MESSAGE: &[u8] = b"OPTIONS sip:a@example.com SIP/2.0\r\nContent-Length: 4\r\n\r\nbody";
@@ -48,7 +51,7 @@ pub async fn limited(listens: &[Listen], limits: Limits) -> Watched {
 }
 
 pub fn flow(transport: Transport, remote: SocketAddr) -> Flow {
-    Flow { transport, listener: ListenerId(0), remote, connection: None }
+    Flow { transport, listener: ListenerId(0), remote, connection: None, domain: None }
 }
 
 pub async fn soon<T>(what: impl Future<Output = T>) -> T {
@@ -93,7 +96,7 @@ pub async fn message(net: &mut Watched) -> (Flow, Bytes) {
 
 pub async fn connected(net: &mut Watched) -> Flow {
     until(net, |event| match event {
-        NetEvent::Connected { flow } => Some(*flow),
+        NetEvent::Connected { flow, .. } => Some(*flow),
         _ => None,
     })
     .await
