@@ -44,7 +44,6 @@ pub async fn start(
     on_event: Box<dyn Fn(&Event) + Send>,
 ) -> Result<Server, Box<dyn Error>> {
     let clock = Clock::start();
-    let tls = options.tls.as_ref().map(Tls::load).transpose()?;
     let store = Store::open(&options.data).await?;
     let (token, hash) = admin_token(&store, options.admin_token.clone()).await?;
     let config = Arc::new(Config::load(store.load_config().await?));
@@ -53,6 +52,7 @@ pub async fn start(
         format!("--http {}: {error}. Choose an address and port that are free", options.http)
     })?;
     let http_address = http.local_addr()?;
+    let tls = options.tls.as_ref().map(Tls::load).transpose()?;
 
     let (handle, commands) = engine_loop::channel();
     let media = handle.clone();
