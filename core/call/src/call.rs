@@ -80,6 +80,8 @@ pub enum CallOutput {
     Record(Box<CallRecord>),
     /// A transfer to whom a leg of another call talks with; answered by [`Call::join`] or [`Call::not_found`].
     Seek(Replaces),
+    /// A trunk's address left an INVITE without any response.
+    Unheard(TrunkId, Flow),
 }
 
 /// Everything that is known when a call begins.
@@ -323,6 +325,11 @@ impl Call {
     pub fn trunk_of(&self, leg: usize) -> Option<(TrunkId, Flow)> {
         let out = self.outs.get(leg.checked_sub(1)?)?;
         Some((out.record.trunk_id?, out.leg.flow()))
+    }
+
+    /// Whether a leg has given this INVITE up already, so that what becomes of it says nothing of where the leg is now.
+    pub fn has_given_up(&self, leg: usize, key: ClientKey) -> bool {
+        leg.checked_sub(1).and_then(|n| self.outs.get(n)).is_some_and(|out| out.leg.has_given_up(key))
     }
 
     /// The owners of legs that came from other calls, which name their places there, and where each is here.

@@ -7,7 +7,7 @@ use crate::caller::CallerSide;
 use crate::change::Who;
 use crate::media_end::MediaEnd;
 use crate::moving::common;
-use crate::{Target, Way};
+use crate::{CallOutput, Target, Way};
 use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -424,6 +424,11 @@ impl Call {
             let out = &mut self.outs[n];
             if !out.is_live() || out.give_up.is_none_or(|at| at > now) {
                 continue;
+            }
+            if out.stage == Stage::Calling
+                && let Target::Trunk(trunk) = &out.target
+            {
+                self.outputs.push_back(CallOutput::Unheard(trunk.id, out.leg.flow()));
             }
             if out.stage == Stage::Calling && out.leg.try_next_target(&mut ctx.sip) {
                 out.media.moves_to(&out.leg.flow());

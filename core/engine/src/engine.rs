@@ -375,6 +375,11 @@ impl Engine {
                     self.seeks.push_back((no, replaces));
                     continue;
                 }
+                CallOutput::Unheard(trunk, target) => {
+                    let mut sip = sip(&mut self.txn, &mut self.rng, now);
+                    self.trunks.call_evidence(trunk, target, Err(Failure::Timeout), &mut sip);
+                    continue;
+                }
             });
         }
         if call.is_over() {
@@ -472,7 +477,8 @@ impl Engine {
                 }
                 let (no, leg) = self.places.of(owner);
                 // 408 and 503 say that the trunk is not well, as they do to OPTIONS.
-                if let Some(code) = message.code().filter(|code| *code >= 200) {
+                let given_up = self.calls.get(&no).is_some_and(|call| call.has_given_up(leg, key));
+                if let Some(code) = message.code().filter(|code| *code >= 200 && !given_up) {
                     let heard = if matches!(code, 408 | 503) { Err(Failure::Timeout) } else { Ok(()) };
                     self.note_evidence(no, leg, heard, now);
                 }
@@ -488,7 +494,9 @@ impl Engine {
                     return self.trunks.on_failed(owner, key, failure, &mut sip);
                 }
                 let (no, leg) = self.places.of(owner);
-                self.note_evidence(no, leg, Err(failure), now);
+                if !self.calls.get(&no).is_some_and(|call| call.has_given_up(leg, key)) {
+                    self.note_evidence(no, leg, Err(failure), now);
+                }
                 self.with_call(no, now, |call, ctx| call.on_failed(leg, key, failure, ctx));
             }
             txn::Output::NoAck { .. } => {}

@@ -407,6 +407,11 @@ impl Leg {
         }
     }
 
+    /// Whether this is an INVITE that was given up.
+    pub fn has_given_up(&self, key: ClientKey) -> bool {
+        self.given_up.contains(&key)
+    }
+
     /// One of our requests got no final response.
     pub fn on_failed(&mut self, key: ClientKey, failure: Failure, sip: &mut Sip) {
         self.given_up.retain(|given_up| *given_up != key);

@@ -316,6 +316,33 @@ fn the_next_address_of_a_silent_host_is_tried_before_the_next_trunk() {
 }
 
 #[test]
+fn an_address_that_was_silent_is_not_tried_first_again_for_a_minute() {
+    let mut w = World::new();
+    let (first, second) = (w.add("first address", "x"), w.add("second address", "x"));
+    let at: Vec<SocketAddr> = vec![w.address(first), w.address(second)];
+    w.dns.insert("sip.carrier.example".to_owned(), at);
+    w.treat(first, Behaviour::Silent);
+    let named =
+        json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
+    let named = w.create(Kind::Trunk, named);
+    w.route(&[&named]);
+    let phone = w.phone("1001");
+    w.run_for(secs(3));
+    let mut waited = Vec::new();
+    for pause in [1, 1, 61] {
+        let began = w.now;
+        w.talk(phone, "5551234");
+        waited.push(since(&w, began));
+        w.hang_up(second);
+        w.run_for(secs(pause));
+    }
+    w.treat(first, Behaviour::answer_after(0));
+    w.talk(phone, "5551234");
+    assert_eq!(w.stage(first), Stage::Talking, "the DNS puts it first");
+    assert!(waited[0] >= 8 && waited[1] < 3 && waited[2] < 3, "{waited:?}");
+}
+
+#[test]
 fn a_trunk_that_only_says_trying_is_given_up_after_its_timeout() {
     let (mut w, phone, carriers, trunks) = world(2);
     w.treat(carriers[0], Behaviour::Stuck);
