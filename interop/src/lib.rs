@@ -9,11 +9,14 @@
 //! every process still running then prints the end of its log.
 
 pub mod baresip;
+pub mod certificates;
 pub mod crowd;
 pub mod kamailio;
 pub mod lossy;
+pub mod names;
 pub mod ports;
 pub mod process;
+pub mod secure;
 pub mod sipp;
 pub mod tandem;
 pub mod tone;

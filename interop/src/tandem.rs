@@ -201,6 +201,11 @@ impl Server {
         self.process_mut().signal(Signal::SIGTERM);
     }
 
+    /// Has it read its certificates anew.
+    pub fn reload(&mut self) {
+        self.process_mut().signal(Signal::SIGHUP);
+    }
+
     /// Interrupts it, as Ctrl-C would.
     pub fn interrupt(&mut self) {
         self.process_mut().signal(Signal::SIGINT);
