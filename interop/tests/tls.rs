@@ -211,13 +211,13 @@ fn our_certificate_is_shown_to_who_asks_and_their_refusal_explained() {
     assert!(stranger.heard("OPTIONS").is_empty());
 }
 
-fn invite(line: &Line, number: &str, call_id: &str) -> String {
+fn invite(line: &Line, scheme: &str, call_id: &str) -> String {
     let at = line.local();
-    let body = session(at.ip());
+    let (body, tail) = (session(at.ip()), if scheme == "sips" { "" } else { ";transport=tls" });
     format!(
-        "INVITE sip:{number}@tandem.test SIP/2.0\r\nVia: SIP/2.0/TLS {at};branch=z9hG4bK{call_id}\r\nMax-Forwards: 70\r\n\
-         From: <sip:+49301@pbx.example>;tag=a\r\nTo: <sip:{number}@tandem.test>\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\n\
-         Contact: <sip:pbx@{at};transport=tls>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        "INVITE {scheme}:{NUMBER}@tandem.test SIP/2.0\r\nVia: SIP/2.0/TLS {at};branch=z9hG4bK{call_id}\r\nMax-Forwards: 70\r\n\
+         From: <{scheme}:+49301@pbx.example>;tag=a\r\nTo: <{scheme}:{NUMBER}@tandem.test>\r\nCall-ID: {call_id}\r\nCSeq: 1 INVITE\r\n\
+         Contact: <{scheme}:pbx@{at}{tail}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }
@@ -256,7 +256,7 @@ fn a_client_certificate_makes_a_call_a_trunks_and_nothing_less_does() {
     let _phone = pbx(&tandem);
     let known = tandem.clients.issue(&["pbx.example"]);
     let mut line = tandem.line(Some(&known)).unwrap();
-    line.send(&invite(&line, NUMBER, "known")).unwrap();
+    line.send(&invite(&line, "sip", "known")).unwrap();
     let ok = line.receive_final().unwrap();
     assert_eq!(ok.code(), Some(200));
     line.send(&within(&line, &ok, "ACK", 1)).unwrap();
@@ -267,13 +267,13 @@ fn a_client_certificate_makes_a_call_a_trunks_and_nothing_less_does() {
     // From the same address, without a certificate or with one for somebody else.
     for own in [None, Some(tandem.clients.issue(&["other.example"]))] {
         let mut line = tandem.line(own.as_ref()).unwrap();
-        line.send(&invite(&line, NUMBER, "unknown")).unwrap();
+        line.send(&invite(&line, "sip", "unknown")).unwrap();
         assert_eq!(line.receive_final().unwrap().code(), Some(407));
     }
     // With one that names the trunk, by somebody who is not believed: not a byte is taken.
     let forged = Authority::new("Clients").issue(&["pbx.example"]);
     let refused = tandem.line(Some(&forged)).and_then(|mut line| {
-        line.send(&invite(&line, NUMBER, "forged"))?;
+        line.send(&invite(&line, "sip", "forged"))?;
         line.receive()
     });
     assert!(refused.is_err());
@@ -287,8 +287,10 @@ fn a_certificate_is_swapped_under_a_call() {
     let known = tandem.clients.issue(&["pbx.example"]);
     let mut line = tandem.line(Some(&known)).unwrap();
     let before = line.certificate().unwrap();
-    line.send(&invite(&line, NUMBER, "long")).unwrap();
+    line.send(&invite(&line, "sips", "long")).unwrap();
     let ok = line.receive_final().unwrap();
+    // Who calls a SIPS URI is told one (RFC 3261 §12.1.1).
+    assert_eq!(ok.contact().unwrap().uri().as_str(), format!("sips:{NUMBER}@{}", tandem.tls));
     line.send(&within(&line, &ok, "ACK", 1)).unwrap();
 
     let next = tandem.authority.issue(&["tandem.test"]);

@@ -8,7 +8,7 @@ use tandem_model::{AuthAlgorithm, Trunk};
 use tandem_routing::{PlannedStep, Round};
 use tandem_sip_dialog::Dial;
 use tandem_sip_dialog::digest::Login;
-use tandem_sip_msg::{Flow, Host, Message, Transport, Uri, escape_user, quote_display};
+use tandem_sip_msg::{Flow, Host, Message, Scheme, Transport, Uri, escape_user, quote_display};
 
 /// A header with a longer value is not told on.
 const LONGEST_HEADER: usize = 1024;
@@ -83,7 +83,7 @@ pub(crate) fn dial(
     Dial {
         from: presentation.from,
         to: format!("<{to}>"),
-        contact: contact(trunk_of(target), &presentation.contact_user, exchange, &flow),
+        contact: contact(trunk_of(target), &presentation.contact_user, exchange, &flow, is_sips(&uri)),
         routes,
         headers: presentation.headers,
         extra: presentation.extra,
@@ -106,20 +106,24 @@ fn request_uri(trunk: &Trunk, way: &Way, number: &str) -> String {
         let params = uri.params().as_str();
         let params =
             if params.is_empty() { String::new() } else { format!(";{}", params.trim_start_matches(';')) };
-        return format!("sip:{user}@{}{port}{params}", uri.host());
+        let scheme = if uri.scheme() == Scheme::Sips { "sips" } else { "sip" };
+        return format!("{scheme}:{user}@{}{port}{params}", uri.host());
     }
     let host = bracketed(trunk.host.as_deref().unwrap_or_default());
     let port = trunk.port.map(|port| format!(":{port}")).unwrap_or_default();
-    let transport = match Transport::from(trunk.transport) {
+    format!("sip:{user}@{host}{port}{}", transport_param(trunk))
+}
+
+fn transport_param(trunk: &Trunk) -> String {
+    match Transport::from(trunk.transport) {
         Transport::Udp => String::new(),
         other => format!(";transport={}", other.param_name()),
-    };
-    format!("sip:{user}@{host}{port}{transport}")
+    }
 }
 
 fn route_set(trunk: &Trunk, way: &Way) -> Vec<String> {
     match (&trunk.outbound_proxy, &way.contact) {
-        (Some(proxy), None) => vec![format!("<sip:{proxy};lr>")],
+        (Some(proxy), None) => vec![format!("<sip:{proxy}{};lr>", transport_param(trunk))],
         _ => way.routes.clone(),
     }
 }
@@ -180,10 +184,26 @@ pub(crate) fn trunk_of(target: &Target) -> Option<&Trunk> {
     }
 }
 
+/// Whether a URI asks for TLS on every hop.
+pub(crate) fn is_sips(uri: &str) -> bool {
+    Uri::parse(uri).is_some_and(|uri| uri.scheme() == Scheme::Sips)
+}
+
 /// Our Contact on a leg, by the settings of the trunk that it is with.
-pub(crate) fn contact(trunk: Option<&Trunk>, user: &str, exchange: &dyn Exchange, flow: &Flow) -> String {
-    let own = exchange.contact_host(flow);
+pub(crate) fn contact(
+    trunk: Option<&Trunk>,
+    user: &str,
+    exchange: &dyn Exchange,
+    flow: &Flow,
+    sips: bool,
+) -> String {
+    let mut own = exchange.contact_host(flow);
+    // Who calls or is called at a SIPS URI is told one in turn (RFC 3261 §8.1.1.8, §12.1.1), which says the transport by itself.
+    let scheme = if sips && flow.transport == Transport::Tls { "sips" } else { "sip" };
+    if scheme == "sips" {
+        own = own.replace(";transport=tls", "");
+    }
     let tail = trunk.map_or_else(|| own.clone(), |trunk| trunk.contact_tail(&own));
     let outbound = if trunk.is_some_and(|trunk| trunk.outbound_rfc5626) { ";ob" } else { "" };
-    format!("<sip:{}@{tail}{outbound}>", escape_user(user))
+    format!("<{scheme}:{}@{tail}{outbound}>", escape_user(user))
 }

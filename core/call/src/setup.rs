@@ -16,7 +16,7 @@ use tandem_model::{Cause, Event, Party, Side};
 use tandem_routing::{Failed, Onward, Round, fails_over};
 use tandem_sdp::{Sdp, SdpError};
 use tandem_sip_dialog::{Leg, LegEvent, LegFailure};
-use tandem_sip_msg::Flow;
+use tandem_sip_msg::{Flow, Scheme};
 use tandem_time::Time;
 
 /// Attempts in a call at most; what a plan holds beyond is not tried.
@@ -48,7 +48,8 @@ impl Call {
         let now = ctx.sip.now;
         let user = caller.party.number.clone();
         let own_trunk = caller.source.as_target();
-        let contact = contact(trunk_of(&own_trunk), &dialled, ctx.exchange, &flow);
+        let sips = message.request_uri().is_some_and(|uri| uri.scheme() == Scheme::Sips);
+        let contact = contact(trunk_of(&own_trunk), &dialled, ctx.exchange, &flow, sips);
         caller.headers = told_headers(&rounds, &message);
         let symmetric = matches!(caller.source, crate::Source::Extension(_));
         let (mut leg, offer) =

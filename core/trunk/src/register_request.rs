@@ -4,7 +4,7 @@ use crate::bindings::{Bound, second};
 use crate::contact::seconds;
 use crate::registrar::RegistrarConfig;
 use tandem_model::{Binding, BindingChange, BindingOwner};
-use tandem_sip_msg::{Flow, Header, Host, Message, NameAddr, Scheme, Uri};
+use tandem_sip_msg::{Flow, Header, Host, Message, NameAddr, Scheme, Transport, Uri};
 use tandem_time::Time;
 
 const MAX_CONTACTS: usize = 10;
@@ -43,7 +43,7 @@ pub(crate) enum Asked {
 }
 
 /// Reads a REGISTER.
-pub(crate) fn read(message: &Message, limits: &RegistrarConfig) -> Result<Asked, Refusal> {
+pub(crate) fn read(message: &Message, flow: &Flow, limits: &RegistrarConfig) -> Result<Asked, Refusal> {
     unsupported(message)?;
     if message.call_id().len() > MAX_CALL_ID {
         return Err(Refusal::new(400, "Call-ID Too Long"));
@@ -66,7 +66,7 @@ pub(crate) fn read(message: &Message, limits: &RegistrarConfig) -> Result<Asked,
     let mut contacts: Vec<(String, u32)> = Vec::new();
     for value in values {
         let contact = NameAddr::parse(value).ok_or(Refusal::new(400, "Bad Contact"))?;
-        let uri = acceptable(contact.uri())?;
+        let uri = acceptable(contact.uri(), flow.transport)?;
         let expires = lifetime(message, &contact, limits)?;
         // Named twice: the last word holds.
         contacts.retain(|(other, _)| !same(other, uri));
@@ -86,9 +86,13 @@ fn unsupported(message: &Message) -> Result<(), Refusal> {
 }
 
 /// A Contact that requests can be sent to without harm: no headers to be smuggled into them.
-fn acceptable(uri: Uri<'_>) -> Result<&str, Refusal> {
-    if uri.scheme() != Scheme::Sip {
-        return Err(Refusal::new(400, "Contact Is No SIP URI"));
+fn acceptable(uri: Uri<'_>, transport: Transport) -> Result<&str, Refusal> {
+    match uri.scheme() {
+        Scheme::Sip => {}
+        Scheme::Sips if transport == Transport::Tls => {}
+        // RFC 5630 §5.3: what is to be reached over TLS alone registers over TLS.
+        Scheme::Sips => return Err(Refusal::new(400, "A SIPS Contact Registers Over TLS")),
+        _ => return Err(Refusal::new(400, "Contact Is No SIP URI")),
     }
     if uri.headers().is_some() || uri.host() == Host::Name("") {
         return Err(Refusal::new(400, "Bad Contact URI"));

@@ -351,7 +351,7 @@ impl Registrar {
     }
 
     fn weigh(&self, owner: BindingOwner, arrived: &Arrived, now: Time) -> Result<Plan, Refusal> {
-        let asked = request::read(&arrived.message, &self.config)?;
+        let asked = request::read(&arrived.message, &arrived.flow, &self.config)?;
         if asked == Asked::Query {
             return Ok(Plan::default());
         }
@@ -586,5 +586,6 @@ fn answer_refused(arrived: &Arrived, refusal: &Refusal, sip: &mut Sip<'_>) {
 fn listening_at(binding: &Binding) -> SocketAddr {
     let uri =
         Uri::parse(&binding.contact).filter(|uri| uri.host() == Host::Ip(binding.source.ip().to_canonical()));
-    uri.map_or(binding.source, |uri| SocketAddr::new(binding.source.ip(), uri.port().unwrap_or(5060)))
+    let usual = Transport::parse(&binding.transport).unwrap_or(Transport::Udp).default_port();
+    uri.map_or(binding.source, |uri| SocketAddr::new(binding.source.ip(), uri.port().unwrap_or(usual)))
 }

@@ -508,3 +508,22 @@ fn registrations_outlive_a_restart() {
         Some(200)
     );
 }
+
+#[test]
+fn a_sips_contact_registers_over_tls_alone() {
+    let mut house = House::new();
+    let mut phone = Phone::new(1, "203.0.113.5:40001");
+    let contact = [(Header::Contact, "<sips:phone-1@10.0.0.1:5062>")];
+    let refused = house.try_register(&mut phone, &contact).unwrap();
+    assert_eq!((refused.code(), refused.reason_phrase()), (Some(400), "A SIPS Contact Registers Over TLS"));
+    assert!(house.uris(1).is_empty());
+    phone.from = Flow {
+        transport: Transport::Tls,
+        listener: ListenerId(2),
+        connection: Some(ConnectionId(4)),
+        ..phone.from
+    };
+    assert_eq!(house.try_register(&mut phone, &contact).unwrap().code(), Some(200));
+    let contacts = house.registrar.contacts(owner(1), house.now);
+    assert_eq!((contacts[0].uri.as_str(), contacts[0].flow), ("sips:phone-1@10.0.0.1:5062", phone.from));
+}
