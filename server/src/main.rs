@@ -2,13 +2,14 @@
 
 mod backend;
 mod certificates;
+mod client;
 mod clock;
 mod demo;
 mod descriptors;
-
 mod engine_loop;
 mod metrics;
 mod options;
+mod route;
 mod serve;
 mod server;
 
@@ -34,12 +35,16 @@ enum Command {
     Serve(Box<options::ServeArgs>),
     /// Runs a server on loopback with a simulated carrier and two phones, and places a call each way.
     Demo(demo::DemoArgs),
+    /// Asks a running server about its routes.
+    #[command(subcommand)]
+    Route(route::RouteCommand),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => demo::run(args),
+        Command::Route(command) => route::run(command).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

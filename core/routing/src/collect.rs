@@ -6,8 +6,8 @@ use crate::{Availability, Onward, PlannedStep, Reason, Round, Verdict, caller_id
 use std::cmp::Reverse;
 use std::sync::Arc;
 use tandem_model::{
-    Config, Digits, Kind, OnExhausted, Openness, Route, RouteMatch, Step, Strategy, Tenant, Trunk, TrunkId,
-    country_of,
+    Config, Digits, Kind, NumberFormat, OnExhausted, Openness, Route, RouteMatch, Step, Strategy, Tenant,
+    Trunk, TrunkId, country_of,
 };
 
 /// What the routes say.
@@ -162,7 +162,7 @@ impl Collection<'_, '_> {
         let verdict = match self.usable(route, step) {
             Ok((trunk, caller_id, verdict)) => {
                 let onward = step.failover_on.clone().map_or(Onward::Failure, Onward::Only);
-                let (number, timeout) = (trunk.number_to_send(&number_of(step, dialled)), step.timeout);
+                let (number, timeout) = (self.number_for(&trunk, step, dialled), step.timeout);
                 let planned =
                     PlannedStep { trunk, route_id: route.id, step: n, number, timeout, caller_id, onward };
                 let (list, doubled) = match verdict {
@@ -187,6 +187,18 @@ impl Collection<'_, '_> {
             kept: verdict == Verdict::Kept,
             why: verdict.words().to_owned(),
         });
+    }
+
+    /// The number that the trunk is sent. Where the step changes nothing and the tenant's dialling tells the country, the trunk writes it
+    /// from its international form.
+    fn number_for(&self, trunk: &Trunk, step: &Step, dialled: &str) -> String {
+        let untouched = step.strip == 0 && step.prepend.is_empty() && step.postfix.is_empty();
+        let tenant =
+            self.tenant.as_ref().filter(|_| untouched && trunk.number_format_out != NumberFormat::AsDialled);
+        match tenant.and_then(|tenant| tenant.e164(dialled)) {
+            Some(digits) => trunk.number_to_send(&format!("+{digits}")),
+            None => trunk.number_to_send(&number_of(step, dialled)),
+        }
     }
 
     /// The trunk of a step if it may be tried, now (`Kept`) or if nothing else is up (`Down`), and the caller number to show there;

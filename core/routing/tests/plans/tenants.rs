@@ -112,7 +112,7 @@ fn a_tenants_routes_come_before_those_of_the_system() {
         json!({ "tenant_id": id(1), "priority": 900, "steps": [{ "trunk_id": id(1), "prepend": "9" }] }),
     );
     let config = with(&house(), [route(51, json!({ "priority": 1 }))]);
-    assert_eq!(rounds(out(&config, 21, "12125550100")), ["1:12125550100"]);
+    assert_eq!(rounds(out(&config, 21, "12125550100")), ["1:+12125550100"]);
     let config = with(&config, [own]);
     assert_eq!(rounds(out(&config, 21, "12125550100")), ["1:912125550100"]);
 }
@@ -132,7 +132,7 @@ fn what_is_not_assigned_is_not_used() {
 #[test]
 fn a_tenant_calls_only_countries_that_it_may() {
     let config = with(&house(), [route(51, json!({}))]);
-    assert_eq!(rounds(out(&config, 21, "2125550100")), ["1:2125550100"]);
+    assert_eq!(rounds(out(&config, 21, "2125550100")), ["1:+12125550100"]);
     assert_eq!(forbidden(out(&config, 21, "+442071234567")), "COUNTRY_NOT_ALLOWED");
     assert_eq!(
         forbidden(out(&config, 21, "01114165550100")),
@@ -225,7 +225,7 @@ fn a_pattern_takes_a_number_in_any_of_its_forms() {
     for (dialled, sent) in
         [("12125550100", "12125550100"), ("+12125550100", "12125550100"), ("2125550100", "12125550100")]
     {
-        assert_eq!(rounds(out(&config, 21, dialled)), [format!("1:{sent}")], "{dialled}");
+        assert_eq!(rounds(out(&config, 21, dialled)), [format!("1:+{sent}")], "{dialled}");
     }
 }
 
@@ -418,7 +418,7 @@ fn a_route_may_send_a_call_where_a_device_would_get_by_dialling() {
         ],
     );
     assert_eq!(rounds(came(&config, 1, "13322496214")), ["101"]);
-    assert_eq!(rounds(came(&config, 1, "13322496215")), ["1:12125550100"]);
+    assert_eq!(rounds(came(&config, 1, "13322496215")), ["1:+12125550100"]);
     assert_eq!(forbidden(came(&config, 1, "13322496216")), "COUNTRY_NOT_ALLOWED");
 }
 
