@@ -1,6 +1,6 @@
 //! What a large configuration costs: 10,000 trunks, 100,000 numbers, 100,000 extensions and 1,000 tenants with routes.
 //!
-//!     cargo run --release -p tandem-routing --example large
+//!     cargo run --release -p tandem-sim --example large
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
