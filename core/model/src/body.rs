@@ -2,6 +2,7 @@
 
 use crate::entity::read;
 use crate::findings::Findings;
+use crate::preset::preset;
 use crate::problem::{Rejection, RejectionKind};
 use crate::read::Fault;
 use crate::trunk::slug_of;
@@ -209,6 +210,10 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
     let given = |body: &Object, name: &str| body.get(name).filter(|value| !value.is_null()).cloned();
     match kind {
         Kind::Trunk => {
+            let brand = given(body, "brand").and_then(|brand| preset(brand.as_str()?));
+            for (field, value) in brand.iter().flat_map(|preset| &preset.defaults) {
+                body.entry(field).or_insert_with(|| value.clone());
+            }
             let by_username = if given(body, "username").is_some() { "register_out" } else { "ip_auth" };
             let mode = body.entry("mode").or_insert_with(|| by_username.into());
             let (in_from, trusted) = (mode == "ip_auth", mode != "register_in");

@@ -22,6 +22,7 @@ mod numbering;
 mod pattern;
 mod pool;
 mod pools;
+mod preset;
 mod problem;
 mod query;
 mod read;
@@ -51,6 +52,7 @@ pub use inbound::{CallerMatch, Destination, Did, DidForm, InboundRoute, Particul
 pub use number::{Digits, Number};
 pub use pattern::{Pattern, PatternError};
 pub use pool::{Interval, Pool, PoolError};
+pub use preset::{Fact, Preset, presets};
 pub use problem::{Problem, Rejection, RejectionKind};
 pub use query::{RecordPage, RecordQuery};
 pub use record::{

@@ -189,6 +189,9 @@ pub struct Trunk {
     /// 1 to 48 letters, digits, `.`, `_` or `-`, unique: the trunk's name where a space would not do. When absent on creation: made
     /// of the name.
     pub slug: String,
+    /// The preset that filled in what was not said when it was created, as `voip-ms`; see `/v1.0/presets`. `generic` fills in nothing.
+    #[serde(default = "generic")]
+    pub brand: String,
     /// Only `sip` so far.
     #[serde(default, alias = "type")]
     pub technology: Technology,
@@ -423,6 +426,9 @@ pub struct Trunk {
     pub allow_transfer: bool,
 }
 
+fn generic() -> String {
+    "generic".to_owned()
+}
 fn yes() -> bool {
     true
 }

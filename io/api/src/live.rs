@@ -50,6 +50,12 @@ pub(crate) async fn hang_up<B: Backend>(call: Call<B>) -> Answer {
     }
 }
 
+/// What is known of providers; they fit on one page.
+pub(crate) fn presets() -> Answer {
+    let all = tandem_model::presets();
+    Ok(Page::new(all.iter().collect(), None).into_response())
+}
+
 /// What would become of a call, and why.
 pub(crate) async fn explain<B: Backend>(mut call: Call<B>) -> Answer {
     let question = Question::read(call.body.take(), &call.backend().config())?;

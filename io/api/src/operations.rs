@@ -21,6 +21,7 @@ pub(crate) enum Action {
     Calls,
     HangUp,
     Explain,
+    Presets,
     Records,
     Record,
     Health,
@@ -149,6 +150,14 @@ fn of_what_is_live() -> Vec<Operation> {
             .answering(200, Content::PageOf("LiveCall")),
         Operation::new(Method::DELETE, &call, "hang_up_call", "calls", "End a call", Action::HangUp)
             .answering(204, Content::Nothing),
+        get(
+            "/v1.0/presets",
+            "list_presets",
+            "trunks",
+            "What is known of providers: the brands of trunks",
+            Action::Presets,
+        )
+        .answering(200, Content::PageOf("Preset")),
         Operation::new(
             Method::POST,
             "/v1.0/routes/explain",

@@ -2,6 +2,7 @@
 
 use super::{range, text};
 use crate::findings::Findings;
+use crate::preset::{preset, presets, refuses_register};
 use crate::{Secret, Trunk, TrunkMode};
 use ipnet::IpNet;
 
@@ -11,6 +12,7 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
         let fix = "assign the trunk to tenants, each with its pool, or give `tenant_id`";
         findings.invalid("did_pool", "CONFLICTING_FIELDS", message, fix);
     }
+    brand(trunk, findings);
     text::check("name", Some(&trunk.name), text::label, findings);
     address(trunk, findings);
     account(trunk, findings);
@@ -19,6 +21,19 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
     timers(trunk, findings);
     super::codecs(&trunk.codecs, findings);
     certificate_names(&trunk.mtls_san, findings);
+}
+
+fn brand(trunk: &Trunk, findings: &mut Findings) {
+    if preset(&trunk.brand).is_none() {
+        let known: Vec<&str> = presets().iter().map(|preset| preset.key.as_str()).collect();
+        let message = format!("there is no preset `{}`", trunk.brand.escape_debug());
+        findings.invalid("brand", "UNKNOWN_BRAND", message, format!("give one of {}", known.join(", ")));
+    }
+    if let Some(preset) = refuses_register(trunk) {
+        let message = format!("{} takes no REGISTER", preset.name);
+        let fix = "set `mode` to `credential` or `ip_auth`; to have it register all the same, set `brand` to `generic`";
+        findings.invalid("mode", "BRAND_REFUSES_REGISTER", message, fix);
+    }
 }
 
 fn address(trunk: &Trunk, findings: &mut Findings) {

@@ -81,7 +81,7 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
         "privacy_default": "none", "trust_identity": true, "diversion": "make", "contact_params": null, "expires": 3600,
         "retry_base": 30, "retry_max": 1800, "register_timeout": 32, "ping_interval": 30, "ping_timeout": 5, "ping_fail": 3,
         "ping_ok": 2, "session_timer": 1800, "codecs": ["PCMA", "PCMU", "G722", "telephone-event"], "max_calls": 0, "allow_transfer": false, "associated_ips": [], "mtls_san": [],
-        "direct_media": false, "tenant_id": null, "did_pool": null,
+        "direct_media": false, "tenant_id": null, "did_pool": null, "brand": "generic",
     });
     let sending = json!({
         "slug": "t", "caller_id_name": null, "caller_id_number": null, "override_extension_cid": false,

@@ -291,3 +291,14 @@ fn a_name_of_a_certificate_is_a_host_without_a_wildcard() {
         json!({ "mtls_san": ["sbc1.provider.com", "192.0.2.1", "2001:db8::1"], "transport": "tls" }),
     );
 }
+
+#[test]
+fn a_brand_is_a_known_one_and_does_not_do_what_its_provider_refuses() {
+    let none = config([]);
+    let unknown = with(trunk(), json!({ "brand": "twilo" }));
+    refuses(&none, Trunk, 9, unknown, (Invalid, "brand", "UNKNOWN_BRAND", "twilio-elastic"));
+    let registering = with(trunk(), json!({ "brand": "twilio-elastic", "mode": "register_out" }));
+    refuses(&none, Trunk, 9, registering, (Invalid, "mode", "BRAND_REFUSES_REGISTER", "`credential`"));
+    let config = accepts(&none, Trunk, 9, with(trunk(), json!({ "brand": "twilio-elastic" })));
+    assert_eq!(config.trunk_by_name(None, "Telnyx").unwrap().mode, tandem_model::TrunkMode::Credential);
+}

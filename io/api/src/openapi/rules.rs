@@ -54,6 +54,10 @@ fn or_none(choices: &[&str]) -> Vec<Option<String>> {
     choices.iter().map(|choice| Some((*choice).to_owned())).chain([None]).collect()
 }
 
+fn brands() -> Vec<&'static str> {
+    tandem_model::presets().iter().map(|preset| preset.key.as_str()).collect()
+}
+
 /// One item: of several none may overlap with another.
 fn pool() -> Value {
     json!({ "pattern": "^[1-9][0-9]{0,14}$" })
@@ -131,6 +135,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Trunk", "ping_interval", json!({ "anyOf": [{ "const": 0 }, { "minimum": 5, "maximum": 3600 }] })),
         ("Trunk", "session_timer", json!({ "anyOf": [{ "const": 0 }, { "minimum": 90, "maximum": 86400 }] })),
         ("Trunk", "associated_ips", networks()),
+        ("Trunk", "brand", json!({ "enum": brands() })),
         ("Trunk", "did_pool", pool()),
         ("Assignment", "did_pool", pool()),
         ("Tenant", "name", text(LABEL, 64)),

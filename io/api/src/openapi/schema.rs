@@ -5,8 +5,8 @@ use crate::backend::Health;
 use crate::error::ErrorEnvelope;
 use serde_json::{Map, Value, json};
 use tandem_model::{
-    Assignment, CallRecord, Entity, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Question,
-    RegistrationView, Route, Schedule, Tenant, Trunk, TrunkStatus,
+    Assignment, CallRecord, Entity, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset,
+    Question, RegistrationView, Route, Schedule, Tenant, Trunk, TrunkStatus,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -37,6 +37,7 @@ pub(super) fn all() -> Value {
     collect::<Extension>(&mut schemas);
     collect::<Number>(&mut schemas);
     collect::<Explanation>(&mut schemas);
+    collect::<Preset>(&mut schemas);
     collect::<RegistrationView>(&mut schemas);
     collect::<LiveCall>(&mut schemas);
     collect::<CallRecord>(&mut schemas);
