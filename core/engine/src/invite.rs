@@ -8,7 +8,7 @@ use crate::surroundings::{Health, Surroundings, destination};
 use rand::Rng;
 use tandem_call::{Call, Caller, Ctx, Identity, Seat, Setup, Source};
 use tandem_model::{CallId, Direction, TrunkId};
-use tandem_routing::{Destination, Moment, NoDestination, Round, Trail};
+use tandem_routing::{Destination, Moment, NoDestination, Reason, Round, Trail};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
 use tandem_time::Time;
@@ -180,9 +180,15 @@ pub(crate) fn refusal_of(none: NoDestination, dialled: &str) -> (Refusal, &'stat
         NoDestination::Unavailable(reasons) => (
             Refusal::new(503, "Service Unavailable"),
             "NO_TRUNK",
-            format!("no trunk can take {dialled:?} now: {reasons:?}"),
+            format!("no trunk can take {dialled:?} now: {}", words_of(&reasons)),
         ),
     }
+}
+
+/// What became of each trunk, in words.
+fn words_of(reasons: &[Reason]) -> String {
+    let words = reasons.iter().map(|reason| format!("trunk {} {}", reason.trunk_id, reason.verdict.words()));
+    words.collect::<Vec<_>>().join("; ")
 }
 
 fn direction_of(source: &Source, destination: &Destination) -> Direction {

@@ -72,13 +72,13 @@ impl Verdict {
         match self {
             Verdict::Kept => "will be tried",
             Verdict::Hopeful => "is down, and tried because every other is down too",
-            Verdict::StepDisabled => "its step is switched off",
-            Verdict::TrunkDisabled => "the trunk is switched off",
+            Verdict::StepDisabled => "is not used: its step is switched off",
+            Verdict::TrunkDisabled => "is switched off",
             Verdict::Down => "is down while others are up",
             Verdict::Full => "carries as many calls as it may",
-            Verdict::Duplicate => "an earlier step sends the same number to the same trunk",
+            Verdict::Duplicate => "is not tried twice: an earlier step sends it the same number",
             Verdict::NotAssigned => "is not assigned to the tenant for outgoing calls",
-            Verdict::NoCallerId => "the tenant owns no caller number to show over it",
+            Verdict::NoCallerId => "is not used: the tenant owns no caller number to show over it",
         }
     }
 }
