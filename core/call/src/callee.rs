@@ -130,8 +130,8 @@ fn route_set(trunk: &Trunk, way: &Way) -> Vec<String> {
 
 fn login_of(trunk: &Trunk, exchange: &dyn Exchange) -> Option<Login> {
     let (username, password) = (trunk.digest_username()?, trunk.password.as_ref()?);
-    // A trunk that registers to us proves itself to us, and has no business challenging us with its own password.
-    (trunk.mode != tandem_model::TrunkMode::RegisterIn).then(|| Login {
+    // Such a trunk proves itself to us, and has no business challenging us with its own password.
+    (!trunk.mode.comes_in()).then(|| Login {
         realm: trunk.realm.clone(),
         challengers: exchange.challengers(trunk),
         md5: trunk.auth_algorithms.contains(&AuthAlgorithm::Md5),

@@ -5,6 +5,7 @@ use crate::change::Talker;
 use crate::media_end::MediaEnd;
 use crate::{Limits, Seat, Target};
 use std::sync::Arc;
+use std::time::Duration;
 use tandem_model::{Codec, Extension, Party, TenantId, Trunk};
 use tandem_sip_dialog::Leg;
 
@@ -31,6 +32,29 @@ impl Source {
         match self {
             Source::Extension(extension) => &extension.codecs,
             Source::Trunk(trunk) => &trunk.codecs,
+        }
+    }
+
+    /// Whether its settings let a codec of its list be used.
+    pub(crate) fn may_use(&self, codec: Codec) -> bool {
+        match self {
+            Source::Extension(_) => true,
+            Source::Trunk(trunk) => trunk.may_use(codec),
+        }
+    }
+
+    /// How long it may send no RTP, and how long while either side holds; `None`: for ever.
+    pub(crate) fn media_timeouts(&self, limits: &Limits) -> (Option<Duration>, Option<Duration>) {
+        let of = |seconds: Option<u32>, usual| match seconds {
+            None => usual,
+            Some(0) => None,
+            Some(seconds) => Some(Duration::from_secs(seconds.into())),
+        };
+        match self {
+            Source::Extension(_) => (limits.media_timeout, limits.hold_timeout),
+            Source::Trunk(trunk) => {
+                (of(trunk.rtp_timeout, limits.media_timeout), of(trunk.rtp_timeout_hold, limits.hold_timeout))
+            }
         }
     }
 

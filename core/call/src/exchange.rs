@@ -1,6 +1,6 @@
 //! What a call asks of the server around it.
 
-use crate::{Seat, Source};
+use crate::{Full, Seat, Source};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -54,8 +54,8 @@ pub trait Exchange {
     fn route(&self, who: &Source, dialled: &str) -> Result<Vec<Round>, (u16, String)>;
     /// Who may challenge us where this trunk is called; `None`: anybody.
     fn challengers(&self, trunk: &Trunk) -> Option<Arc<[IpNet]>>;
-    /// A seat on a trunk, `None` when it is full.
-    fn take_seat(&mut self, trunk: &Trunk) -> Option<Seat>;
+    /// A seat on a trunk for a call to it, or the limit that is reached.
+    fn take_seat(&mut self, trunk: &Trunk) -> Result<Seat, Full>;
     /// `host:port` with parameters of the listener that a flow uses, for our Contact.
     fn contact_host(&self, flow: &Flow) -> String;
     /// The address that our media is reached at by a peer on this flow.

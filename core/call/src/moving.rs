@@ -132,5 +132,6 @@ impl Call {
 /// Codecs of the second, in its order, that the first has too.
 pub(crate) fn common(one: &Source, other: &Source) -> Vec<&'static str> {
     let ours = one.codecs();
-    other.codecs().iter().filter(|codec| ours.contains(codec)).map(|codec| codec.name()).collect()
+    let both = other.codecs().iter().filter(|codec| ours.contains(codec));
+    both.filter(|codec| one.may_use(**codec) && other.may_use(**codec)).map(|codec| codec.name()).collect()
 }

@@ -147,14 +147,10 @@ impl Call {
         }
         let seat = match round {
             Round::Trunk(step) => match ctx.exchange.take_seat(&step.trunk) {
-                Some(seat) => Some(seat),
-                None => {
-                    return self.not_sent(
-                        round,
-                        Some(&flow),
-                        own_failure(503, "The trunk is at its call limit"),
-                        ctx,
-                    );
+                Ok(seat) => Some(seat),
+                Err(full) => {
+                    let why = format!("The trunk is at its limit ({})", full.field());
+                    return self.not_sent(round, Some(&flow), own_failure(503, &why), ctx);
                 }
             },
             Round::Extension { .. } | Round::Refuse { .. } => None,

@@ -57,8 +57,9 @@ impl Call {
             // It may have been opened for an attempt that failed.
             self.caller.media.close(ctx);
         }
-        self.caller.media.watch(self.limits.media_timeout, ctx);
-        self.outs[callee].media.watch(self.limits.media_timeout, ctx);
+        let (of_caller, of_callee) = (self.media_timeouts(0).0, self.media_timeouts(callee + 1).0);
+        self.caller.media.watch(of_caller, ctx);
+        self.outs[callee].media.watch(of_callee, ctx);
         self.tell(Event::CallAnswered { call_id: self.id });
         let record = self.record_if_lost(ctx.sip.now);
         self.outputs.push_back(CallOutput::Open(Box::new(record)));
@@ -136,14 +137,17 @@ impl Call {
     /// How long the two may be silent: longer while one of them holds.
     pub(crate) fn watch_both(&mut self, ctx: &mut Ctx) {
         // Before the answer nobody has to say anything.
-        if !matches!(self.phase, Phase::Talking(_)) {
-            return;
-        }
-        let (media, hold) = (self.limits.media_timeout, self.limits.hold_timeout);
+        let Phase::Talking(talk) = &self.phase else { return };
+        let [of_caller, of_callee] = talk.sides.map(|leg| self.media_timeouts(leg));
         let (caller, callee) = self.talkers(Who::Caller);
-        let after = if caller.media.talks() && callee.media.talks() { media } else { hold };
-        caller.media.watch(after, ctx);
-        callee.media.watch(after, ctx);
+        let is_talk = caller.media.talks() && callee.media.talks();
+        let after = |(media, hold)| if is_talk { media } else { hold };
+        caller.media.watch(after(of_caller), ctx);
+        callee.media.watch(after(of_callee), ctx);
+    }
+
+    fn media_timeouts(&self, leg: usize) -> (Option<Duration>, Option<Duration>) {
+        self.source_of(leg).media_timeouts(&self.limits)
     }
 
     /// RTP stopped: somebody is gone without a BYE.

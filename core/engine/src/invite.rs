@@ -6,7 +6,7 @@ use crate::identify::Who;
 use crate::refuse::Refusal;
 use crate::surroundings::{Health, Surroundings, destination};
 use rand::Rng;
-use tandem_call::{Call, Caller, Ctx, Identity, Seat, Setup, Source};
+use tandem_call::{Bound, Call, Caller, Ctx, Full, Identity, Seat, Setup, Source};
 use tandem_model::{CallId, Direction, TrunkId};
 use tandem_routing::{Destination, Moment, NoDestination, Reason, Round, Trail};
 use tandem_sip_msg::{Flow, Header, Message};
@@ -82,10 +82,10 @@ impl Engine {
             Ok(destination) => destination,
             Err(none) => return self.no_destination((key, &message, flow, now), &dialled, none),
         };
-        let seat = match self.seat_for(&source) {
+        let seat = match self.seat_for(&source, now) {
             Ok(seat) => seat,
-            Err(()) => {
-                let why = "the trunk carries as many calls as its max_calls allows".to_owned();
+            Err(full) => {
+                let why = format!("the trunk carries as many calls as its {} allows", full.field());
                 let refusal = Refusal::new(486, "Busy Here");
                 return self.turn_down((key, &message, flow, now), &refusal, "TRUNK_FULL", why);
             }
@@ -146,10 +146,10 @@ impl Engine {
         names.map(|trunk| format!("`{}`", trunk.name)).collect::<Vec<_>>().join(", ")
     }
 
-    fn seat_for(&mut self, source: &Source) -> Result<Option<Seat>, ()> {
+    fn seat_for(&mut self, source: &Source, now: Time) -> Result<Option<Seat>, Full> {
         match source {
             Source::Extension(_) => Ok(None),
-            Source::Trunk(trunk) => self.seats.take(trunk.id, trunk.max_calls).map(Some).ok_or(()),
+            Source::Trunk(trunk) => self.seats.take(trunk, Bound::In, now).map(Some),
         }
     }
 

@@ -5,7 +5,7 @@ use crate::writes::Writes;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tandem_call::{Exchange, Seat, Seats, Source, Target, Way};
+use tandem_call::{Bound, Exchange, Full, Seat, Seats, Source, Target, Way};
 use tandem_model::{BindingOwner, Config, TenantId, Trunk, TrunkId, TrunkMode};
 use tandem_routing::{
     Availability, Destination, Moment, NoDestination, Round, Trail, TrunkHealth, from_extension, from_trunk,
@@ -74,8 +74,8 @@ impl Exchange for Surroundings<'_> {
         self.trunks.challengers(trunk.id)
     }
 
-    fn take_seat(&mut self, trunk: &Trunk) -> Option<Seat> {
-        self.seats.take(trunk.id, trunk.max_calls)
+    fn take_seat(&mut self, trunk: &Trunk) -> Result<Seat, Full> {
+        self.seats.take(trunk, Bound::Out, self.now)
     }
 
     fn contact_host(&self, flow: &Flow) -> String {
@@ -118,7 +118,7 @@ pub(crate) struct Health<'a> {
 impl TrunkHealth for Health<'_> {
     fn availability(&self, id: TrunkId, _tenant: Option<TenantId>) -> Availability {
         let Some(trunk) = self.config.trunks.get(&id) else { return Availability::Down };
-        if trunk.max_calls != 0 && self.seats.taken(id) >= trunk.max_calls {
+        if self.seats.full(trunk, Bound::Out, self.now).is_some() {
             return Availability::Full;
         }
         let up = match trunk.mode {

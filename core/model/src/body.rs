@@ -216,7 +216,7 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
             }
             let by_username = if given(body, "username").is_some() { "register_out" } else { "ip_auth" };
             let mode = body.entry("mode").or_insert_with(|| by_username.into());
-            let (in_from, trusted) = (mode == "ip_auth", mode != "register_in");
+            let (in_from, trusted) = (mode == "ip_auth", mode != "register_in" && mode != "peer_in");
             body.entry("caller_id_in_from").or_insert_with(|| in_from.into());
             body.entry("trust_identity").or_insert_with(|| trusted.into());
             let of_name = body.get("name").and_then(Value::as_str).and_then(slug_of);

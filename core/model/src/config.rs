@@ -153,8 +153,9 @@ impl Config {
         self.index.extensions.only.get(username)?.as_ref()
     }
 
-    /// The `register_in` trunk that authenticates as `username` (its `auth_username`, else its `username`), enabled or not.
-    pub fn register_in_trunk(&self, username: &str) -> Option<&Arc<Trunk>> {
+    /// The `register_in` or `peer_in` trunk that authenticates as `username` (its `auth_username`, else its `username`), enabled or
+    /// not.
+    pub fn incoming_trunk(&self, username: &str) -> Option<&Arc<Trunk>> {
         self.index.trunks.by_login.get(username)
     }
 

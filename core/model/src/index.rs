@@ -3,7 +3,7 @@
 use crate::pools::Pools;
 use crate::{
     Assignment, Config, Digits, Extension, InboundRoute, Kind, Number, Route, Tenant, TenantId, Trunk,
-    TrunkId, TrunkMode,
+    TrunkId,
 };
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -46,7 +46,7 @@ pub(crate) struct TenantIndex {
 pub(crate) struct TrunkIndex {
     pub by_name: Scoped<Trunk>,
     pub by_slug: HashMap<String, Arc<Trunk>>,
-    /// Only trunks in mode `register_in`.
+    /// Only trunks that prove themselves to us.
     pub by_login: HashMap<String, Arc<Trunk>>,
 }
 
@@ -170,7 +170,7 @@ fn trunks(config: &Config, clashes: &mut Vec<Clash>) -> TrunkIndex {
         let names = index.by_name.entry(trunk.tenant_id).or_default();
         enter(names, trunk.name.clone(), trunk, id, (Kind::Trunk, "name"), clashes);
         enter(&mut index.by_slug, trunk.slug.clone(), trunk, id, (Kind::Trunk, "slug"), clashes);
-        let login = trunk.digest_username().filter(|_| trunk.mode == TrunkMode::RegisterIn);
+        let login = trunk.digest_username().filter(|_| trunk.mode.comes_in());
         if let Some(login) = login {
             let field = if trunk.auth_username.is_some() { "auth_username" } else { "username" };
             enter(&mut index.by_login, login.to_owned(), trunk, id, (Kind::Trunk, field), clashes);

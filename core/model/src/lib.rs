@@ -64,7 +64,7 @@ pub use secret::Secret;
 pub use status::{LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus};
 pub use tenant::{Tenant, TenantStatus, UnownedCallerId};
 pub use trunk::{
-    AuthAlgorithm, CidSource, Codec, ContactUser, Delimiters, DidSource, DiversionMode, Extract, FromCopy,
-    IdentityHeader, InboundExtension, NumberFormat, PrivacyDefault, SignallingTransport, Technology, Trunk,
-    TrunkMode, Vars, expand,
+    AuthAlgorithm, Capture, CidSource, Codec, ContactUser, Delimiters, DidSource, DiversionMode, Dtmf,
+    Extract, FromCopy, IdentityHeader, InboundExtension, MediaEncryption, NumberFormat, PingAccept,
+    PrivacyDefault, SignallingTransport, Technology, Trunk, TrunkMode, Vars, expand,
 };

@@ -1,5 +1,6 @@
 //! A trunk: a provider, a carrier, a gateway or a PBX; its mode tells which.
 
+mod handling;
 mod number_format;
 mod receiving;
 mod sending;
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 use tandem_sip_msg::Transport;
 use utoipa::ToSchema;
 
+pub use handling::{Capture, Dtmf, MediaEncryption, PingAccept};
 pub use number_format::NumberFormat;
 pub use receiving::{CidSource, Delimiters, DidSource, Extract, InboundExtension, Vars, expand};
 pub(crate) use sending::{CALLER, slug_of};
@@ -28,6 +30,15 @@ pub enum TrunkMode {
     IpAuth,
     /// We do not register, but answer its challenges to our calls.
     Credential,
+    /// A PBX that calls out by way of us, as an extension does: known by username and password, by `associated_ips`, or by either.
+    PeerIn,
+}
+
+impl TrunkMode {
+    /// Whether the trunk proves itself to us, and not we to it.
+    pub fn comes_in(self) -> bool {
+        matches!(self, TrunkMode::RegisterIn | TrunkMode::PeerIn)
+    }
 }
 
 /// The signalling protocol of a trunk.
@@ -200,7 +211,7 @@ pub struct Trunk {
     /// A disabled trunk is unregistered, refuses calls and is skipped by routes.
     #[serde(default = "yes")]
     pub enabled: bool,
-    /// Host name or address; required except for `register_in`.
+    /// Host name or address; required except for `register_in` and `peer_in`.
     #[serde(default, alias = "hostname")]
     pub host: Option<String>,
     /// Empty: found through SRV, else 5060.
@@ -263,7 +274,7 @@ pub struct Trunk {
     #[serde(default)]
     pub privacy_default: PrivacyDefault,
     /// The trunk is trusted with identities: what it asserts of its callers and of diversions is believed, and it is told the
-    /// number of callers who want to stay unknown. When absent on creation: false for `register_in`, else true.
+    /// number of callers who want to stay unknown. When absent on creation: false for `register_in` and `peer_in`, else true.
     pub trust_identity: bool,
     /// What the trunk, if it is trusted, is told of how a call was diverted: `none`, `make` (in our own name) or `pass`.
     #[serde(default)]
@@ -336,6 +347,9 @@ pub struct Trunk {
     /// Longest wait after failed registrations, seconds.
     #[serde(default = "retry_max")]
     pub retry_max: u32,
+    /// Wait after a REGISTER that nobody answered, seconds, 5 to 3,600, the same each time; empty: as after any other failure.
+    #[serde(default)]
+    pub timeout_retry: Option<u32>,
     /// How long a REGISTER may go unanswered, seconds, 5 to 120.
     #[serde(default = "register_timeout")]
     pub register_timeout: u32,
@@ -345,10 +359,22 @@ pub struct Trunk {
     /// An OPTIONS unanswered for so many seconds has failed.
     #[serde(default = "ping_timeout")]
     pub ping_timeout: u32,
-    /// So many failures in a row make the trunk unreachable.
+    /// What counts as an answer to OPTIONS: `any_final` but 408 and 503, or `2xx` alone.
+    #[serde(default)]
+    pub ping_accept: PingAccept,
+    /// A trunk that does not answer OPTIONS is taken for unregistered: calls are not sent there, and it registers again at once.
+    #[serde(default)]
+    pub ping_unregisters: bool,
+    /// OPTIONS have our Contact, as calls do.
+    #[serde(default)]
+    pub ping_contact: bool,
+    /// User-Agent of OPTIONS; empty: the server's own.
+    #[serde(default)]
+    pub ping_user_agent: Option<String>,
+    /// So many failures in a row make the trunk unreachable (FreeSWITCH: `ping-max` less `ping-min`, plus one).
     #[serde(default = "ping_fail")]
     pub ping_fail: u32,
-    /// So many answers in a row make it reachable again.
+    /// So many answers in a row make it reachable again (FreeSWITCH: `ping-min`).
     #[serde(default = "ping_ok")]
     pub ping_ok: u32,
     /// A call ends unless its session is refreshed within so many seconds, 90 to 86,400 (RFC 4028); 0: we ask for no refresh, and
@@ -358,9 +384,41 @@ pub struct Trunk {
     /// Codecs offered to and accepted from this trunk, best first.
     #[serde(default = "Codec::defaults")]
     pub codecs: Vec<Codec>,
+    /// How digits that are dialled during a call are told: `auto`, `rfc4733` or `inband`. With `inband` no telephone-event is
+    /// offered or accepted, so that digits stay in the sound.
+    #[serde(default)]
+    pub dtmf: Dtmf,
+    /// Only `none` so far.
+    #[serde(default)]
+    pub media_encryption: MediaEncryption,
+    /// A call ends when the trunk has sent no RTP for so many seconds, 5 to 86,400; 0: never; empty: as the server's limits have it.
+    #[serde(default)]
+    pub rtp_timeout: Option<u32>,
+    /// The same while either side is on hold.
+    #[serde(default)]
+    pub rtp_timeout_hold: Option<u32>,
     /// Calls at once, both directions together; 0 is unlimited.
     #[serde(default)]
     pub max_calls: u32,
+    /// Calls from the trunk at once; 0 is unlimited.
+    #[serde(default)]
+    pub max_in: u32,
+    /// Calls to the trunk at once; 0 is unlimited.
+    #[serde(default)]
+    pub max_out: u32,
+    /// Calls that may begin within a second, both directions together; 0 is unlimited.
+    #[serde(default)]
+    pub cps: u32,
+    /// Share of calls where a route distributes them by weight, 1 to 1,000. No route does so yet.
+    #[serde(default = "weight")]
+    pub weight: u32,
+    /// Emergency calls may go there. Kept for emergency routes, which come later.
+    #[serde(default = "yes")]
+    pub emergency_ok: bool,
+    /// Which calls the messages are to be kept of: `off`, `on_failure`, `ring` or `full`. Kept for the day that there is a capture:
+    /// nothing is captured yet.
+    #[serde(default)]
+    pub capture: Capture,
     /// Addresses and networks that calls from this trunk come from, beside those that its host resolves to.
     #[serde(default, deserialize_with = "crate::network::list")]
     #[schema(value_type = Vec<String>)]
@@ -458,6 +516,9 @@ fn ping_ok() -> u32 {
 }
 fn session_timer() -> u32 {
     1800
+}
+fn weight() -> u32 {
+    10
 }
 fn international_prefix() -> String {
     "00".to_owned()

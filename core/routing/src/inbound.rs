@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 use tandem_model::{
     Config, Destination as Reached, DidForm, Digits, InboundExtension, InboundRoute, Interval, Kind, Number,
-    Openness, Particular, TenantId, TenantStatus, Trunk,
+    Openness, Particular, TenantId, TenantStatus, Trunk, TrunkMode,
 };
 
 /// Numbers that a route names one after the other; more is a loop.
@@ -32,6 +32,11 @@ pub fn from_trunk(
         trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, why);
         return Decision { config, health, moment, tenant: trunk.tenant_id, extension: None, trail }
             .ring(extension);
+    }
+    if trunk.mode == TrunkMode::PeerIn {
+        // It calls out by way of us, as an extension of its tenant does.
+        return Decision { config, health, moment, tenant: trunk.tenant_id, extension: None, trail }
+            .dial(called);
     }
     let own = trunk.tenant_id.and_then(|tenant| config.tenants.get(&tenant));
     let dialled = Dialled::new(called, own.map(Arc::as_ref));

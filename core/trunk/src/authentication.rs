@@ -140,7 +140,7 @@ fn account<'a>(config: &'a Config, domain: String, username: &str) -> Option<(Bi
     let extension = extension.filter(|extension| extension.enabled);
     let extension = extension.and_then(|e| Some((BindingOwner::Extension(e.id), e.password.as_ref()?)));
     let trunk = || {
-        let trunk = config.register_in_trunk(username).filter(|trunk| trunk.enabled)?;
+        let trunk = config.incoming_trunk(username).filter(|trunk| trunk.enabled)?;
         Some((BindingOwner::Trunk(trunk.id), trunk.password.as_ref()?))
     };
     extension.or_else(trunk).filter(|(_, password)| !password.is_empty())

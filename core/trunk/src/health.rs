@@ -1,5 +1,6 @@
 //! Whether a trunk answers: OPTIONS to each of its targets, one at a time, counted against thresholds.
 
+use crate::contact;
 use crate::live::{Cx, Due, Live, Part, hop};
 use crate::registration::State;
 use crate::request;
@@ -214,7 +215,9 @@ impl Live {
         };
         let contact_host = cx.local.contact_host(&flow);
         let route = self.places.call_route();
-        let request = request::options(&self.config, &contact_host, route, cx.sip.rng);
+        let token = &self.registration.account.token;
+        let contact = self.config.ping_contact.then(|| contact::uri(&self.config, &contact_host, token));
+        let request = request::options(&self.config, &contact_host, contact.as_deref(), route, cx.sip.rng);
         let key = cx.send(request, flow, Part::Health);
         self.health.under_way = Some(UnderWay { key, target, flow, sent: cx.now() });
         cx.due_in(Due::ProbeTimeout, Duration::from_secs(u64::from(self.config.ping_timeout.max(1))));
@@ -242,12 +245,12 @@ impl Live {
         self.probe_failed(probe.target, words, cx);
     }
 
-    /// Any final answer but 408 and 503 shows that somebody is there.
+    /// By default any final answer but 408 and 503 shows that somebody is there.
     pub(crate) fn on_probe_response(&mut self, key: ClientKey, answer: &Message, cx: &mut Cx<'_, '_>) {
         let Some(code) = answer.code().filter(|code| *code >= 200) else { return };
         let Some(probe) = self.health.under_way.take_if(|probe| probe.key == key) else { return };
         self.last_code = Some(code);
-        if matches!(code, 408 | 503) {
+        if !self.config.ping_accept.takes(code) {
             let words = words::refused(answer, "OPTIONS", false, &self.config);
             return self.probe_failed(probe.target, words, cx);
         }
@@ -281,6 +284,9 @@ impl Live {
         if self.health.missed(at, self.config.ping_fail.max(1)) {
             if self.health.condition() == Condition::Down {
                 self.take_other_transport(cx.local);
+                if self.config.ping_unregisters {
+                    return self.on_unreachable(cx);
+                }
             }
             self.on_target_lost(at, cx);
         }

@@ -209,7 +209,7 @@ impl Live {
             (name, trunk.password.clone(), trunk.realm.clone(), trunk.auth_algorithms.clone())
         };
         let new_credentials = credentials(&before) != credentials(now);
-        let probes = |trunk: &Trunk| (trunk.ping_interval, trunk.ping_fail, trunk.ping_ok);
+        let probes = |trunk: &Trunk| (trunk.ping_interval, trunk.ping_fail, trunk.ping_ok, trunk.ping_accept);
         let new_probes = probes(&before) != probes(now);
         let new_expires = before.expires != now.expires;
         let new_hosts = before.associated_hosts != now.associated_hosts;
@@ -251,7 +251,9 @@ impl Live {
 
     /// What its calls are known by.
     pub(crate) fn sources(&self) -> Entries {
-        let believed = |place: &&Place| self.config.resolve_host_to_acl || place.is_source_only;
+        // Who has credentials to show is not let in for where its host is.
+        let believes_host = self.config.resolve_host_to_acl && self.config.mode != TrunkMode::PeerIn;
+        let believed = |place: &&Place| believes_host || place.is_source_only;
         Entries {
             targets: self
                 .places

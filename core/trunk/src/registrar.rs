@@ -329,7 +329,9 @@ impl Registrar {
                 config.extensions.get(&id).is_some_and(|e| e.username == *user || e.number == *user)
             }
             BindingOwner::Trunk(id) => config.trunks.get(&id).is_some_and(|trunk| {
-                trunk.username.as_deref() == Some(&user) || trunk.auth_username.as_deref() == Some(&user)
+                let is_named =
+                    [&trunk.username, &trunk.auth_username].iter().any(|name| name.as_deref() == Some(&user));
+                is_named && trunk.mode == tandem_model::TrunkMode::RegisterIn
             }),
         }
     }

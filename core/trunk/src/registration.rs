@@ -547,7 +547,10 @@ impl Live {
         let wait = match lane {
             Lane::Timeout | Lane::Backoff => {
                 registration.failures += 1;
-                let wait = retry::fast(trunk.retry_base, trunk.retry_max, registration.failures, cx.sip.rng);
+                let wait = match (lane, trunk.timeout_retry) {
+                    (Lane::Timeout, Some(seconds)) => Duration::from_secs(seconds.into()),
+                    _ => retry::fast(trunk.retry_base, trunk.retry_max, registration.failures, cx.sip.rng),
+                };
                 let wait = told.map_or(wait, retry::asked);
                 match registration.held {
                     // It still holds: sooner, so that it need not end.
@@ -599,6 +602,15 @@ impl Live {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Nobody answers OPTIONS any more, and the trunk is set to be taken for unregistered then.
+    pub(crate) fn on_unreachable(&mut self, cx: &mut Cx<'_, '_>) {
+        if self.registers() && matches!(self.registration.state, State::Registered { .. }) {
+            self.registration.held = None;
+            cx.never(Due::Expire);
+            self.try_registering(cx);
         }
     }
 

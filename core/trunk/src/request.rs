@@ -126,6 +126,7 @@ pub(crate) fn register(
 pub(crate) fn options(
     trunk: &Trunk,
     our_host: &str,
+    contact: Option<&str>,
     route: Option<&HostPort>,
     rng: &mut StdRng,
 ) -> bytes::Bytes {
@@ -137,6 +138,9 @@ pub(crate) fn options(
         .header(Header::CSeq, "1 OPTIONS")
         .header(Header::Accept, "application/sdp")
         .header(Header::Allow, ALLOW)
-        .header(Header::UserAgent, AGENT);
+        .header(Header::UserAgent, trunk.ping_user_agent.as_deref().unwrap_or(AGENT));
+    if let Some(contact) = contact {
+        writer.header(Header::Contact, format_args!("<{contact}>"));
+    }
     writer.finish()
 }

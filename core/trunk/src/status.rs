@@ -69,7 +69,10 @@ impl Live {
         match self.config.mode {
             TrunkMode::RegisterIn => self.verdict_of_guest(),
             TrunkMode::RegisterOut => self.verdict_of_registration(local),
-            TrunkMode::IpAuth | TrunkMode::Credential => self.verdict_of_static(local),
+            TrunkMode::PeerIn if self.config.host.is_none() => {
+                (TrunkState::Static, "Needs no registration; calls come from it.".to_owned())
+            }
+            TrunkMode::IpAuth | TrunkMode::Credential | TrunkMode::PeerIn => self.verdict_of_static(local),
         }
     }
 

@@ -360,3 +360,48 @@ fn a_trunk_that_registers_here_has_its_status_from_the_registrar() {
     assert_eq!(world.told(), [TrunkState::Unregistered, TrunkState::Registered, TrunkState::Unregistered]);
     world.expect_none("OPTIONS", secs(600));
 }
+
+#[test]
+fn a_trunk_may_want_to_see_success() {
+    for (code, state) in
+        [(200, TrunkState::Reachable), (404, TrunkState::Unreachable), (503, TrunkState::Unreachable)]
+    {
+        let mut world = World::with(&[peer(json!({"ping_fail": 1, "ping_accept": "2xx"}))]);
+        let options = world.expect("OPTIONS");
+        world.answer(&options, code, &[]);
+        assert_eq!(world.state(), state, "{code}");
+    }
+}
+
+#[test]
+fn an_options_has_a_contact_and_another_product_where_that_is_wanted() {
+    let mut world = World::with(&[peer(json!({}))]);
+    let plain = world.expect("OPTIONS");
+    assert!(plain.message.contact().is_none());
+    assert_eq!(plain.header(Header::UserAgent), "Tandem");
+    let more = json!({"ping_contact": true, "ping_user_agent": "Acme PBX", "contact_host": "pbx.example"});
+    let mut world = World::with(&[peer(more)]);
+    let options = world.expect("OPTIONS");
+    assert!(options.header(Header::Contact).starts_with("<sip:tandem@pbx.example:5060;gw="));
+    assert_eq!(options.header(Header::UserAgent), "Acme PBX");
+}
+
+#[test]
+fn silence_on_options_ends_a_registration_only_where_that_is_wanted() {
+    for (unregisters, state) in
+        [(false, RegistrationState::Registered), (true, RegistrationState::Registering)]
+    {
+        let more = json!({"ping_interval": 30, "ping_fail": 1, "ping_unregisters": unregisters});
+        let mut world = World::with(&[trunk(1, more)]);
+        world.register();
+        let options = world.expect("OPTIONS");
+        world.unreachable(&options);
+        assert_eq!(world.status().registration, state);
+        assert!(!world.is_up());
+        if unregisters {
+            let again = world.expect("REGISTER");
+            world.accept(&again, 3600);
+            assert_eq!(world.state(), TrunkState::Registered);
+        }
+    }
+}

@@ -854,3 +854,35 @@ fn a_challenge_from_elsewhere_gets_no_credentials_unless_it_may_come_from_there(
         }
     }
 }
+
+#[test]
+fn silence_can_have_a_wait_of_its_own_that_does_not_grow() {
+    let more = json!({"timeout_retry": 20, "register_timeout": 5, "retry_base": 300});
+    let mut world = World::with(&[trunk(1, more)]);
+    let mut last = world.expect("REGISTER").at;
+    for _ in 0..4 {
+        let again = world.expect("REGISTER").at;
+        assert_eq!(again.since(last), secs(5 + 20));
+        assert_eq!(world.status().registration, RegistrationState::Registering);
+        last = again;
+    }
+    let mut world = World::with(&[trunk(1, json!({"timeout_retry": 20, "retry_base": 300}))]);
+    let register = world.expect("REGISTER");
+    world.answer(&register, 500, &[]);
+    world.expect_none("REGISTER", secs(200));
+}
+
+#[test]
+fn any_character_of_a_username_gets_through() {
+    for (username, written) in
+        [("+1555", "+1555"), ("a:b", "a%3Ab"), ("50%", "50%25"), ("a$b", "a$b"), ("a@b c", "a%40b%20c")]
+    {
+        let mut world = World::with(&[trunk(1, json!({"username": username}))]);
+        let register = world.expect("REGISTER");
+        assert_eq!(register.message.from().uri().user(), Some(written));
+        assert_eq!(register.message.contact().unwrap().uri().user(), Some(written));
+        world.answer(&register, 401, &[(Header::WwwAuthenticate, NONCE)]);
+        let again = world.expect("REGISTER");
+        assert_eq!(again.credentials().unwrap().username, username);
+    }
+}

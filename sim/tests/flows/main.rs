@@ -7,6 +7,7 @@ mod durability;
 mod failover;
 mod first_call;
 mod forking;
+mod handling;
 mod identity;
 mod limits;
 mod media;

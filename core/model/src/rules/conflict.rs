@@ -69,7 +69,7 @@ fn taken(config: &Config, touched: &Touched, clash: &Clash, findings: &mut Findi
 fn logins(config: &Config, touched: &Touched, findings: &mut Findings) {
     for ((kind, id), position) in touched {
         match config.get(*kind, *id) {
-            Some(Entity::Trunk(trunk)) if trunk.mode == TrunkMode::RegisterIn => {
+            Some(Entity::Trunk(trunk)) if trunk.mode.comes_in() => {
                 let by_name = |name| config.extension_by_username(trunk.tenant_id, name);
                 let twin = trunk.digest_username().and_then(by_name);
                 let Some(twin) = twin else { continue };
@@ -78,7 +78,7 @@ fn logins(config: &Config, touched: &Touched, findings: &mut Findings) {
                 findings.at(*position).conflict(field, "USERNAME_TAKEN", message, "choose another username");
             }
             Some(Entity::Extension(extension)) => {
-                let twin = config.register_in_trunk(&extension.username);
+                let twin = config.incoming_trunk(&extension.username);
                 let Some(twin) = twin.filter(|twin| twin.tenant_id == extension.tenant_id) else { continue };
                 if touched.contains_key(&(Kind::Trunk, twin.id.0)) {
                     continue; // said of the trunk
@@ -130,7 +130,7 @@ fn place(trunk: &Trunk) -> Option<(String, u16)> {
 }
 
 fn account(trunk: &Trunk) -> Option<(String, u16, &str)> {
-    let username = trunk.digest_username().filter(|_| trunk.mode != TrunkMode::RegisterIn)?;
+    let username = trunk.digest_username().filter(|_| !trunk.mode.comes_in())?;
     place(trunk).map(|(host, port)| (host, port, username))
 }
 
@@ -161,7 +161,8 @@ fn duplicate_account(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId,
 
 /// Pairs of `ip_auth` trunks, at least one of them touched, that a call from a common address could belong to both of.
 fn ambiguous_sources(config: &Config, touched: &Touched) -> BTreeSet<(TrunkId, TrunkId)> {
-    let by_address = || config.trunks.values().filter(|trunk| trunk.mode == TrunkMode::IpAuth);
+    let by_address =
+        || config.trunks.values().filter(|trunk| matches!(trunk.mode, TrunkMode::IpAuth | TrunkMode::PeerIn));
     let mut certificates: BTreeMap<String, Vec<&Trunk>> = BTreeMap::new();
     for (trunk, name) in
         config.trunks.values().flat_map(|trunk| trunk.mtls_san.iter().map(move |n| (trunk, n)))
@@ -171,7 +172,7 @@ fn ambiguous_sources(config: &Config, touched: &Touched) -> BTreeSet<(TrunkId, T
     let mut places: BTreeMap<(String, u16), Vec<&Trunk>> = BTreeMap::new();
     let mut networks: BTreeMap<IpNet, Vec<&Trunk>> = BTreeMap::new();
     for trunk in by_address() {
-        if let Some(place) = place(trunk) {
+        if let Some(place) = place(trunk).filter(|_| trunk.mode == TrunkMode::IpAuth) {
             places.entry(place).or_default().push(trunk);
         }
         for network in &trunk.associated_ips {
@@ -180,7 +181,11 @@ fn ambiguous_sources(config: &Config, touched: &Touched) -> BTreeSet<(TrunkId, T
     }
     let mut pairs = BTreeSet::new();
     for trunk in by_address().filter(|trunk| touched.contains_key(&(Kind::Trunk, trunk.id.0))) {
-        let same_place = place(trunk).and_then(|place| places.get(&place)).into_iter().flatten();
+        let same_place = place(trunk)
+            .filter(|_| trunk.mode == TrunkMode::IpAuth)
+            .and_then(|place| places.get(&place))
+            .into_iter()
+            .flatten();
         let overlapping = trunk.associated_ips.iter().flat_map(|network| overlapping(&networks, *network));
         for other in same_place.chain(overlapping) {
             if other.id != trunk.id && !told_apart(trunk, other) {

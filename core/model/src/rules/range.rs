@@ -8,6 +8,8 @@ const RANGES: &[(&str, u32, u32)] = &[
     ("expires", 60, 86_400),
     ("retry_base", 5, 3600),
     ("retry_max", 5, 86_400),
+    ("timeout_retry", 5, 3600),
+    ("weight", 1, 1000),
     ("register_timeout", 5, 120),
     ("ping_timeout", 1, 60),
     ("ping_fail", 1, 100),

@@ -37,7 +37,7 @@ fn brand(trunk: &Trunk, findings: &mut Findings) {
 }
 
 fn address(trunk: &Trunk, findings: &mut Findings) {
-    if trunk.host.is_none() && trunk.mode != TrunkMode::RegisterIn {
+    if trunk.host.is_none() && !trunk.mode.comes_in() {
         let message = format!("a trunk in mode `{}` needs a host to send calls to", mode_name(trunk.mode));
         findings.invalid(
             "host",
@@ -55,7 +55,15 @@ fn address(trunk: &Trunk, findings: &mut Findings) {
 }
 
 fn account(trunk: &Trunk, findings: &mut Findings) {
-    if trunk.mode != TrunkMode::IpAuth {
+    let is_peer = trunk.mode == TrunkMode::PeerIn;
+    let is_known = !trunk.associated_ips.is_empty() || !trunk.associated_hosts.is_empty();
+    if is_peer && trunk.username.is_none() && trunk.password.is_none() {
+        if !is_known {
+            let message = "a trunk in mode `peer_in` is known by its credentials or by its addresses";
+            let fix = "give `username` and `password`, `associated_ips`, or both";
+            findings.invalid("associated_ips", "REQUIRED", message, fix);
+        }
+    } else if trunk.mode != TrunkMode::IpAuth {
         let needs = |what: &str| format!("a trunk in mode `{}` needs {what}", mode_name(trunk.mode));
         if trunk.username.is_none() {
             let fix =
@@ -93,8 +101,21 @@ fn timers(trunk: &Trunk, findings: &mut Findings) {
         ("ping_timeout", trunk.ping_timeout),
         ("ping_fail", trunk.ping_fail),
         ("ping_ok", trunk.ping_ok),
+        ("weight", trunk.weight),
     ] {
         range::check(field, value, findings);
+    }
+    if let Some(retry) = trunk.timeout_retry {
+        range::check("timeout_retry", retry, findings);
+    }
+    text::check("ping_user_agent", trunk.ping_user_agent.as_deref(), text::display, findings);
+    for (field, seconds) in [("rtp_timeout", trunk.rtp_timeout), ("rtp_timeout_hold", trunk.rtp_timeout_hold)]
+    {
+        if let Some(seconds) = seconds.filter(|seconds| !matches!(seconds, 0 | 5..=86_400)) {
+            let message = format!("{seconds} is neither 0 nor between 5 and 86400");
+            let fix = "give 0 for no limit, else 5 to 86400 seconds";
+            findings.invalid(field, "OUT_OF_RANGE", message, fix);
+        }
     }
     if trunk.retry_max < trunk.retry_base {
         let message = format!(
@@ -168,5 +189,6 @@ fn mode_name(mode: TrunkMode) -> &'static str {
         TrunkMode::RegisterIn => "register_in",
         TrunkMode::IpAuth => "ip_auth",
         TrunkMode::Credential => "credential",
+        TrunkMode::PeerIn => "peer_in",
     }
 }

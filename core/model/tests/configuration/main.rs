@@ -4,6 +4,7 @@ mod bench;
 mod conflict;
 mod create;
 mod extension;
+mod handling;
 mod number;
 mod patch;
 mod pattern;

@@ -95,6 +95,12 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
         "challengers": [], "did_source": "auto", "did_pattern": null, "did_delimiters": null, "cid_source": "auto",
         "cid_pattern": null, "cid_delimiters": null, "inbound_extension": null, "inbound_context_vars": {}, "outbound_vars": {},
     });
+    let handling = json!({
+        "timeout_retry": null, "ping_accept": "any_final", "ping_unregisters": false, "ping_contact": false, "ping_user_agent": null,
+        "dtmf": "auto", "media_encryption": "none", "rtp_timeout": null, "rtp_timeout_hold": null, "max_in": 0, "max_out": 0,
+        "cps": 0, "weight": 10, "emergency_ok": true, "capture": "on_failure",
+    });
+    expected.as_object_mut().unwrap().extend(handling.as_object().unwrap().clone());
     expected.as_object_mut().unwrap().extend(receiving.as_object().unwrap().clone());
     expected.as_object_mut().unwrap().extend(sending.as_object().unwrap().clone());
     assert_eq!(shown, expected);

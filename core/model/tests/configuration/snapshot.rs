@@ -81,9 +81,9 @@ fn lookups_find_by_every_key() {
     assert_eq!(config.extension_by_number(None, "1000").unwrap().id.0, id(3));
     assert!(config.extension_by_number(None, "ann").is_none());
     assert_eq!(config.extension_by_username(None, "ann").unwrap().id.0, id(3));
-    assert_eq!(config.register_in_trunk("gw-auth").unwrap().id.0, id(2));
-    assert!(config.register_in_trunk("gw").is_none());
-    assert!(config.register_in_trunk("acme").is_none());
+    assert_eq!(config.incoming_trunk("gw-auth").unwrap().id.0, id(2));
+    assert!(config.incoming_trunk("gw").is_none());
+    assert!(config.incoming_trunk("acme").is_none());
     assert_eq!(config.number(None, "15551234567").unwrap().id.0, id(4));
     assert_eq!(config.number_ending_in("1234567").unwrap().id.0, id(4));
     assert_eq!(config.number_ending_in("15551234567").unwrap().id.0, id(4));

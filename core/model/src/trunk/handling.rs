@@ -1,0 +1,71 @@
+//! How a trunk's calls and probes are treated.
+
+use super::{Codec, Trunk};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What counts as an answer to OPTIONS.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub enum PingAccept {
+    /// Any final response but 408 and 503: somebody is there.
+    #[default]
+    #[serde(rename = "any_final")]
+    AnyFinal,
+    /// 2xx alone.
+    #[serde(rename = "2xx")]
+    Success,
+}
+
+impl PingAccept {
+    /// Whether a final response is such an answer.
+    pub fn takes(self, code: u16) -> bool {
+        match self {
+            PingAccept::AnyFinal => !matches!(code, 408 | 503),
+            PingAccept::Success => matches!(code, 200..=299),
+        }
+    }
+}
+
+/// How digits dialled during a call are told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtmf {
+    /// As RFC 4733 events where both sides have them, else in the sound.
+    #[default]
+    Auto,
+    /// As RFC 4733 events.
+    Rfc4733,
+    /// In the sound.
+    Inband,
+}
+
+/// How media is protected.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MediaEncryption {
+    /// Not at all.
+    #[default]
+    None,
+}
+
+/// Which calls the messages are kept of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Capture {
+    /// Of none.
+    Off,
+    /// Of those that fail.
+    #[default]
+    OnFailure,
+    /// Of the latest.
+    Ring,
+    /// Of all.
+    Full,
+}
+
+impl Trunk {
+    /// Whether this codec may be in its sessions.
+    pub fn may_use(&self, codec: Codec) -> bool {
+        codec != Codec::TelephoneEvent || self.dtmf != Dtmf::Inband
+    }
+}

@@ -1,0 +1,168 @@
+//! How a trunk's calls are treated: PBXs that call out by way of us, digits, codecs, silence, limits.
+
+use serde_json::{Value, json};
+use std::time::Duration;
+use tandem_model::Kind;
+use tandem_sim::{Stage, World};
+use tandem_sip_msg::Message;
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+/// A PBX whose trunk is so, and a carrier that everything goes out to.
+fn pbx(more: Value) -> (World, usize, usize) {
+    let mut w = World::new();
+    let (carrier, trunk) = w.plain_carrier("carrier", json!({}));
+    w.route(&[&trunk]);
+    let mut body = json!({"name": "pbx", "mode": "peer_in"});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    w.create(Kind::Trunk, body);
+    let pbx = w.add("pbx", "pbx");
+    (w, pbx, carrier)
+}
+
+#[test]
+fn a_pbx_with_credentials_calls_out_over_our_routes() {
+    let (mut w, pbx, carrier) = pbx(json!({"username": "pbx", "password": "secret"}));
+    w.dial(pbx, "5551234");
+    w.run_for(secs(1));
+    assert_eq!(w.last_call(pbx).code, Some(407), "nobody is let in without");
+    w.ua(pbx).set_password("secret");
+    w.talk(pbx, "5551234");
+    assert_eq!(w.count_to(pbx, "REGISTER"), 0);
+    let invite = w.last_call(carrier).invite.clone().unwrap();
+    assert_eq!(invite.request_uri().unwrap().user(), Some("5551234"));
+    w.ua(pbx).set_password("guess");
+    w.dial(pbx, "5551234");
+    w.run_for(secs(1));
+    assert_eq!(w.last_call(pbx).code, Some(403));
+}
+
+#[test]
+fn a_pbx_with_an_address_is_not_challenged() {
+    let (mut w, pbx, _) = pbx(json!({"associated_ips": ["10.0.1.2"]}));
+    w.talk(pbx, "5551234");
+    assert!(w.sent_to(pbx).iter().all(|message| message.code() != Some(407)));
+    let stranger = w.add("stranger", "pbx");
+    w.dial(stranger, "5551234");
+    w.run_for(secs(1));
+    assert_eq!(w.last_call(stranger).code, Some(407));
+}
+
+#[test]
+fn the_host_of_a_pbx_is_no_proof_that_it_calls() {
+    let more = json!({"username": "pbx", "password": "secret", "host": "10.0.1.2", "ping_interval": 0});
+    let (mut w, pbx, _) = pbx(more);
+    w.dial(pbx, "5551234");
+    w.run_for(secs(1));
+    assert_eq!(w.last_call(pbx).code, Some(407));
+}
+
+#[test]
+fn a_pbx_that_only_calls_does_not_register() {
+    let (mut w, pbx, _) = pbx(json!({"username": "pbx", "password": "secret"}));
+    w.ua(pbx).set_password("secret");
+    w.register(pbx);
+    let code = w.with_ua(pbx, |ua, _| ua.registration_code());
+    assert!(code.is_some_and(|code| code >= 400), "{code:?}");
+    assert_eq!(w.bindings().count(), 0);
+}
+
+/// A phone calls a carrier whose trunk is so; the offer that the carrier gets, and the answer that the phone gets.
+fn offered(more: Value) -> (String, String) {
+    let mut w = World::new();
+    let (carrier, trunk) = w.plain_carrier("carrier", more);
+    w.route(&[&trunk]);
+    let phone = w.phone("1001");
+    w.talk(phone, "5551234");
+    let invite = w.last_call(carrier).invite.clone().unwrap();
+    let ok = w
+        .sent_to(phone)
+        .into_iter()
+        .filter(|m| m.code() == Some(200) && !m.body().is_empty())
+        .last()
+        .unwrap();
+    (body(&invite), body(&ok))
+}
+
+fn body(message: &Message) -> String {
+    String::from_utf8(message.body().to_vec()).unwrap()
+}
+
+#[test]
+fn digits_are_events_unless_the_trunk_wants_them_otherwise() {
+    for (dtmf, events) in [("auto", true), ("rfc4733", true), ("inband", false)] {
+        let (offer, answer) = offered(json!({"dtmf": dtmf}));
+        assert_eq!(offer.contains("telephone-event"), events, "{dtmf}: {offer}");
+        assert_eq!(answer.contains("telephone-event"), events, "{dtmf}: {answer}");
+    }
+}
+
+#[test]
+fn an_offer_has_the_codecs_of_the_trunk_in_its_order() {
+    for (codecs, order) in [
+        (json!(["PCMU", "PCMA", "telephone-event"]), "0 8 101"),
+        (json!(["PCMA", "PCMU", "telephone-event"]), "8 0 101"),
+        (json!(["PCMA"]), "8"),
+    ] {
+        let (offer, _) = offered(json!({"codecs": codecs}));
+        let line = offer.lines().find(|line| line.starts_with("m=audio")).unwrap();
+        assert!(line.ends_with(&format!("RTP/AVP {order}")), "{line}");
+    }
+}
+
+#[test]
+fn silence_ends_a_call_when_the_trunk_says() {
+    for (timeout, ends_after) in [(json!(10), Some(10)), (json!(null), Some(60)), (json!(0), None)] {
+        let mut w = World::new();
+        let (carrier, trunk) = w.plain_carrier("carrier", json!({"rtp_timeout": timeout}));
+        w.route(&[&trunk]);
+        let phone = w.phone("1001");
+        w.talk(phone, "5551234");
+        w.ua(carrier).is_off = true;
+        w.run_for(secs(ends_after.unwrap_or(120) - 2));
+        assert_eq!(w.stage(phone), Stage::Talking, "{timeout}");
+        w.run_for(secs(5));
+        assert_eq!(w.stage(phone) == Stage::Talking, ends_after.is_none(), "{timeout}");
+    }
+}
+
+#[test]
+fn each_direction_and_the_rate_have_limits_that_are_free_again_afterwards() {
+    let mut w = World::new();
+    let (carrier, trunk) = w.plain_carrier("carrier", json!({"max_in": 1, "max_out": 1}));
+    w.route(&[&trunk]);
+    let phone = w.phone("1001");
+    w.number("15550001", "1001");
+    for _ in 0..3 {
+        w.talk(phone, "5551234");
+        w.dial(phone, "5551235");
+        w.run_for(secs(1));
+        assert_eq!(w.last_call(phone).code, Some(503), "one out");
+        w.dial(carrier, "15550001");
+        w.run_for(secs(1));
+        assert_eq!(w.last_call(carrier).stage, Stage::Talking, "one in beside it");
+        w.dial(carrier, "15550001");
+        w.run_for(secs(1));
+        assert_eq!(w.last_call(carrier).code, Some(486), "and no second");
+        w.with_ua(phone, |ua, now| ua.hang_up_all(now));
+        w.with_ua(carrier, |ua, now| ua.hang_up_all(now));
+        w.run_for(secs(40));
+        assert_eq!(w.status(&trunk).calls, 0);
+    }
+}
+
+#[test]
+fn calls_that_begin_within_a_second_are_counted() {
+    let mut w = World::new();
+    let (_, trunk) = w.plain_carrier("carrier", json!({"cps": 2}));
+    w.route(&[&trunk]);
+    let phone = w.phone("1001");
+    let calls: Vec<_> = (0..3).map(|n| w.dial(phone, &format!("555123{n}"))).collect();
+    w.run_for(Duration::from_millis(900));
+    let codes: Vec<_> = calls.iter().filter(|call| w.call(phone, **call).code == Some(503)).collect();
+    assert_eq!(codes.len(), 1, "the third");
+    w.run_for(secs(1));
+    w.talk(phone, "5551239");
+}
