@@ -4,7 +4,7 @@
 use serde_json::{Map, Value, json};
 
 /// Whole numbers and between which bounds they stand: schema, field, least, most.
-pub(crate) const RANGES: [(&str, &str, u64, u64); 19] = [
+pub(crate) const RANGES: [(&str, &str, u64, u64); 24] = [
     ("Trunk", "port", 1, 65_535),
     ("Trunk", "expires", 60, 86_400),
     ("Trunk", "retry_base", 5, 3_600),
