@@ -6,7 +6,7 @@ use crate::change::Change;
 use crate::ending::Ending;
 use crate::setup::Trying;
 use crate::talk::Talk;
-use crate::{Caller, Exchange, MediaDesk};
+use crate::{Caller, Exchange, MediaDesk, Seat};
 use std::collections::VecDeque;
 use std::time::Duration;
 use tandem_media::MediaEvent;
@@ -106,6 +106,8 @@ pub struct Setup {
     pub rounds: Vec<Round>,
     /// How long things may take.
     pub limits: Limits,
+    /// The seat among all calls of its tenant.
+    pub seat: Option<Seat>,
 }
 
 pub(crate) enum Phase {
@@ -126,6 +128,8 @@ pub struct Call {
     pub(crate) direction: Direction,
     pub(crate) caller: CallerSide,
     pub(crate) callee: Party,
+    /// The seat among all calls of its tenant.
+    pub(crate) seat: Option<Seat>,
     pub(crate) rounds: VecDeque<Round>,
     pub(crate) outs: Vec<Outgoing>,
     /// Attempts that never left, with their place among the others.

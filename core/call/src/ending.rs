@@ -50,6 +50,7 @@ impl Call {
             out.media.close(ctx);
         }
         self.caller.who.seat = None;
+        self.seat = None;
         self.caller.media.close(ctx);
         let duration_ms = self.answered.map_or(0, |answered| now.since(answered).as_millis() as u64);
         self.tell(Event::CallEnded { call_id: self.id, cause: cause.clone(), duration_ms });

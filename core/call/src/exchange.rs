@@ -5,7 +5,7 @@ use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tandem_model::{Extension, Trunk};
-use tandem_routing::Round;
+use tandem_routing::{PlannedStep, Round};
 use tandem_sip_msg::Flow;
 
 /// Whom an attempt goes to.
@@ -54,8 +54,8 @@ pub trait Exchange {
     fn route(&self, who: &Source, dialled: &str) -> Result<Vec<Round>, (u16, String)>;
     /// Who may challenge us where this trunk is called; `None`: anybody.
     fn challengers(&self, trunk: &Trunk) -> Option<Arc<[IpNet]>>;
-    /// A seat on a trunk for a call to it, or the limit that is reached.
-    fn take_seat(&mut self, trunk: &Trunk) -> Result<Seat, Full>;
+    /// A seat on the trunk of a step for a call to it, or the limit that is reached.
+    fn take_seat(&mut self, step: &PlannedStep) -> Result<Seat, Full>;
     /// `host:port` with parameters of the listener that a flow uses, for our Contact.
     fn contact_host(&self, flow: &Flow) -> String;
     /// The address that our media is reached at by a peer on this flow.

@@ -33,4 +33,4 @@ pub use media_desk::MediaDesk;
 pub use moving::Moved;
 pub use privacy::Privacy;
 pub use replacing::Replacement;
-pub use seats::{Bound, Full, Seat, Seats};
+pub use seats::{Bound, Full, Over, Seat, Seats};

@@ -1,9 +1,9 @@
-//! How many calls a trunk carries, counted by what is alive: a seat that is dropped is free, so none can leak.
+//! How many calls a trunk or a tenant carries, counted by what is alive: a seat that is dropped is free, so none can leak.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tandem_model::{Trunk, TrunkId};
+use tandem_model::{Assignment, Tenant, TenantId, Trunk, TrunkId};
 use tandem_time::Time;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -17,39 +17,69 @@ pub enum Bound {
     Out,
 }
 
-/// Which limit of a trunk is reached.
+/// A call over a trunk.
+#[derive(Clone, Copy, Debug)]
+pub struct Over<'a> {
+    /// The trunk.
+    pub trunk: &'a Trunk,
+    /// What the tenant whose call it is may use of the trunk, if that is one of the system's.
+    pub share: Option<&'a Assignment>,
+    /// Which way.
+    pub way: Bound,
+}
+
+/// Which limit is reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Full {
-    /// `max_calls`.
+    /// The trunk's `max_calls`.
     Calls,
-    /// `max_in`.
+    /// The trunk's `max_in`.
     In,
-    /// `max_out`.
+    /// The trunk's `max_out`.
     Out,
-    /// `cps`.
+    /// The trunk's `cps`.
     Rate,
+    /// `max_calls` of the trunk's assignment to the tenant.
+    Share,
+    /// The tenant's `max_concurrent_calls`.
+    Tenant,
+    /// The tenant's `max_cps`.
+    TenantRate,
 }
 
 impl Full {
+    /// Whose it is.
+    pub fn whose(self) -> &'static str {
+        match self {
+            Full::Calls | Full::In | Full::Out | Full::Rate => "the trunk",
+            Full::Share => "the trunk's assignment to the tenant",
+            Full::Tenant | Full::TenantRate => "the tenant",
+        }
+    }
+
     /// The field that says so.
     pub fn field(self) -> &'static str {
         match self {
-            Full::Calls => "max_calls",
+            Full::Calls | Full::Share => "max_calls",
             Full::In => "max_in",
             Full::Out => "max_out",
             Full::Rate => "cps",
+            Full::Tenant => "max_concurrent_calls",
+            Full::TenantRate => "max_cps",
         }
     }
 }
 
-/// One call's place on a trunk, held while it lives.
+/// One call's place on a trunk, and in what its tenant may use of that, or among all calls of a tenant; held while it lives.
 #[derive(Debug)]
-pub struct Seat(#[allow(dead_code, reason = "it is held, not read")] Arc<()>);
+pub struct Seat(#[allow(dead_code, reason = "it is held, not read")] Arc<()>, Option<Arc<()>>);
 
-/// The seats of all trunks.
+/// All seats.
 #[derive(Debug, Default)]
 pub struct Seats {
-    taken: BTreeMap<TrunkId, Row>,
+    trunks: BTreeMap<TrunkId, Row>,
+    shares: BTreeMap<(TrunkId, TenantId), Arc<()>>,
+    tenants: BTreeMap<TenantId, (Arc<()>, Begun)>,
 }
 
 /// Those of one trunk.
@@ -57,65 +87,109 @@ pub struct Seats {
 struct Row {
     from: Arc<()>,
     to: Arc<()>,
-    /// When calls of the last second began, as far as there is a limit on them.
-    begun: VecDeque<Time>,
+    begun: Begun,
+}
+
+/// When calls of the last second began, as far as there is a limit on them.
+#[derive(Debug, Default)]
+struct Begun(VecDeque<Time>);
+
+impl Begun {
+    fn note(&mut self, limit: u32, now: Time) {
+        if limit != 0 {
+            self.0.retain(|begun| *begun + SECOND > now);
+            self.0.push_back(now);
+        }
+    }
+
+    fn reaches(&self, limit: u32, now: Time) -> bool {
+        reaches(self.0.iter().filter(|begun| **begun + SECOND > now).count() as u32, limit)
+    }
+}
+
+fn held(seats: &Arc<()>) -> u32 {
+    (Arc::strong_count(seats) - 1) as u32
+}
+
+fn reaches(calls: u32, limit: u32) -> bool {
+    limit != 0 && calls >= limit
 }
 
 impl Row {
-    fn calls(&self, way: Bound) -> u32 {
-        let seats = match way {
+    fn seats(&self, way: Bound) -> &Arc<()> {
+        match way {
             Bound::In => &self.from,
             Bound::Out => &self.to,
-        };
-        (Arc::strong_count(seats) - 1) as u32
+        }
     }
 
     fn all(&self) -> u32 {
-        self.calls(Bound::In) + self.calls(Bound::Out)
+        held(&self.from) + held(&self.to)
     }
 }
 
 impl Seats {
-    /// A seat on a trunk, or which of its limits is reached.
-    pub fn take(&mut self, trunk: &Trunk, way: Bound, now: Time) -> Result<Seat, Full> {
-        if let Some(full) = self.full(trunk, way, now) {
-            return Err(full);
+    /// A seat on a trunk, or which limit is reached.
+    pub fn take(&mut self, over: Over, now: Time) -> Result<Seat, Full> {
+        match self.full(over, now) {
+            Some(full) => Err(full),
+            None => Ok(self.take_anyway(over, now)),
         }
-        let row = self.taken.entry(trunk.id).or_default();
-        if trunk.cps != 0 {
-            row.begun.retain(|begun| *begun + SECOND > now);
-            row.begun.push_back(now);
-        }
-        let seats = match way {
-            Bound::In => &row.from,
-            Bound::Out => &row.to,
-        };
-        Ok(Seat(seats.clone()))
+    }
+
+    /// A seat on a trunk beyond its limits: help is called for.
+    pub fn take_anyway(&mut self, Over { trunk, share, way }: Over, now: Time) -> Seat {
+        let row = self.trunks.entry(trunk.id).or_default();
+        row.begun.note(trunk.cps, now);
+        let seat = row.seats(way).clone();
+        let share = share.map(|share| self.shares.entry((share.trunk_id, share.tenant_id)).or_default().clone());
+        Seat(seat, share)
     }
 
     /// The limit that keeps another call off a trunk now.
-    pub fn full(&self, trunk: &Trunk, way: Bound, now: Time) -> Option<Full> {
-        let row = self.taken.get(&trunk.id)?;
-        let reached = |limit: u32, calls: u32| limit != 0 && calls >= limit;
+    pub fn full(&self, Over { trunk, share, way }: Over, now: Time) -> Option<Full> {
+        let of_share = share.is_some_and(|share| {
+            let seats = self.shares.get(&(share.trunk_id, share.tenant_id));
+            reaches(seats.map_or(0, held), share.max_calls)
+        });
+        let row = self.trunks.get(&trunk.id)?;
         let (limit, full) = match way {
             Bound::In => (trunk.max_in, Full::In),
             Bound::Out => (trunk.max_out, Full::Out),
         };
-        let begun = || row.begun.iter().filter(|begun| **begun + SECOND > now).count();
-        if reached(trunk.max_calls, row.all()) {
+        if reaches(row.all(), trunk.max_calls) {
             Some(Full::Calls)
-        } else if reached(limit, row.calls(way)) {
+        } else if reaches(held(row.seats(way)), limit) {
             Some(full)
-        } else if trunk.cps != 0 && begun() >= trunk.cps as usize {
+        } else if of_share {
+            Some(Full::Share)
+        } else if row.begun.reaches(trunk.cps, now) {
             Some(Full::Rate)
         } else {
             None
         }
     }
 
+    /// A seat among all calls of a tenant, whether there is one left or not.
+    pub fn take_of_tenant(&mut self, tenant: &Tenant, now: Time) -> Seat {
+        let (seats, begun) = self.tenants.entry(tenant.id).or_default();
+        begun.note(tenant.max_cps, now);
+        Seat(seats.clone(), None)
+    }
+
+    /// The limit that keeps a tenant from another call now.
+    pub fn tenant_full(&self, tenant: &Tenant, now: Time) -> Option<Full> {
+        let (seats, begun) = self.tenants.get(&tenant.id)?;
+        if reaches(held(seats), tenant.max_concurrent_calls) {
+            Some(Full::Tenant)
+        } else {
+            begun.reaches(tenant.max_cps, now).then_some(Full::TenantRate)
+        }
+    }
+
     /// Calls on a trunk now.
     pub fn taken(&self, trunk: TrunkId) -> u32 {
-        self.taken.get(&trunk).map_or(0, Row::all)
+        self.trunks.get(&trunk).map_or(0, Row::all)
     }
 }
 
@@ -134,19 +208,23 @@ mod tests {
         }
     }
 
+    fn over(trunk: &Trunk, way: Bound) -> Over<'_> {
+        Over { trunk, share: None, way }
+    }
+
     const NOW: Time = Time::from_secs(1000);
 
     #[test]
     fn a_trunk_with_two_seats_takes_two_calls_until_one_ends() {
         let trunk = trunk(json!({"max_calls": 2}));
         let mut seats = Seats::default();
-        let first = seats.take(&trunk, Bound::In, NOW);
-        let second = seats.take(&trunk, Bound::Out, NOW);
+        let first = seats.take(over(&trunk, Bound::In), NOW);
+        let second = seats.take(over(&trunk, Bound::Out), NOW);
         assert!(first.is_ok() && second.is_ok());
-        assert_eq!(seats.take(&trunk, Bound::Out, NOW).unwrap_err(), Full::Calls);
+        assert_eq!(seats.take(over(&trunk, Bound::Out), NOW).unwrap_err(), Full::Calls);
         drop(first);
         assert_eq!(seats.taken(trunk.id), 1);
-        assert!(seats.take(&trunk, Bound::In, NOW).is_ok());
+        assert!(seats.take(over(&trunk, Bound::In), NOW).is_ok());
     }
 
     #[test]
@@ -154,12 +232,12 @@ mod tests {
         let trunk = trunk(json!({"max_in": 1, "max_out": 2}));
         let mut seats = Seats::default();
         let kept: Vec<_> =
-            [Bound::In, Bound::Out, Bound::Out].map(|way| seats.take(&trunk, way, NOW).unwrap()).into();
-        assert_eq!(seats.full(&trunk, Bound::In, NOW), Some(Full::In));
-        assert_eq!(seats.full(&trunk, Bound::Out, NOW), Some(Full::Out));
+            [Bound::In, Bound::Out, Bound::Out].map(|way| seats.take(over(&trunk, way), NOW).unwrap()).into();
+        assert_eq!(seats.full(over(&trunk, Bound::In), NOW), Some(Full::In));
+        assert_eq!(seats.full(over(&trunk, Bound::Out), NOW), Some(Full::Out));
         drop(kept);
-        assert_eq!(seats.full(&trunk, Bound::In, NOW), None);
-        assert_eq!(seats.full(&trunk, Bound::Out, NOW), None);
+        assert_eq!(seats.full(over(&trunk, Bound::In), NOW), None);
+        assert_eq!(seats.full(over(&trunk, Bound::Out), NOW), None);
     }
 
     #[test]
@@ -167,20 +245,63 @@ mod tests {
         let trunk = trunk(json!({"cps": 2}));
         let mut seats = Seats::default();
         let at = |millis: u64| NOW + Duration::from_millis(millis);
-        assert!(seats.take(&trunk, Bound::In, at(0)).is_ok());
-        assert!(seats.take(&trunk, Bound::Out, at(600)).is_ok());
-        assert_eq!(seats.take(&trunk, Bound::Out, at(999)).unwrap_err(), Full::Rate);
-        assert!(seats.take(&trunk, Bound::Out, at(1000)).is_ok());
-        assert_eq!(seats.take(&trunk, Bound::Out, at(1599)).unwrap_err(), Full::Rate);
+        assert!(seats.take(over(&trunk, Bound::In), at(0)).is_ok());
+        assert!(seats.take(over(&trunk, Bound::Out), at(600)).is_ok());
+        assert_eq!(seats.take(over(&trunk, Bound::Out), at(999)).unwrap_err(), Full::Rate);
+        assert!(seats.take(over(&trunk, Bound::Out), at(1000)).is_ok());
+        assert_eq!(seats.take(over(&trunk, Bound::Out), at(1599)).unwrap_err(), Full::Rate);
     }
 
     #[test]
     fn a_trunk_without_a_limit_takes_any_number() {
         let trunk = trunk(json!({}));
         let mut seats = Seats::default();
-        let taken: Vec<_> = (0..1_000).map(|_| seats.take(&trunk, Bound::In, NOW).unwrap()).collect();
+        let taken: Vec<_> = (0..1_000).map(|_| seats.take(over(&trunk, Bound::In), NOW).unwrap()).collect();
         assert_eq!(seats.taken(trunk.id), 1_000);
         drop(taken);
         assert_eq!(seats.taken(trunk.id), 0);
+    }
+
+    #[test]
+    fn a_tenant_has_its_share_of_a_trunk_beside_what_the_trunk_takes() {
+        let trunk = trunk(json!({"max_calls": 3}));
+        let of = |n: u128, max_calls: u32| {
+            let (trunk_id, tenant_id) = (trunk.id, uuid::Uuid::from_u128(n));
+            let body = json!({"trunk_id": trunk_id, "tenant_id": tenant_id, "max_calls": max_calls});
+            match Entity::create(Kind::Assignment, uuid::Uuid::from_u128(n), body).unwrap() {
+                Entity::Assignment(assignment) => assignment,
+                _ => unreachable!("an assignment was asked for"),
+            }
+        };
+        let (one, other) = (of(1, 1), of(2, 0));
+        let one = Over { trunk: &trunk, share: Some(&one), way: Bound::Out };
+        let other = Over { trunk: &trunk, share: Some(&other), way: Bound::In };
+        let mut seats = Seats::default();
+        let first = seats.take(one, NOW).unwrap();
+        assert_eq!(seats.take(Over { way: Bound::In, ..one }, NOW).unwrap_err(), Full::Share);
+        let kept = [seats.take(other, NOW).unwrap(), seats.take(other, NOW).unwrap()];
+        drop(first);
+        assert!(seats.take(one, NOW).is_ok());
+        let help = seats.take_anyway(one, NOW);
+        assert_eq!(seats.take(other, NOW).unwrap_err(), Full::Calls);
+        drop((kept, help));
+        assert_eq!(seats.taken(trunk.id), 0);
+    }
+
+    #[test]
+    fn a_tenant_has_limits_of_calls_and_of_how_fast_they_come() {
+        let body = json!({"name": "Acme", "max_concurrent_calls": 2, "max_cps": 3});
+        let Ok(Entity::Tenant(tenant)) = Entity::create(Kind::Tenant, uuid::Uuid::from_u128(1), body) else {
+            unreachable!("a tenant was asked for")
+        };
+        let mut seats = Seats::default();
+        let first = seats.take_of_tenant(&tenant, NOW);
+        assert_eq!(seats.tenant_full(&tenant, NOW), None);
+        let second = seats.take_of_tenant(&tenant, NOW);
+        assert_eq!(seats.tenant_full(&tenant, NOW), Some(Full::Tenant));
+        drop((first, second));
+        drop(seats.take_of_tenant(&tenant, NOW));
+        assert_eq!(seats.tenant_full(&tenant, NOW), Some(Full::TenantRate));
+        assert_eq!(seats.tenant_full(&tenant, NOW + SECOND), None);
     }
 }

@@ -44,7 +44,8 @@ impl Trying {
 impl Call {
     /// Begins a call: tries the first round, or refuses the caller at once.
     pub fn begin(setup: Setup, ctx: &mut Ctx) -> Call {
-        let Setup { id, no, invite, message, flow, mut caller, direction, dialled, rounds, limits } = setup;
+        let Setup { id, no, invite, message, flow, mut caller, direction, dialled, rounds, limits, seat } =
+            setup;
         let now = ctx.sip.now;
         let user = caller.party.number.clone();
         let own_trunk = caller.source.as_target();
@@ -66,6 +67,7 @@ impl Call {
             direction,
             caller: side,
             callee: Party { number: dialled.clone(), ..Party::default() },
+            seat,
             rounds: VecDeque::from(rounds),
             outs: Vec::new(),
             unsent: Vec::new(),
@@ -146,10 +148,10 @@ impl Call {
             return self.not_sent(round, Some(&flow), own_failure(503, "Too many attempts in one call"), ctx);
         }
         let seat = match round {
-            Round::Trunk(step) => match ctx.exchange.take_seat(&step.trunk) {
+            Round::Trunk(step) => match ctx.exchange.take_seat(step) {
                 Ok(seat) => Some(seat),
                 Err(full) => {
-                    let why = format!("The trunk is at its limit ({})", full.field());
+                    let why = format!("At the limit of {} ({})", full.whose(), full.field());
                     return self.not_sent(round, Some(&flow), own_failure(503, &why), ctx);
                 }
             },

@@ -4,9 +4,9 @@ use crate::Engine;
 use crate::engine::sip;
 use crate::identify::Who;
 use crate::refuse::Refusal;
-use crate::surroundings::{Health, Surroundings, destination};
+use crate::surroundings::{Health, Surroundings, destination, share};
 use rand::Rng;
-use tandem_call::{Bound, Call, Caller, Ctx, Full, Identity, Seat, Setup, Source};
+use tandem_call::{Bound, Call, Caller, Ctx, Full, Identity, Over, Seat, Setup, Source};
 use tandem_model::{CallId, Direction, TrunkId};
 use tandem_routing::{Destination, Moment, NoDestination, Reason, Round, Trail};
 use tandem_sip_msg::{Flow, Header, Message};
@@ -82,16 +82,15 @@ impl Engine {
             Ok(destination) => destination,
             Err(none) => return self.no_destination((key, &message, flow, now), &dialled, none),
         };
-        let seat = match self.seat_for(&source, now) {
-            Ok(seat) => seat,
+        let (seat, of_tenant) = match self.seats_for(&source, &destination, now) {
+            Ok(seats) => seats,
             Err(full) => {
-                let why = format!("the trunk carries as many calls as its {} allows", full.field());
-                let refusal = Refusal::new(486, "Busy Here");
-                return self.turn_down((key, &message, flow, now), &refusal, "TRUNK_FULL", why);
+                let (refusal, reason, why) = too_many(full, &source);
+                return self.turn_down((key, &message, flow, now), &refusal, reason, why);
             }
         };
         let caller = Caller { party: identity.party(&source), identity, headers: Vec::new(), source, seat };
-        self.begin(key, message, flow, caller, dialled, destination, now);
+        self.begin(key, message, flow, (caller, of_tenant), dialled, destination, now);
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are what a call is made of, and meet here only")]
@@ -100,7 +99,7 @@ impl Engine {
         invite: ServerKey,
         message: Message,
         flow: Flow,
-        caller: Caller,
+        (caller, seat): (Caller, Option<Seat>),
         dialled: String,
         destination: Destination,
         now: Time,
@@ -114,7 +113,7 @@ impl Engine {
         let limits = self.settings.limits;
         let flow = self.home_of(&caller.source, flow);
         let rounds = destination.rounds;
-        let setup = Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits };
+        let setup = Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits, seat };
         let mut around = Surroundings {
             trunks: &self.trunks,
             registrar: &self.registrar,
@@ -146,11 +145,28 @@ impl Engine {
         names.map(|trunk| format!("`{}`", trunk.name)).collect::<Vec<_>>().join(", ")
     }
 
-    fn seat_for(&mut self, source: &Source, now: Time) -> Result<Option<Seat>, Full> {
-        match source {
-            Source::Extension(_) => Ok(None),
-            Source::Trunk(trunk) => self.seats.take(trunk, Bound::In, now).map(Some),
+    /// The seats of a new call: on the trunk that it comes from, and among all calls of its tenant. Whoever calls for help has them
+    /// in any case.
+    fn seats_for(
+        &mut self,
+        source: &Source,
+        destination: &Destination,
+        now: Time,
+    ) -> Result<(Option<Seat>, Option<Seat>), Full> {
+        let limited = !destination.is_emergency();
+        let tenant = destination.tenant.and_then(|id| self.config.tenants.get(&id));
+        if let Some(full) = tenant.filter(|_| limited).and_then(|tenant| self.seats.tenant_full(tenant, now)) {
+            return Err(full);
         }
+        let on_trunk = match source {
+            Source::Extension(_) => None,
+            Source::Trunk(trunk) => {
+                let share = share(&self.config, trunk, destination.tenant);
+                let over = Over { trunk, share, way: Bound::In };
+                Some(if limited { self.seats.take(over, now)? } else { self.seats.take_anyway(over, now) })
+            }
+        };
+        Ok((on_trunk, tenant.map(|tenant| self.seats.take_of_tenant(tenant, now))))
     }
 
     fn no_destination(
@@ -162,6 +178,19 @@ impl Engine {
         let (refusal, reason, why) = refusal_of(none, dialled);
         self.turn_down(asked, &refusal, reason, why);
     }
+}
+
+/// What the caller is told where a limit is reached: over a trunk that the line is busy, so that nobody takes us for down.
+fn too_many(full: Full, source: &Source) -> (Refusal, &'static str, String) {
+    let refusal = match source {
+        Source::Extension(_) => Refusal::new(503, "Call Limit Reached"),
+        Source::Trunk(_) => Refusal::new(486, "Busy Here"),
+    };
+    let reason = match full {
+        Full::Tenant | Full::TenantRate => "TENANT_FULL",
+        _ => "TRUNK_FULL",
+    };
+    (refusal, reason, format!("the {} of {} is reached", full.field(), full.whose()))
 }
 
 /// What the caller is told where a call goes nowhere, with the reason and the words for the event.

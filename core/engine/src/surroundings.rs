@@ -5,10 +5,10 @@ use crate::writes::Writes;
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
-use tandem_call::{Bound, Exchange, Full, Seat, Seats, Source, Target, Way};
-use tandem_model::{BindingOwner, Config, TenantId, Trunk, TrunkId, TrunkMode};
+use tandem_call::{Bound, Exchange, Full, Over, Seat, Seats, Source, Target, Way};
+use tandem_model::{Assignment, BindingOwner, Config, TenantId, Trunk, TrunkId, TrunkMode};
 use tandem_routing::{
-    Availability, Destination, Moment, NoDestination, Round, Trail, TrunkHealth, from_extension, from_trunk,
+    Availability, Destination, Moment, NoDestination, PlannedStep, Round, Trail, TrunkHealth, from_extension, from_trunk,
 };
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
@@ -74,8 +74,10 @@ impl Exchange for Surroundings<'_> {
         self.trunks.challengers(trunk.id)
     }
 
-    fn take_seat(&mut self, trunk: &Trunk) -> Result<Seat, Full> {
-        self.seats.take(trunk, Bound::Out, self.now)
+    fn take_seat(&mut self, step: &PlannedStep) -> Result<Seat, Full> {
+        let share = share(self.config, &step.trunk, step.tenant);
+        let over = Over { trunk: &step.trunk, share, way: Bound::Out };
+        if step.emergency { Ok(self.seats.take_anyway(over, self.now)) } else { self.seats.take(over, self.now) }
     }
 
     fn contact_host(&self, flow: &Flow) -> String {
@@ -89,6 +91,15 @@ impl Exchange for Surroundings<'_> {
     fn store_keeps_up(&self) -> bool {
         self.writes.keep_up(self.now)
     }
+}
+
+/// What a tenant may use of a trunk that is not its own.
+pub(crate) fn share<'a>(
+    config: &'a Config,
+    trunk: &Trunk,
+    tenant: Option<TenantId>,
+) -> Option<&'a Assignment> {
+    config.assignment(trunk.id, tenant?).map(Arc::as_ref)
 }
 
 /// Where a number goes that somebody dials, as this caller.
@@ -116,9 +127,10 @@ pub(crate) struct Health<'a> {
 }
 
 impl TrunkHealth for Health<'_> {
-    fn availability(&self, id: TrunkId, _tenant: Option<TenantId>) -> Availability {
+    fn availability(&self, id: TrunkId, tenant: Option<TenantId>) -> Availability {
         let Some(trunk) = self.config.trunks.get(&id) else { return Availability::Down };
-        if self.seats.full(trunk, Bound::Out, self.now).is_some() {
+        let over = Over { trunk, share: share(self.config, trunk, tenant), way: Bound::Out };
+        if self.seats.full(over, self.now).is_some() {
             return Availability::Full;
         }
         let up = match trunk.mode {

@@ -104,9 +104,9 @@ pub struct Step {
     /// After which failures the next step is tried; empty: after all of them.
     #[serde(default)]
     pub failover_on: Option<Vec<FailoverOn>>,
-    /// Its share where the strategy is `weighted`, 1 to 1000.
-    #[serde(default = "weight")]
-    pub weight: u32,
+    /// Its share where the strategy is `weighted`, 1 to 1000; empty: the trunk's own weight.
+    #[serde(default)]
+    pub weight: Option<u32>,
 }
 
 /// A kind of failure that the next step may be tried after. An answer, busy, a decline and a caller who gave up never are.
@@ -154,7 +154,4 @@ fn yes() -> bool {
 }
 fn timeout() -> u32 {
     60
-}
-fn weight() -> u32 {
-    10
 }

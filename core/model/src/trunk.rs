@@ -409,10 +409,10 @@ pub struct Trunk {
     /// Calls that may begin within a second, both directions together; 0 is unlimited.
     #[serde(default)]
     pub cps: u32,
-    /// Share of calls where a route distributes them by weight, 1 to 1,000. No route does so yet.
+    /// Share of calls where a route distributes them by weight and its step says none, 1 to 1,000.
     #[serde(default = "weight")]
     pub weight: u32,
-    /// Emergency calls may go there. Kept for emergency routes, which come later.
+    /// Emergency routes may use it.
     #[serde(default = "yes")]
     pub emergency_ok: bool,
     /// Which calls the messages are to be kept of: `off`, `on_failure`, `ring` or `full`. Kept for the day that there is a capture:

@@ -37,16 +37,16 @@ pub(crate) fn plan(decision: &mut Decision, dialled: &Dialled) -> Option<Plan> {
     let matching = matching(decision, dialled, tenant.as_ref());
     let emergency = matching.first()?.route.emergency;
     let mut collection =
-        Collection { decision, tenant, reasons: Vec::new(), up: Vec::new(), down: Vec::new() };
+        Collection { decision, tenant, emergency, reasons: Vec::new(), up: Vec::new(), down: Vec::new() };
     for Matching { route, number, .. } in matching {
-        for (n, step) in ordered(route, &mut collection.decision.moment.random) {
+        for (n, step) in ordered(route, collection.decision) {
             collection.add(route, n, step, &number);
         }
         if route.on_exhausted == OnExhausted::Stop {
             break;
         }
     }
-    Some(collection.finish(emergency))
+    Some(collection.finish())
 }
 
 /// Routes that take the call: those of emergency first, the tenant's before the system's, by priority, then by how specific what
@@ -133,7 +133,9 @@ fn specificity(asks: &RouteMatch, number: &str) -> Option<usize> {
 }
 
 /// The steps of a route with their places from 1, in the order of its strategy.
-fn ordered<'a>(route: &'a Route, random: &mut u64) -> Vec<(u32, &'a Step)> {
+fn ordered<'a>(route: &'a Route, decision: &mut Decision) -> Vec<(u32, &'a Step)> {
+    let (config, random) = (decision.config, &mut decision.moment.random);
+    let of_trunk = |step: &Step| config.trunks.get(&step.trunk_id).map_or(1, |trunk| trunk.weight);
     let mut steps: Vec<(u32, &Step)> = (1..).zip(&route.steps).collect();
     let mut rank: Box<dyn FnMut(&Step) -> u64> = match route.strategy {
         Strategy::Prioritized => return steps,
@@ -141,7 +143,7 @@ fn ordered<'a>(route: &'a Route, random: &mut u64) -> Vec<(u32, &'a Step)> {
         // The smallest of exponential waits at rates in proportion to the weights (Efraimidis and Spirakis).
         Strategy::Weighted => Box::new(|step| {
             let luck = (shuffle(random) >> 11) as f64 / (1u64 << 53) as f64;
-            (-(1.0 - luck).ln() / f64::from(step.weight.max(1)) * 1e12) as u64
+            (-(1.0 - luck).ln() / f64::from(step.weight.unwrap_or_else(|| of_trunk(step)).max(1)) * 1e12) as u64
         }),
     };
     steps.sort_by_cached_key(|(_, step)| rank(step));
@@ -151,6 +153,7 @@ fn ordered<'a>(route: &'a Route, random: &mut u64) -> Vec<(u32, &'a Step)> {
 struct Collection<'d, 'a> {
     decision: &'d mut Decision<'a>,
     tenant: Option<Tenant>,
+    emergency: bool,
     reasons: Vec<Reason>,
     up: Vec<Candidate>,
     down: Vec<Candidate>,
@@ -163,8 +166,17 @@ impl Collection<'_, '_> {
             Ok((trunk, caller_id, verdict)) => {
                 let onward = step.failover_on.clone().map_or(Onward::Failure, Onward::Only);
                 let (number, timeout) = (self.number_for(&trunk, step, dialled), step.timeout);
-                let planned =
-                    PlannedStep { trunk, route_id: route.id, step: n, number, timeout, caller_id, onward };
+                let planned = PlannedStep {
+                    trunk,
+                    route_id: route.id,
+                    step: n,
+                    number,
+                    timeout,
+                    caller_id,
+                    onward,
+                    tenant: self.decision.tenant,
+                    emergency: self.emergency,
+                };
                 let (list, doubled) = match verdict {
                     Verdict::Down => (&mut self.down, false),
                     _ => (&mut self.up, false),
@@ -209,6 +221,9 @@ impl Collection<'_, '_> {
         }
         let Decision { config, health, extension, .. } = *self.decision;
         let trunk = enabled_trunk(config, step.trunk_id).ok_or(Verdict::TrunkDisabled)?;
+        if route.emergency && !trunk.emergency_ok {
+            return Err(Verdict::NoEmergency);
+        }
         if let Some(tenant) = self.tenant.as_ref().filter(|tenant| trunk.tenant_id != Some(tenant.id)) {
             // A route of the system may name any of its trunks; the tenant's calls go only where it may call.
             let assigned =
@@ -233,7 +248,7 @@ impl Collection<'_, '_> {
         }
     }
 
-    fn finish(mut self, emergency: bool) -> Plan {
+    fn finish(mut self) -> Plan {
         if self.up.is_empty() {
             for candidate in self.down {
                 let doubled = is_in(&self.up, &candidate.planned);
@@ -247,7 +262,7 @@ impl Collection<'_, '_> {
             }
         }
         let rounds = self.up.into_iter().map(|candidate| Round::Trunk(candidate.planned)).collect();
-        Plan { rounds, reasons: self.reasons, emergency }
+        Plan { rounds, reasons: self.reasons, emergency: self.emergency }
     }
 }
 

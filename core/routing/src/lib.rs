@@ -64,6 +64,8 @@ pub enum Verdict {
     NotAssigned,
     /// The tenant owns no caller number to show over it.
     NoCallerId,
+    /// It takes no emergency calls (`emergency_ok`).
+    NoEmergency,
 }
 
 impl Verdict {
@@ -79,6 +81,7 @@ impl Verdict {
             Verdict::Duplicate => "is not tried twice: an earlier step sends it the same number",
             Verdict::NotAssigned => "is not assigned to the tenant for outgoing calls",
             Verdict::NoCallerId => "is not used: the tenant owns no caller number to show over it",
+            Verdict::NoEmergency => "is for no emergency calls",
         }
     }
 }
@@ -113,6 +116,10 @@ pub struct PlannedStep {
     pub caller_id: Option<String>,
     /// After which failures the next round is begun.
     pub onward: Onward,
+    /// The tenant whose call it is; none: the system's.
+    pub tenant: Option<TenantId>,
+    /// It is a call for help, which no limit keeps back.
+    pub emergency: bool,
 }
 
 impl PlannedStep {
@@ -152,6 +159,13 @@ pub struct Destination {
     pub rounds: Vec<Round>,
     /// A reason for every trunk that was looked at.
     pub reasons: Vec<Reason>,
+}
+
+impl Destination {
+    /// Whether it is a call for help.
+    pub fn is_emergency(&self) -> bool {
+        self.rounds.iter().any(|round| matches!(round, Round::Trunk(step) if step.emergency))
+    }
 }
 
 /// Why a call goes nowhere.

@@ -124,7 +124,17 @@ impl Decision<'_> {
             .extension
             .map(|_| caller_id::choose(self.config, self.tenant(), self.extension, trunk, None));
         let caller_id = chosen.and_then(Result::ok).flatten();
-        let step = PlannedStep { trunk: trunk.clone(), route_id, step, number, timeout, caller_id, onward };
+        let step = PlannedStep {
+            trunk: trunk.clone(),
+            route_id,
+            step,
+            number,
+            timeout,
+            caller_id,
+            onward,
+            tenant: self.tenant,
+            emergency: false,
+        };
         Ok(Destination { tenant: self.tenant, rounds: vec![Round::Trunk(step)], reasons: reason(verdict) })
     }
 }

@@ -46,7 +46,9 @@ fn check_step(path: &str, step: &Step, shortest: usize, findings: &mut Findings)
         }
     }
     tenant::caller_id(&format!("{path}.caller_id"), step.caller_id.as_deref(), findings);
-    range::check(format!("{path}.weight"), step.weight, findings);
+    if let Some(weight) = step.weight {
+        range::check(format!("{path}.weight"), weight, findings);
+    }
     range::check(format!("{path}.timeout"), step.timeout, findings);
 }
 

@@ -63,7 +63,7 @@ fn a_route_shows_its_steps_however_it_was_made() {
         "strategy": "prioritized", "on_exhausted": "next_rule",
         "steps": [{
             "trunk_id": id(1), "enabled": true, "strip": 0, "prepend": "", "postfix": "", "caller_id": null, "timeout": 60,
-            "failover_on": null, "weight": 10,
+            "failover_on": null, "weight": null,
         }],
     });
     assert_eq!(entity.to_json(), expected);
