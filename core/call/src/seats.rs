@@ -142,7 +142,8 @@ impl Seats {
         let row = self.trunks.entry(trunk.id).or_default();
         row.begun.note(trunk.cps, now);
         let seat = row.seats(way).clone();
-        let share = share.map(|share| self.shares.entry((share.trunk_id, share.tenant_id)).or_default().clone());
+        let share =
+            share.map(|share| self.shares.entry((share.trunk_id, share.tenant_id)).or_default().clone());
         Seat(seat, share)
     }
 

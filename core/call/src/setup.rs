@@ -12,7 +12,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tandem_media::PortId;
-use tandem_model::{Cause, Event, Party, Side};
+use tandem_model::{Cause, Event, Party, Side, TrunkMode};
 use tandem_routing::{Failed, Onward, Round, fails_over};
 use tandem_sdp::{Sdp, SdpError};
 use tandem_sip_dialog::{Leg, LegEvent, LegFailure};
@@ -511,6 +511,9 @@ pub(crate) fn own_failure(code: u16, phrase: &str) -> LegFailure {
 fn unreachable(target: &Target) -> LegFailure {
     match target {
         Target::Extension(_) => own_failure(480, "The extension is not registered"),
+        Target::Trunk(trunk) if trunk.host.is_none() && trunk.mode == TrunkMode::PeerIn => {
+            own_failure(503, "The trunk has no host to send calls to")
+        }
         Target::Trunk(trunk) if trunk.host.is_none() => own_failure(503, "The trunk is not registered"),
         Target::Trunk(_) => own_failure(503, "The trunk's host has no known address"),
     }

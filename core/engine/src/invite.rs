@@ -155,7 +155,8 @@ impl Engine {
     ) -> Result<(Option<Seat>, Option<Seat>), Full> {
         let limited = !destination.is_emergency();
         let tenant = destination.tenant.and_then(|id| self.config.tenants.get(&id));
-        if let Some(full) = tenant.filter(|_| limited).and_then(|tenant| self.seats.tenant_full(tenant, now)) {
+        if let Some(full) = tenant.filter(|_| limited).and_then(|tenant| self.seats.tenant_full(tenant, now))
+        {
             return Err(full);
         }
         let on_trunk = match source {

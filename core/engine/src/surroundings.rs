@@ -8,7 +8,8 @@ use std::sync::Arc;
 use tandem_call::{Bound, Exchange, Full, Over, Seat, Seats, Source, Target, Way};
 use tandem_model::{Assignment, BindingOwner, Config, TenantId, Trunk, TrunkId, TrunkMode};
 use tandem_routing::{
-    Availability, Destination, Moment, NoDestination, PlannedStep, Round, Trail, TrunkHealth, from_extension, from_trunk,
+    Availability, Destination, Moment, NoDestination, PlannedStep, Round, Trail, TrunkHealth, from_extension,
+    from_trunk,
 };
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
@@ -77,7 +78,11 @@ impl Exchange for Surroundings<'_> {
     fn take_seat(&mut self, step: &PlannedStep) -> Result<Seat, Full> {
         let share = share(self.config, &step.trunk, step.tenant);
         let over = Over { trunk: &step.trunk, share, way: Bound::Out };
-        if step.emergency { Ok(self.seats.take_anyway(over, self.now)) } else { self.seats.take(over, self.now) }
+        if step.emergency {
+            Ok(self.seats.take_anyway(over, self.now))
+        } else {
+            self.seats.take(over, self.now)
+        }
     }
 
     fn contact_host(&self, flow: &Flow) -> String {

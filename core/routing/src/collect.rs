@@ -143,7 +143,8 @@ fn ordered<'a>(route: &'a Route, decision: &mut Decision) -> Vec<(u32, &'a Step)
         // The smallest of exponential waits at rates in proportion to the weights (Efraimidis and Spirakis).
         Strategy::Weighted => Box::new(|step| {
             let luck = (shuffle(random) >> 11) as f64 / (1u64 << 53) as f64;
-            (-(1.0 - luck).ln() / f64::from(step.weight.unwrap_or_else(|| of_trunk(step)).max(1)) * 1e12) as u64
+            (-(1.0 - luck).ln() / f64::from(step.weight.unwrap_or_else(|| of_trunk(step)).max(1)) * 1e12)
+                as u64
         }),
     };
     steps.sort_by_cached_key(|(_, step)| rank(step));

@@ -20,6 +20,7 @@ mod reliable;
 mod sending;
 mod session_timers;
 mod talking;
+mod tenant_limits;
 mod tenants;
 mod transferring;
 mod transports;

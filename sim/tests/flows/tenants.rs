@@ -11,15 +11,15 @@ fn secs(secs: u64) -> Duration {
 }
 
 /// A carrier of the system's, and the tenants Acme, with 13322496213 to ...19 there, and Beta, with 16468097069.
-struct Town {
-    w: World,
-    carrier: usize,
-    trunk: String,
-    acme: String,
-    beta: String,
+pub(crate) struct Town {
+    pub(crate) w: World,
+    pub(crate) carrier: usize,
+    pub(crate) trunk: String,
+    pub(crate) acme: String,
+    pub(crate) beta: String,
 }
 
-fn town() -> Town {
+pub(crate) fn town() -> Town {
     let mut w = World::new();
     let (carrier, trunk) = w.plain_carrier("carrier", json!({}));
     let acme = w.create(Kind::Tenant, json!({"name": "Acme", "country": "US", "allowed_countries": ["US"]}));
@@ -33,7 +33,7 @@ fn town() -> Town {
 
 impl Town {
     /// A phone of a tenant that has registered in its domain; its extension's id.
-    fn phone(&mut self, tenant: &str, number: &str, more: Value) -> (usize, String) {
+    pub(crate) fn phone(&mut self, tenant: &str, number: &str, more: Value) -> (usize, String) {
         let slug = if tenant == self.acme { "acme" } else { "beta" };
         let password = format!("{slug}-{number}-password");
         let mut body = json!({"tenant_id": tenant, "name": slug, "number": number, "password": password});
@@ -48,13 +48,13 @@ impl Town {
         (phone, extension)
     }
 
-    fn inbound(&mut self, body: Value) {
+    pub(crate) fn inbound(&mut self, body: Value) {
         let mut whole = json!({"name": body["did"].as_str().unwrap_or("in"), "tenant_id": self.acme});
         whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
         self.w.create(Kind::InboundRoute, whole);
     }
 
-    fn dials(&mut self, phone: usize, slug: &str, number: &str) {
+    pub(crate) fn dials(&mut self, phone: usize, slug: &str, number: &str) {
         let user = self.w.ua(phone).user.clone();
         let line =
             Line::number(number, SERVER).with_from(format!("<sip:{user}@{slug}.registrar.voip.example>"));
@@ -62,7 +62,7 @@ impl Town {
         self.w.run_for(secs(1));
     }
 
-    fn explain(&mut self, question: Value) -> Explanation {
+    pub(crate) fn explain(&mut self, question: Value) -> Explanation {
         let question =
             Question::read(question, self.w.config()).unwrap_or_else(|rejection| panic!("{rejection}"));
         let now = self.w.now;
@@ -70,7 +70,7 @@ impl Town {
     }
 }
 
-fn rings(extension: &str) -> Value {
+pub(crate) fn rings(extension: &str) -> Value {
     json!({"type": "extension", "extension_id": extension})
 }
 

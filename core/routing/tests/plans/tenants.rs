@@ -258,6 +258,25 @@ fn chance_orders_steps_by_their_weights_and_the_same_chance_the_same_way() {
 }
 
 #[test]
+fn a_step_without_a_weight_has_that_of_its_trunk() {
+    let steps = json!([{ "trunk_id": id(1) }, { "trunk_id": id(2) }]);
+    let heavy = json!({ "name": "1", "host": "t1.example", "weight": 900 });
+    let base = with(
+        &house(),
+        [(Trunk, 1, heavy), (Extension, 41, json!({ "number": "9", "password": "secure-password" }))],
+    );
+    let config = with(&base, [route(51, json!({ "strategy": "weighted", "steps": steps }))]);
+    let extension = &config.extensions[&ExtensionId(id(41))];
+    let first = |random: u64| {
+        let moment = Moment { random, ..NOON };
+        let found = from_extension(&config, extension, "12125550100", moment, &HEALTHY, &mut Trail::none());
+        rounds(found)[0].clone()
+    };
+    let ones = (0..300).filter(|n| first(*n).starts_with("1:")).count();
+    assert!(ones >= 285, "900 to 10: {ones}");
+}
+
+#[test]
 fn a_pool_tells_whose_call_it_is() {
     let config = with(
         &house(),
