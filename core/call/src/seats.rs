@@ -72,7 +72,8 @@ impl Full {
 
 /// One call's place on a trunk, and in what its tenant may use of that, or among all calls of a tenant; held while it lives.
 #[derive(Debug)]
-pub struct Seat(#[allow(dead_code, reason = "it is held, not read")] Arc<()>, Option<Arc<()>>);
+#[allow(dead_code, reason = "it is held, not read")]
+pub struct Seat(Arc<()>, Option<Arc<()>>);
 
 /// All seats.
 #[derive(Debug, Default)]

@@ -168,7 +168,7 @@ async fn documented_bounds_are_those_that_are_enforced() {
             }
         }
     }
-    assert_eq!(asked, 19);
+    assert_eq!(asked, 24);
 }
 
 #[tokio::test]
