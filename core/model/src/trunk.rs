@@ -482,6 +482,10 @@ pub struct Trunk {
     /// at our cost: for PBXs and gateways of our own.
     #[serde(default)]
     pub allow_transfer: bool,
+    /// What an import found that has no equivalent here, by origin and name, as `freeswitch.context`. Without effect; an export
+    /// gives it back.
+    #[serde(default)]
+    pub imported_params: Vars,
 }
 
 fn generic() -> String {

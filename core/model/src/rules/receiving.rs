@@ -30,6 +30,7 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
     text::check("inbound_extension", trunk.inbound_extension.as_deref(), text::uri_user, findings);
     vars("inbound_context_vars", &trunk.inbound_context_vars, findings);
     vars("outbound_vars", &trunk.outbound_vars, findings);
+    vars("imported_params", &trunk.imported_params, findings);
 }
 
 fn extraction(

@@ -94,6 +94,7 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
         "auth_algorithms": ["MD5", "SHA-256"], "associated_hosts": [], "resolve_host_to_acl": true, "verify_source_port": false,
         "challengers": [], "did_source": "auto", "did_pattern": null, "did_delimiters": null, "cid_source": "auto",
         "cid_pattern": null, "cid_delimiters": null, "inbound_extension": null, "inbound_context_vars": {}, "outbound_vars": {},
+        "imported_params": {},
     });
     let handling = json!({
         "timeout_retry": null, "ping_accept": "any_final", "ping_unregisters": false, "ping_contact": false, "ping_user_agent": null,

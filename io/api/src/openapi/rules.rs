@@ -102,6 +102,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Trunk", "challengers", networks()),
         ("Trunk", "inbound_context_vars", vars()),
         ("Trunk", "outbound_vars", vars()),
+        ("Trunk", "imported_params", vars()),
         (
             "Trunk",
             "associated_hosts",
