@@ -4,6 +4,7 @@ mod backend;
 mod certificates;
 mod client;
 mod clock;
+mod configure;
 mod demo;
 mod descriptors;
 mod engine_loop;
@@ -38,13 +39,22 @@ enum Command {
     /// Asks a running server about its routes.
     #[command(subcommand)]
     Route(route::RouteCommand),
+    /// Shows what the configuration of another system would make on a running server; makes it with --apply.
+    Import(configure::ImportArgs),
+    /// Writes the configuration of a running server to standard output.
+    Export(configure::ExportArgs),
+    /// Brings a running server to a file: shows what would change, then does it, all or nothing.
+    Apply(configure::ApplyArgs),
 }
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => demo::run(args),
-        Command::Route(command) => route::run(command).map_err(Into::into),
+        Command::Route(command) => route::run(command),
+        Command::Import(args) => configure::import(&args),
+        Command::Export(args) => configure::export(&args),
+        Command::Apply(args) => configure::apply(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

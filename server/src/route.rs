@@ -1,8 +1,9 @@
 //! `tandem route explain`: what would become of a call, in words.
 
-use crate::client::{ApiArgs, Client};
+use crate::client::{ClientArgs, ClientError};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use std::error::Error;
 use std::fmt::Write;
 
 /// What is asked about routes.
@@ -36,23 +37,23 @@ pub struct ExplainArgs {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    api: ApiArgs,
+    client: ClientArgs,
 }
 
 /// Runs a command.
-pub fn run(command: RouteCommand) -> Result<(), String> {
+pub fn run(command: RouteCommand) -> Result<(), Box<dyn Error>> {
     let RouteCommand::Explain(args) = command;
-    let client = Client::new(&args.api);
+    let client = &args.client;
     let mut question = json!({ "number": args.number, "caller": args.caller, "at": args.at });
     let who = match (&args.extension, &args.trunk) {
         (Some(extension), _) => {
-            question["extension_id"] = json!(extension_id(&client, extension, args.tenant.as_deref())?);
+            question["extension_id"] = json!(extension_id(client, extension, args.tenant.as_deref())?);
             format!("extension {extension}")
         }
         (None, trunk) => {
             let trunk = trunk.as_deref().unwrap_or_default();
             question["trunk_id"] =
-                json!(only(&client, "trunk", "/v1.0/trunks", trunk, &["name", "slug"], |_| true)?);
+                json!(only(client, "trunk", "/v1.0/trunks", trunk, &["name", "slug"], |_| true)?);
             format!("trunk {trunk}")
         }
     };
@@ -65,7 +66,7 @@ pub fn run(command: RouteCommand) -> Result<(), String> {
     Ok(())
 }
 
-fn extension_id(client: &Client, extension: &str, tenant: Option<&str>) -> Result<String, String> {
+fn extension_id(client: &ClientArgs, extension: &str, tenant: Option<&str>) -> Result<String, ClientError> {
     let tenant = match tenant {
         Some(tenant) => Some(only(client, "tenant", "/v1.0/tenants", tenant, &["name", "slug"], |_| true)?),
         None => None,
@@ -76,20 +77,22 @@ fn extension_id(client: &Client, extension: &str, tenant: Option<&str>) -> Resul
 
 /// The id of the one that is called so.
 fn only(
-    client: &Client,
+    client: &ClientArgs,
     what: &str,
     path: &str,
     name: &str,
     fields: &[&str],
     fits: impl Fn(&Value) -> bool,
-) -> Result<String, String> {
+) -> Result<String, ClientError> {
     let all = client.list(path)?;
     let mut found = all.iter().filter(|one| fields.iter().any(|field| one[*field] == name) && fits(one));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one["id"].as_str().unwrap_or_default().to_owned()),
-        (None, _) => Err(format!("there is no {what} {name}; see {path} for those that there are")),
+        (None, _) => {
+            Err(ClientError::new(format!("there is no {what} {name}; see {path} for those that there are")))
+        }
         (Some(_), Some(_)) => {
-            Err(format!("there are several called {name}; say whose it is with `--tenant`"))
+            Err(ClientError::new(format!("there are several called {name}; say whose it is with --tenant")))
         }
     }
 }

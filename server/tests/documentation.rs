@@ -85,9 +85,13 @@ fn the_configuration_reference_is_what_the_binary_says() {
     };
     let written = format!(
         "# Configuration\n\nWhat is given on the command line wins over the environment, the environment over `tandem.toml`.\n\n\
-         ## `tandem serve`\n\n```\n{}\n```\n\n## `tandem demo`\n\n```\n{}\n```\n\n{}",
+         ## `tandem serve`\n\n```\n{}\n```\n\n## `tandem demo`\n\n```\n{}\n```\n\n\
+         ## `tandem import`\n\n```\n{}\n```\n\n## `tandem export`\n\n```\n{}\n```\n\n## `tandem apply`\n\n```\n{}\n```\n\n{}",
         help(&["serve", "--help"]),
         help(&["demo", "--help"]),
+        help(&["import", "--help"]),
+        help(&["export", "--help"]),
+        help(&["apply", "--help"]),
         include_str!("documentation/file.md"),
     );
     is_up_to_date("docs/configuration.md", &written);

@@ -13,19 +13,21 @@ use std::time::Duration;
 
 /// The largest body that is read.
 pub(crate) const MAX_BODY: usize = 1024 * 1024;
+/// The largest that is read where a whole configuration comes.
+pub(crate) const MAX_TEXT: usize = 32 * 1024 * 1024;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Reads a JSON body.
-pub(crate) async fn read(headers: &HeaderMap, body: Body) -> Result<Value, ApiError> {
+pub(crate) async fn read(headers: &HeaderMap, body: Body, most: usize) -> Result<Value, ApiError> {
     check_type(headers)?;
     let length =
         headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
-    if length.is_some_and(|length| length > MAX_BODY) {
-        return Err(too_large());
+    if length.is_some_and(|length| length > most) {
+        return Err(too_large(most));
     }
-    let bytes = match tokio::time::timeout(PATIENCE, Limited::new(body, MAX_BODY).collect()).await {
+    let bytes = match tokio::time::timeout(PATIENCE, Limited::new(body, most).collect()).await {
         Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large(most)),
         Ok(Err(_)) => {
             let message = "the body ended before it was complete";
             return Err(ApiError::new(
@@ -75,8 +77,8 @@ fn check_type(headers: &HeaderMap) -> Result<(), ApiError> {
     )
 }
 
-fn too_large() -> ApiError {
-    let fix = format!("send at most {MAX_BODY} bytes");
+fn too_large(most: usize) -> ApiError {
+    let fix = format!("send at most {most} bytes");
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "", "BODY_TOO_LARGE", "the body is too large", fix)
 }
 

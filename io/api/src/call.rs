@@ -44,6 +44,26 @@ impl<B: Backend> Call<B> {
         })
     }
 
+    /// The same with any number of changes, none included, and what else the plan says. The plan may take its time.
+    pub(crate) async fn change_all<T: Send + 'static>(
+        &self,
+        plan: impl FnOnce(&Config) -> Result<(Vec<Change>, T), ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let turn = self.shared.changing.clone().lock_owned().await;
+        let config = self.backend().config();
+        let shared = self.shared.clone();
+        let task = tokio::spawn(async move {
+            let planned = tokio::task::spawn_blocking(move || plan(&config)).await;
+            let (changes, told) = planned.unwrap_or_else(|_| Err(ApiError::internal()))?;
+            if !changes.is_empty() {
+                shared.backend.change(changes).await?;
+            }
+            drop(turn);
+            Ok(told)
+        });
+        task.await.unwrap_or_else(|_| Err(ApiError::internal()))
+    }
+
     /// Changes the configuration by what `plan` makes of it as it stands, with nobody between. Once begun it is
     /// finished, whether the client waits for it or not.
     pub(crate) async fn change(

@@ -9,6 +9,7 @@ mod backend;
 mod body;
 mod call;
 mod collections;
+mod configuration;
 mod docs;
 mod error;
 mod finish;

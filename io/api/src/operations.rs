@@ -1,6 +1,8 @@
 //! The table of operations: what is served and what the OpenAPI document says.
 
+use crate::body::{MAX_BODY, MAX_TEXT};
 use crate::collections::{COLLECTIONS, Collection};
+use crate::configuration::{self, CONFIGURATION, IMPORT};
 use crate::live::CALLS;
 use crate::params::{Param, ParamKind};
 use crate::records::{self, RECORDS};
@@ -24,6 +26,10 @@ pub(crate) enum Action {
     Presets,
     Records,
     Record,
+    Export,
+    Import,
+    Plan,
+    Apply,
     Health,
     Metrics,
     OpenApi,
@@ -86,7 +92,13 @@ const REGISTRATIONS_PAGE: &[Param] = &[
 
 /// All operations, in the order in which they are documented.
 pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
-    COLLECTIONS.iter().flat_map(of_collection).chain(of_what_is_live()).chain(of_the_system()).collect()
+    COLLECTIONS
+        .iter()
+        .flat_map(of_collection)
+        .chain(of_what_is_live())
+        .chain(of_configurations())
+        .chain(of_the_system())
+        .collect()
 });
 
 fn of_collection(of: &'static Collection) -> Vec<Operation> {
@@ -183,6 +195,55 @@ fn of_what_is_live() -> Vec<Operation> {
     ]
 }
 
+fn of_configurations() -> Vec<Operation> {
+    let operation = |method, path: &str, id, summary, action| {
+        Operation::new(method, path, id, "configuration", summary, action)
+    };
+    let (plan, apply) = (format!("{CONFIGURATION}/plan"), format!("{CONFIGURATION}/apply"));
+    let request = || "ConfigurationRequest".to_owned();
+    vec![
+        operation(
+            Method::GET,
+            CONFIGURATION,
+            "export_configuration",
+            "The configuration as text",
+            Action::Export,
+        )
+        .asking(configuration::PARAMS)
+        .answering(200, Content::One("ConfigurationText")),
+        operation(
+            Method::POST,
+            &plan,
+            "plan_configuration",
+            "What would change for the server to be as a file says",
+            Action::Plan,
+        )
+        .reading(request())
+        .answering(200, Content::One("ConfigurationPlan"))
+        .failing(&[404, 409]),
+        operation(
+            Method::POST,
+            &apply,
+            "apply_configuration",
+            "Bring the server to a file: what is not in it is deleted; all or nothing",
+            Action::Apply,
+        )
+        .reading(request())
+        .answering(200, Content::One("ConfigurationPlan"))
+        .failing(&[404, 409]),
+        operation(
+            Method::POST,
+            IMPORT,
+            "import",
+            "What the configuration of another system would make here, field by field; with `apply`, make it",
+            Action::Import,
+        )
+        .reading("ImportRequest".to_owned())
+        .answering(200, Content::One("ImportPlan"))
+        .failing(&[404, 409]),
+    ]
+}
+
 fn of_the_system() -> Vec<Operation> {
     let health = "Whether the server is well; 503 when it serves no calls";
     let metrics = "Metrics in Prometheus' text format; a setting lets them be read without the token";
@@ -242,6 +303,14 @@ impl Operation {
 
     fn failing(self, failures: &'static [u16]) -> Operation {
         Operation { failures, ..self }
+    }
+
+    /// How large its body may be.
+    pub(crate) fn largest_body(&self) -> usize {
+        match self.action {
+            Action::Import | Action::Plan | Action::Apply => MAX_TEXT,
+            _ => MAX_BODY,
+        }
     }
 
     /// Every status of a refusal that it can be answered with, ascending.

@@ -4,6 +4,7 @@ use crate::auth;
 use crate::backend::Backend;
 use crate::body;
 use crate::call::{Call, Shared};
+use crate::configuration;
 use crate::docs;
 use crate::error::ApiError;
 use crate::finish;
@@ -88,7 +89,7 @@ async fn run<B: Backend>(
     let params = Params::read(parts.uri.query(), operation.query)?;
     let id = path.as_ref().and_then(|path| path.iter().next()).map(|(_, id)| id.to_owned());
     let body = match operation.body {
-        Some(_) => body::read(&parts.headers, body).await?,
+        Some(_) => body::read(&parts.headers, body, operation.largest_body()).await?,
         None => Value::Null,
     };
     dispatch(operation.action, Call { shared, params, id, body }).await
@@ -109,6 +110,10 @@ async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response,
         Action::Explain => live::explain(call).await,
         Action::Records => records::list(call).await,
         Action::Record => records::get(call).await,
+        Action::Export => configuration::export(call).await,
+        Action::Import => configuration::import(call).await,
+        Action::Plan => configuration::plan(call).await,
+        Action::Apply => configuration::apply(call).await,
         Action::Health => system::health(call).await,
         Action::Metrics => system::metrics(call).await,
         Action::OpenApi => system::document(call).await,

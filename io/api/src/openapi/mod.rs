@@ -48,7 +48,7 @@ const DESCRIPTION: &str = "Configures and watches a Tandem SIP trunking server. 
     `reason` and a `fix`. Passwords are write-only. Moments are milliseconds since the Unix epoch. Listings come in \
     pages: give `next` of one as `after` of the following.";
 
-const TAGS: [(&str, &str); 13] = [
+const TAGS: [(&str, &str); 14] = [
     ("tenants", "Customers of the system, each with extensions, numbers and routes that nobody else sees."),
     ("assignments", "What tenants may use of the system's trunks: pools of numbers, and calls at once."),
     ("schedules", "When somebody is there: hours and holidays."),
@@ -61,5 +61,6 @@ const TAGS: [(&str, &str); 13] = [
     ("registrations", "Who is registered where, now."),
     ("calls", "Calls under way."),
     ("call records", "Calls that have ended, one record each."),
+    ("configuration", "Configurations as text: of other systems, and the whole of this one."),
     ("system", "Health, metrics and this document."),
 ];

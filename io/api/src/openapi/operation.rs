@@ -55,7 +55,7 @@ const REFUSALS: [(u16, &str); 9] = [
     (404, "What the path or `after` names is not there."),
     (408, "The body did not arrive in time."),
     (409, "It contradicts something that is there already."),
-    (413, "The body is larger than 1 MiB."),
+    (413, "The body is larger than 1 MiB, or than 32 MiB where a configuration comes as text."),
     (415, "The body is not JSON by its `Content-Type`, or is compressed."),
     (500, "A fault in tandem."),
     (503, "The store is not available, or the answer took too long."),
@@ -261,6 +261,16 @@ fn examples(action: Action) -> Value {
                 json!({ "move": example("Ring something else", json!({ "extension_id": null, "trunk_id": ID })) })
             }
         },
+        Action::Import => json!({
+            "freeswitch": example("A gateway of FreeSWITCH: what would become of it", json!({
+                "text": "<gateway name=\"provider\">\n  <param name=\"proxy\" value=\"sip.provider.com\"/>\n  <param name=\"register\" value=\"false\"/>\n</gateway>\n",
+            })),
+        }),
+        Action::Plan => json!({
+            "file": example("A server with one trunk and one route", json!({
+                "text": "[[trunk]]\nname = \"Provider\"\nhost = \"sip.provider.com\"\n\n[[route]]\nname = \"Out\"\nsteps = [{ trunk = \"Provider\" }]\n",
+            })),
+        }),
         Action::Explain => json!({
             "out": example("A number dialled at an extension", json!({ "number": "+15551234567", "extension_id": EXTENSION })),
             "in": example("A call over a trunk, on a Sunday", json!({

@@ -2,8 +2,10 @@
 
 use super::rules;
 use crate::backend::Health;
+use crate::configuration::{ConfigurationRequest, ConfigurationText, ImportRequest};
 use crate::error::ErrorEnvelope;
 use serde_json::{Map, Value, json};
+use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
     Assignment, CallRecord, Entity, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset,
     Question, RegistrationView, Route, Schedule, Tenant, Trunk, TrunkStatus,
@@ -42,6 +44,9 @@ pub(super) fn all() -> Value {
     collect::<LiveCall>(&mut schemas);
     collect::<CallRecord>(&mut schemas);
     collect::<Health>(&mut schemas);
+    collect::<ImportPlan>(&mut schemas);
+    collect::<ConfigurationPlan>(&mut schemas);
+    collect::<ConfigurationText>(&mut schemas);
     collect::<ErrorEnvelope>(&mut schemas);
     let bodies = bodies(&schemas);
     for schema in schemas.values_mut() {
@@ -50,6 +55,20 @@ pub(super) fn all() -> Value {
     trunk_with_status(&mut schemas["Trunk"]);
     schemas.extend(bodies);
     schemas.insert("Question".to_owned(), question());
+    for (name, schema) in [
+        ("ImportRequest", serde_json::to_value(ImportRequest::schema())),
+        ("ConfigurationRequest", serde_json::to_value(ConfigurationRequest::schema())),
+    ] {
+        schemas.insert(name.to_owned(), schema.unwrap_or_default());
+    }
+    schemas.insert(
+        "ExportFormat".to_owned(),
+        json!({ "type": "string", "enum": ["toml", "freeswitch"], "default": "toml" }),
+    );
+    schemas.insert(
+        "WithSecrets".to_owned(),
+        json!({ "type": "string", "enum": ["false", "true"], "default": "false" }),
+    );
     Value::Object(schemas)
 }
 

@@ -3,6 +3,7 @@
 mod auth;
 mod client;
 mod collections;
+mod configuration;
 mod document;
 mod fake;
 mod live;
