@@ -214,3 +214,42 @@ fn the_admin_token_is_shown_once_and_kept_nowhere() {
         assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()), "{}", path.display());
     }
 }
+
+#[test]
+fn passwords_stand_in_no_file_of_the_server_and_not_in_its_log() {
+    const OF_TRUNK: &str = "tr-unk-passw0rd";
+    const OF_PHONE: &str = "ph-one-passw0rd";
+    let mut tandem = Tandem::new().start();
+    let trunk = json!({
+        "name": "carrier", "host": "127.0.0.9", "username": "account", "password": OF_TRUNK, "ping_interval": 0,
+    });
+    tandem.rest().post("/v1.0/trunks", &trunk).expect(201);
+    tandem.rest().post("/v1.0/extensions", &json!({ "username": "phone", "password": OF_PHONE })).expect(201);
+    let nowhere = |tandem: &Tandem| {
+        let log = tandem.log().into_bytes();
+        let files = fs::read_dir(tandem.data_dir()).unwrap().map(|file| file.unwrap().path());
+        let all = files.map(|path| (path.display().to_string(), fs::read(&path).unwrap()));
+        for (name, bytes) in all.chain([("the log".to_owned(), log)]) {
+            for secret in [OF_TRUNK, OF_PHONE] {
+                let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+                assert!(!found, "{secret} in {name}");
+            }
+        }
+    };
+    nowhere(&tandem);
+    assert!(tandem.stop(PATIENCE).success());
+    nowhere(&tandem);
+
+    let key = tandem.data_dir().join("secrets.key");
+    let away = tandem.data_dir().join("secrets.key.away");
+    fs::rename(&key, &away).unwrap();
+    let (status, said) = tandem.start_rival(Shared::Data);
+    assert_eq!(status.code(), Some(1));
+    assert!(
+        said.contains("secrets.key") && said.contains("is missing") && said.contains("from a backup"),
+        "{said}"
+    );
+    fs::rename(&away, &key).unwrap();
+    tandem.restart();
+    assert_eq!(tandem.rest().get("/v1.0/trunks").expect(200)["items"][0]["username"], "account");
+}

@@ -104,6 +104,9 @@ kinds! {
 }
 
 impl Entity {
+    /// The fields of [`Entity::to_stored`] that nobody but the server may read.
+    pub const SECRETS: [&str; 1] = ["password"];
+
     /// What people call it: its name, or the number itself.
     pub fn label(&self) -> &str {
         match self {

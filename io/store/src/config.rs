@@ -1,6 +1,6 @@
 //! Configuration entities.
 
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sealing};
 use tandem_model::{Change, Entity, Kind};
 
 impl Store {
@@ -10,7 +10,7 @@ impl Store {
             sqlx::query_as("SELECT kind, id, entity FROM entities ORDER BY id")
                 .fetch_all(self.reader())
                 .await?;
-        rows.into_iter().map(|(kind, id, entity)| read(&kind, &id, &entity)).collect()
+        rows.into_iter().map(|(kind, id, entity)| self.read(&kind, &id, &entity)).collect()
     }
 
     /// Writes a change that [`tandem_model::Config::apply`] has accepted: all of it or nothing.
@@ -24,7 +24,7 @@ impl Store {
                 )
                 .bind(entity.kind().key())
                 .bind(entity.id().to_string())
-                .bind(entity.to_stored().to_string()),
+                .bind(sealing::seal(self.key(), entity)?),
                 Change::Delete(kind, id) => sqlx::query("DELETE FROM entities WHERE kind = $1 AND id = $2")
                     .bind(kind.key())
                     .bind(id.to_string()),
@@ -33,14 +33,12 @@ impl Store {
         }
         Ok(transaction.commit().await?)
     }
-}
 
-fn read(kind: &str, id: &str, entity: &str) -> Result<Entity, StoreError> {
-    let what = format!("{kind} {id}");
-    let unreadable = |why: String| StoreError::Unreadable { what: what.clone(), why };
-    let Some(&kind) = Kind::ALL.iter().find(|known| known.key() == kind) else {
-        return Err(unreadable("this tandem knows no such kind".to_owned()));
-    };
-    let entity = serde_json::from_str(entity).map_err(|error| unreadable(error.to_string()))?;
-    Entity::from_stored(kind, entity).map_err(unreadable)
+    fn read(&self, kind: &str, id: &str, entity: &str) -> Result<Entity, StoreError> {
+        let unreadable = |why: String| StoreError::Unreadable { what: format!("{kind} {id}"), why };
+        let Some(&known) = Kind::ALL.iter().find(|known| known.key() == kind) else {
+            return Err(unreadable("this tandem knows no such kind".to_owned()));
+        };
+        sealing::open(self.key(), known, id, entity).map_err(unreadable)
+    }
 }

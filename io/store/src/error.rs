@@ -34,6 +34,16 @@ pub enum StoreError {
     /// The file is no SQLite database, or a damaged one.
     #[error("tandem.db is damaged ({0}). Restore a backup, or move the file away to begin with nothing")]
     Damaged(Arc<sqlx::Error>),
+    /// The key of the passwords cannot be read or made.
+    #[error("the key {path} of the passwords in tandem.db cannot be used: {why}. {fix}; nothing was changed")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+        /// What to do.
+        fix: &'static str,
+    },
     /// A stored thing does not read as what it should be.
     #[error("{what} in tandem.db cannot be read: {why}")]
     Unreadable {

@@ -3,7 +3,7 @@
 //! Every write is on disk before its future is ready: the write-ahead log is synced at each commit (`synchronous=FULL`),
 //! so what was acknowledged survives `kill -9` and, as far as the disk keeps its word, a power cut. Writes take turns on
 //! one connection; readers have their own and never wait for a writer. What is told of calls is on disk in a journal first,
-//! since a line at the end of a file costs a tenth of a row.
+//! since a line at the end of a file costs a tenth of a row. Passwords are encrypted under a key that lies beside the database.
 
 mod bindings;
 mod calls;
@@ -11,8 +11,10 @@ mod config;
 mod error;
 mod folder;
 mod journal;
+mod key;
 mod records;
 mod rows;
+mod sealing;
 mod settings;
 mod store;
 mod writer;

@@ -2,6 +2,8 @@
 
 use crate::StoreError;
 use crate::folder::Folder;
+use crate::key::SecretsKey;
+use crate::sealing;
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
@@ -20,6 +22,7 @@ struct Inner {
     /// One connection: SQLite takes one writer at a time, and a queue here is fair where its busy handler is not.
     writer: SqlitePool,
     readers: SqlitePool,
+    key: SecretsKey,
     // Dropped last: the folder stays ours while a connection is open.
     folder: Folder,
 }
@@ -45,8 +48,9 @@ impl Store {
             .pragma("journal_size_limit", "67108864");
         let writer = pool(1).connect_with(writing).await?;
         migrations().run(&writer).await?;
+        let key = key(&writer, &folder.path).await?;
         let readers = pool(2).connect_with(options.pragma("query_only", "ON")).await?;
-        Ok(Store(Arc::new(Inner { writer, readers, folder })))
+        Ok(Store(Arc::new(Inner { writer, readers, key, folder })))
     }
 
     /// Waits for writes under way, moves the log into the database file and closes it. Whatever comes later is
@@ -70,6 +74,11 @@ impl Store {
         }
     }
 
+    /// The key of the passwords.
+    pub(crate) fn key(&self) -> &SecretsKey {
+        &self.0.key
+    }
+
     /// The data folder.
     pub(crate) fn folder(&self) -> &Path {
         &self.0.folder.path
@@ -78,6 +87,18 @@ impl Store {
     pub(crate) fn reader(&self) -> &SqlitePool {
         &self.0.readers
     }
+}
+
+/// The key of the passwords, with which they all are encrypted from here on.
+async fn key(writer: &SqlitePool, folder: &Path) -> Result<SecretsKey, StoreError> {
+    let mut connection = writer.acquire().await?;
+    let wanted = sealing::key_id(&mut connection).await?;
+    let key = SecretsKey::of_folder(folder, wanted.as_deref())?;
+    if wanted.is_none() {
+        sealing::adopt(&mut connection, &key).await?;
+    }
+    sealing::wipe(&mut connection).await?;
+    Ok(key)
 }
 
 fn pool(connections: u32) -> SqlitePoolOptions {

@@ -7,3 +7,4 @@ mod crash;
 mod opening;
 mod records;
 mod samples;
+mod secrets;
