@@ -225,7 +225,7 @@ fn passwords_stand_in_no_file_of_the_server_and_not_in_its_log() {
     });
     tandem.rest().post("/v1.0/trunks", &trunk).expect(201);
     tandem.rest().post("/v1.0/extensions", &json!({ "username": "phone", "password": OF_PHONE })).expect(201);
-    let nowhere = |tandem: &Tandem| {
+    let nowhere = |tandem: &Server| {
         let log = tandem.log().into_bytes();
         let files = fs::read_dir(tandem.data_dir()).unwrap().map(|file| file.unwrap().path());
         let all = files.map(|path| (path.display().to_string(), fs::read(&path).unwrap()));

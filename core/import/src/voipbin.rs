@@ -103,7 +103,7 @@ fn parse<'a, T: serde::Deserialize<'a>>(text: &str, raw: &'a str, what: &str) ->
 
 /// The line of a part of the text.
 fn line_in(text: &str, part: &str) -> usize {
-    let offset = (part.as_ptr() as usize).checked_sub(text.as_ptr() as usize).unwrap_or(0);
+    let offset = (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
     line_of(text, offset)
 }
 
