@@ -74,12 +74,12 @@ fn a_gateway_of_freeswitch_is_shown_then_registers() {
 
     command(&tandem, &["import", &file, "--apply"], true);
     carrier.wait_registered("acme");
-    let register =
-        carrier.messages().into_iter().rfind(|message| message.starts_with("REGISTER ")).expect("a REGISTER");
-    assert!(register.contains("<sip:gw+example.com@"), "{register}");
-    assert!(register.contains(";tport=tcp") && register.contains("username=\"acme\""), "{register}");
+    assert!(carrier.messages().iter().any(|message| message.starts_with("<< REGISTER ")));
     let trunk = tandem.rest().get("/v1.0/trunks").ok()["items"][0].clone();
     tandem.wait_state(trunk["id"].as_str().expect("an id"), "registered");
+    let registration = tandem.registrations("outbound").remove(0);
+    let contact = registration["contact"].as_str().expect("a contact");
+    assert!(contact.contains("sip:gw+example.com@") && contact.contains(";tport=tcp"), "{contact}");
 
     // Out and in again: nothing is left to do.
     let written = command(&tandem, &["export", "--format", "freeswitch", "--with-secrets"], true);
