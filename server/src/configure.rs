@@ -57,9 +57,6 @@ pub struct ExportArgs {
     /// What it is written in
     #[arg(long, default_value = "toml")]
     pub format: To,
-    /// With the passwords
-    #[arg(long)]
-    pub with_secrets: bool,
     #[command(flatten)]
     pub client: ClientArgs,
 }
@@ -110,7 +107,7 @@ pub fn export(args: &ExportArgs) -> Outcome {
         To::Toml => "toml",
         To::Freeswitch => "freeswitch",
     };
-    let path = format!("/v1.0/configuration?format={format}&secrets={}", args.with_secrets);
+    let path = format!("/v1.0/configuration?format={format}");
     let answer = args.client.get(&path)?;
     std::io::stdout().write_all(answer["text"].as_str().unwrap_or_default().as_bytes())?;
     Ok(())

@@ -67,7 +67,7 @@ impl Exchange for Surroundings<'_> {
             Err(NoDestination::Unmatched { .. }) => Err((404, "No Such Number".to_owned())),
             Err(NoDestination::Disabled) => Err((480, "Switched Off".to_owned())),
             Err(NoDestination::Unavailable(_)) => Err((503, "No Trunk Available".to_owned())),
-            Err(NoDestination::Forbidden { why, .. }) => Err((403, why)),
+            Err(NoDestination::Forbidden { .. }) => Err((403, "Not Allowed".to_owned())),
         }
     }
 

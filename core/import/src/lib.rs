@@ -217,7 +217,7 @@ fn existing(draft: &Draft, config: &Config) -> Option<Entity> {
     }
 }
 
-/// Trunks as gateways of FreeSWITCH.
-pub fn write_gateways(config: &Config, with_secrets: bool) -> String {
-    freeswitch::write(config, with_secrets)
+/// Trunks as gateways of FreeSWITCH, but for their passwords.
+pub fn write_gateways(config: &Config) -> String {
+    freeswitch::write(config)
 }

@@ -33,11 +33,12 @@ struct Candidate {
 
 /// Collects the steps of every route that takes the call, or nothing when none does.
 pub(crate) fn plan(decision: &mut Decision, dialled: &Dialled) -> Option<Plan> {
-    let tenant = decision.tenant().cloned();
-    let matching = matching(decision, dialled, tenant.as_ref());
+    let tenant = decision.tenant();
+    let matching = matching(decision, dialled, tenant);
     let emergency = matching.first()?.route.emergency;
-    let mut collection =
-        Collection { decision, tenant, emergency, reasons: Vec::new(), up: Vec::new(), down: Vec::new() };
+    let e164 = dialled.e164.as_ref();
+    let (reasons, up, down) = (Vec::new(), Vec::new(), Vec::new());
+    let mut collection = Collection { decision, tenant, e164, emergency, reasons, up, down };
     for Matching { route, number, .. } in matching {
         for (n, step) in ordered(route, collection.decision) {
             collection.add(route, n, step, &number);
@@ -58,7 +59,7 @@ fn matching<'a>(
 ) -> Vec<Matching<'a>> {
     let config: &'a Config = decision.config;
     let of_system = tenant.map_or(&[][..], |_| config.routes_of(None));
-    let forms: Vec<String> = dialled.forms().collect();
+    let forms = dialled.forms();
     let mut matching: Vec<Matching> = Vec::new();
     for route in config.routes_of(decision.tenant).iter().chain(of_system) {
         match takes(decision, route, &forms, dialled, tenant) {
@@ -153,7 +154,9 @@ fn ordered<'a>(route: &'a Route, decision: &mut Decision) -> Vec<(u32, &'a Step)
 
 struct Collection<'d, 'a> {
     decision: &'d mut Decision<'a>,
-    tenant: Option<Tenant>,
+    tenant: Option<&'a Tenant>,
+    /// The dialled number with its country code.
+    e164: Option<&'d Digits>,
     emergency: bool,
     reasons: Vec<Reason>,
     up: Vec<Candidate>,
@@ -178,15 +181,15 @@ impl Collection<'_, '_> {
                     tenant: self.decision.tenant,
                     emergency: self.emergency,
                 };
-                let (list, doubled) = match verdict {
-                    Verdict::Down => (&mut self.down, false),
-                    _ => (&mut self.up, false),
-                };
-                let doubled = doubled || verdict != Verdict::Down && is_in(list, &planned);
-                if !doubled {
+                // Of those that are down only what is tried in hope must differ; see `finish`.
+                let is_down = verdict == Verdict::Down;
+                let list = if is_down { &mut self.down } else { &mut self.up };
+                if !is_down && is_in(list, &planned) {
+                    Verdict::Duplicate
+                } else {
                     list.push(Candidate { planned, reason });
+                    verdict
                 }
-                if doubled { Verdict::Duplicate } else { verdict }
             }
             Err(verdict) => verdict,
         };
@@ -202,13 +205,13 @@ impl Collection<'_, '_> {
         });
     }
 
-    /// The number that the trunk is sent. Where the step changes nothing and the tenant's dialling tells the country, the trunk writes it
-    /// from its international form.
+    /// The number that the trunk is sent. Where the step changes nothing and the tenant's dialling tells the country, the trunk writes
+    /// it from its international form.
     fn number_for(&self, trunk: &Trunk, step: &Step, dialled: &str) -> String {
         let untouched = step.strip == 0 && step.prepend.is_empty() && step.postfix.is_empty();
-        let tenant =
-            self.tenant.as_ref().filter(|_| untouched && trunk.number_format_out != NumberFormat::AsDialled);
-        match tenant.and_then(|tenant| tenant.e164(dialled)) {
+        let from_e164 =
+            untouched && self.tenant.is_some() && trunk.number_format_out != NumberFormat::AsDialled;
+        match self.e164.filter(|_| from_e164) {
             Some(digits) => trunk.number_to_send(&format!("+{digits}")),
             None => trunk.number_to_send(&number_of(step, dialled)),
         }
@@ -225,7 +228,7 @@ impl Collection<'_, '_> {
         if route.emergency && !trunk.emergency_ok {
             return Err(Verdict::NoEmergency);
         }
-        if let Some(tenant) = self.tenant.as_ref().filter(|tenant| trunk.tenant_id != Some(tenant.id)) {
+        if let Some(tenant) = self.tenant.filter(|tenant| trunk.tenant_id != Some(tenant.id)) {
             // A route of the system may name any of its trunks; the tenant's calls go only where it may call.
             let assigned =
                 config.assignment(trunk.id, tenant.id).is_some_and(|assignment| assignment.can_outbound);
@@ -234,7 +237,7 @@ impl Collection<'_, '_> {
                 return Err(Verdict::NotAssigned);
             }
         }
-        let caller_id = caller_id::choose(config, self.tenant.as_ref(), extension, trunk, Some(step));
+        let caller_id = caller_id::choose(config, self.tenant, extension, trunk, Some(step));
         let caller_id = match caller_id {
             Ok(caller_id) => caller_id,
             // Whoever needs help gets it, known or not.

@@ -22,19 +22,22 @@ impl<'a> Dialled<'a> {
         Dialled { text, digits, e164 }
     }
 
+    /// What it is as a number, with its country code first.
+    pub fn numbers(&self) -> impl Iterator<Item = &Digits> {
+        [&self.e164, &self.digits].into_iter().flatten()
+    }
+
     /// Its forms, as dialled first; a pattern may be written for any of them.
-    pub fn forms(&self) -> impl Iterator<Item = String> {
+    pub fn forms(&self) -> Vec<String> {
         let bare = self.text.strip_prefix('+').map(str::to_owned);
         let e164 = self.e164.as_ref().map(|digits| format!("+{digits}"));
         let plain = self.e164.as_ref().map(|digits| digits.as_str().to_owned());
-        let all = std::iter::once(self.text.to_owned()).chain(bare).chain(e164).chain(plain);
-        let mut seen: Vec<String> = Vec::new();
-        all.filter(move |form| {
-            let is_new = !seen.contains(form);
-            if is_new {
-                seen.push(form.clone());
+        let mut forms = vec![self.text.to_owned()];
+        for form in [bare, e164, plain].into_iter().flatten() {
+            if !forms.contains(&form) {
+                forms.push(form);
             }
-            is_new
-        })
+        }
+        forms
     }
 }

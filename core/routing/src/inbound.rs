@@ -11,8 +11,6 @@ use tandem_model::{
     Openness, Particular, TenantId, TenantStatus, Trunk, TrunkMode,
 };
 
-/// Numbers that a route names one after the other; more is a loop.
-const MOST_HOPS: usize = 4;
 /// How particular a number is that says by itself what it reaches: after the routes that ask for exactly it, before all others.
 const BY_ITSELF: Particular = (2, 1);
 
@@ -25,30 +23,62 @@ pub fn from_trunk(
     health: &dyn TrunkHealth,
     trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
+    let mut decision =
+        Decision { config, health, moment, tenant: trunk.tenant_id, extension: None, hops: 0, trail };
     if let InboundExtension::Fixed(fixed) = trunk.called_extension()
         && let Some(extension) = config.extension_by_number(trunk.tenant_id, fixed)
     {
         let why = || "the trunk's inbound_extension names it".to_owned();
-        trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, why);
-        return Decision { config, health, moment, tenant: trunk.tenant_id, extension: None, trail }
-            .ring(extension);
+        decision.trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, why);
+        return decision.ring(extension);
     }
     if trunk.mode == TrunkMode::PeerIn {
         // It calls out by way of us, as an extension of its tenant does.
-        return Decision { config, health, moment, tenant: trunk.tenant_id, extension: None, trail }
-            .dial(called);
+        return decision.dial(called);
     }
-    let own = trunk.tenant_id.and_then(|tenant| config.tenants.get(&tenant));
-    let dialled = Dialled::new(called, own.map(Arc::as_ref));
-    let called = [dialled.e164.clone(), dialled.digits.clone()];
-    let (tenant, number) = owner(config, trunk, &called);
-    let mut decision = Decision { config, health, moment, tenant, extension: None, trail };
+    let dialled = Dialled::new(called, decision.tenant());
+    let digits = [dialled.e164.clone(), dialled.digits.clone()];
+    let (tenant, number) = owner(config, trunk, &digits);
+    decision.tenant = tenant;
     if decision.tenant().is_some_and(|tenant| tenant.status == TenantStatus::Suspended) {
         return Err(is_suspended());
     }
-    let mut call =
-        Inbound { decision: &mut decision, trunk, caller, called: dialled.text, number, digits: called };
-    call.route()
+    Inbound { decision: &mut decision, trunk: Some(trunk), caller, called, number, digits }.route()
+}
+
+/// Whether a number that a device dials is one of its tenant's own, or of the system's: written down, in a pool, or asked for by an
+/// inbound route.
+pub(crate) fn is_ours(decision: &Decision, dialled: &Dialled) -> bool {
+    let (config, tenant) = (decision.config, decision.tenant);
+    let asked_for = |digits: &Digits| {
+        let exactly = |route: &Arc<InboundRoute>| {
+            matches!(route.did.form(), DidForm::Numbers(_)) && route.did.matches(Some(digits)).is_some()
+        };
+        config.inbound_routes_of(tenant).iter().any(exactly)
+    };
+    let owned = |digits: &Digits| {
+        let number = Interval::single(digits.as_str());
+        tenant.zip(number).is_some_and(|(tenant, number)| config.owns(tenant, &number))
+    };
+    dialled
+        .numbers()
+        .any(|digits| own_number(decision, digits).is_some() || owned(digits) || asked_for(digits))
+}
+
+fn own_number<'a>(decision: &Decision<'a>, digits: &Digits) -> Option<&'a Arc<Number>> {
+    let number = decision.config.number(decision.tenant, digits.as_str());
+    number.filter(|number| number.tenant_id == decision.tenant)
+}
+
+/// What a number of ours reaches when it is dialled within the house: the same as from outside.
+pub(crate) fn to_our_number(
+    decision: &mut Decision,
+    dialled: &Dialled,
+) -> Result<Destination, NoDestination> {
+    let number = dialled.numbers().find_map(|digits| own_number(decision, digits));
+    let caller = decision.extension.map_or("", |extension| extension.number.as_str());
+    let digits = [dialled.e164.clone(), dialled.digits.clone()];
+    Inbound { decision, trunk: None, caller, called: dialled.text, number, digits }.route()
 }
 
 /// Whose number it is, and the number itself if it is written down. What another tenant has is as if it were not there.
@@ -80,7 +110,8 @@ fn may_take(config: &Config, trunk: &Trunk, tenant: TenantId) -> bool {
 
 struct Inbound<'d, 'a> {
     decision: &'d mut Decision<'a>,
-    trunk: &'d Trunk,
+    /// The trunk that it came over; none where it was dialled within the house.
+    trunk: Option<&'d Trunk>,
     caller: &'d str,
     called: &'d str,
     number: Option<&'a Arc<Number>>,
@@ -128,15 +159,12 @@ impl<'a> Inbound<'_, 'a> {
         let config: &'a Config = self.decision.config;
         let mut found: Vec<((Particular, bool), u32, Taker)> = Vec::new();
         for route in config.inbound_routes_of(self.decision.tenant) {
-            let why = match self.particular(route) {
-                Ok(particular) => {
-                    found.push(((particular, route.caller.is_some()), route.priority, Taker::Route(route)));
-                    "takes the call"
-                }
-                Err(why) => why,
-            };
-            let kept = why == "takes the call";
-            self.decision.trail.rule(Kind::InboundRoute, route.id.0, &route.name, kept, || why.to_owned());
+            let particular = self.particular(route);
+            let why = || particular.err().unwrap_or("takes the call").to_owned();
+            self.decision.trail.rule(Kind::InboundRoute, route.id.0, &route.name, particular.is_ok(), why);
+            if let Ok(particular) = particular {
+                found.push(((particular, route.caller.is_some()), route.priority, Taker::Route(route)));
+            }
         }
         if let Some(number) =
             self.number.filter(|number| number.extension_id.is_some() || number.trunk_id.is_some())
@@ -152,7 +180,7 @@ impl<'a> Inbound<'_, 'a> {
 
     /// How particularly a route takes the call, or why it does not.
     fn particular(&self, route: &InboundRoute) -> Result<Particular, &'static str> {
-        if route.trunk_id.is_some_and(|trunk| trunk != self.trunk.id) {
+        if self.trunk.is_some_and(|trunk| route.trunk_id.is_some_and(|asked| asked != trunk.id)) {
             return Err("is for another trunk");
         }
         let forms = self.digits.iter().map(Option::as_ref).filter(Option::is_some).chain([None]);
@@ -232,7 +260,7 @@ impl<'a> Inbound<'_, 'a> {
                 let timeout = if timeout == 0 { TIMEOUT } else { timeout };
                 return self.decision.over_trunk(*trunk_id, number, timeout, onward);
             }
-            Reached::Number { number } => self.dial(number, MOST_HOPS)?,
+            Reached::Number { number } => self.decision.dial(number)?,
             Reached::Busy => return Ok(refuse(486)),
             Reached::Hangup { code } => return Ok(refuse(*code)),
         };
@@ -248,32 +276,6 @@ impl<'a> Inbound<'_, 'a> {
             step.onward = Onward::NoAnswer;
         }
         Ok(destination)
-    }
-
-    /// As a device of the tenant would dial it; a number of ours that an inbound route takes follows that route.
-    fn dial(&mut self, number: &str, hops: usize) -> Result<Destination, NoDestination> {
-        if hops == 0 {
-            return Err(NoDestination::Disabled);
-        }
-        match self.decision.dial(number) {
-            Err(NoDestination::Unmatched { .. }) => {
-                let exact = |route: &&Arc<InboundRoute>| {
-                    matches!(route.did.form(), DidForm::Numbers(_))
-                        && route.did.matches(Digits::parse(number).as_ref()).is_some()
-                };
-                let config = self.decision.config;
-                let next = config.inbound_routes_of(self.decision.tenant).iter().find(exact);
-                match next.map(|route| &route.destination) {
-                    Some(Reached::Number { number }) => self.dial(number, hops - 1),
-                    Some(Reached::Extension { extension_id }) => {
-                        let extension = config.extensions.get(extension_id).ok_or(NoDestination::Disabled)?;
-                        self.decision.ring(extension)
-                    }
-                    _ => Err(NoDestination::Disabled),
-                }
-            }
-            other => other,
-        }
     }
 
     /// The extension that is as far from the first as the called number is from the first of the range.

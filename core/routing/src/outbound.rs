@@ -2,6 +2,7 @@
 
 use crate::collect::{self, enabled_trunk};
 use crate::dialled::Dialled;
+use crate::inbound;
 use crate::{
     Availability, Destination, Moment, NoDestination, Onward, PlannedStep, Reason, Round, Trail, TrunkHealth,
     Verdict, caller_id, nearest,
@@ -13,6 +14,9 @@ use tandem_model::{
 
 /// How long a trunk that a number names may take to ring, and again to answer, seconds: what a step has by default.
 pub(crate) const TIMEOUT: u32 = 60;
+
+/// Numbers that lead from one to the next; more is a loop.
+const MOST_HOPS: u8 = 4;
 
 /// Digits of a service's number, as 116117, at most.
 const LONGEST_SERVICE: usize = 6;
@@ -26,6 +30,8 @@ pub(crate) struct Decision<'a> {
     pub tenant: Option<TenantId>,
     /// Which of our extensions makes it.
     pub extension: Option<&'a Extension>,
+    /// How many numbers one after the other led here.
+    pub hops: u8,
     pub trail: &'a mut Trail,
 }
 
@@ -40,37 +46,36 @@ pub fn from_extension(
     trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
     let (tenant, extension) = (extension.tenant_id, Some(extension));
-    Decision { config, health, moment, tenant, extension, trail }.dial(dialled)
+    Decision { config, health, moment, tenant, extension, hops: 0, trail }.dial(dialled)
 }
 
-impl Decision<'_> {
-    pub fn tenant(&self) -> Option<&Tenant> {
+impl<'a> Decision<'a> {
+    pub fn tenant(&self) -> Option<&'a Tenant> {
         self.config.tenants.get(&self.tenant?).map(Arc::as_ref)
     }
 
     /// As a device of the tenant would dial.
     pub fn dial(&mut self, text: &str) -> Result<Destination, NoDestination> {
-        let tenant = self.tenant().cloned();
-        let dialled = Dialled::new(text, tenant.as_ref());
-        let suspended = tenant.as_ref().is_some_and(|tenant| tenant.status == TenantStatus::Suspended);
+        if self.hops == MOST_HOPS {
+            return Err(NoDestination::Disabled);
+        }
+        self.hops += 1;
+        let tenant = self.tenant();
+        let suspended = tenant.is_some_and(|tenant| tenant.status == TenantStatus::Suspended);
         if let Some(extension) = self.config.extension_by_number(self.tenant, text) {
             self.trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, || {
                 "its number was dialled".to_owned()
             });
             return if suspended { Err(is_suspended()) } else { self.ring(extension) };
         }
-        let own = [&dialled.e164, &dialled.digits].into_iter().flatten();
-        let mut own = own.filter_map(|digits| self.config.number(self.tenant, digits.as_str()));
-        if let Some(number) = own.find(|number| number.tenant_id == self.tenant).cloned() {
-            self.trail.rule(Kind::Number, number.id.0, &number.number, number.enabled, || {
-                "it is one of our own numbers".to_owned()
-            });
-            return if suspended { Err(is_suspended()) } else { self.reached_by(&number) };
+        let dialled = Dialled::new(text, tenant);
+        if inbound::is_ours(self, &dialled) {
+            return if suspended { Err(is_suspended()) } else { inbound::to_our_number(self, &dialled) };
         }
         let plan = collect::plan(self, &dialled);
         let Some(plan) = plan else { return Err(unmatched(self.config, dialled.digits.as_ref())) };
         if let Some(tenant) = tenant.filter(|_| !plan.emergency) {
-            may_call(&tenant, &dialled)?;
+            may_call(tenant, &dialled)?;
         }
         if plan.rounds.is_empty() {
             return Err(NoDestination::Unavailable(plan.reasons));
@@ -155,7 +160,7 @@ fn may_call(tenant: &Tenant, dialled: &Dialled) -> Result<(), NoDestination> {
         }
         return forbid(
             "COUNTRY_NOT_ALLOWED",
-            format!("it is not known which country {} is in", dialled.text),
+            format!("it is not known which country {:?} is in", dialled.text),
         );
     };
     if let Some(prefix) =

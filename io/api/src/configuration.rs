@@ -19,18 +19,11 @@ pub(crate) const CONFIGURATION: &str = "/v1.0/configuration";
 pub(crate) const IMPORT: &str = "/v1.0/import";
 
 /// The parameters of an export.
-pub(crate) const PARAMS: &[Param] = &[
-    Param {
-        name: "format",
-        description: "`toml`: everything, as `configuration/apply` reads it; `freeswitch`: the trunks as gateways.",
-        kind: ParamKind::Schema("ExportFormat"),
-    },
-    Param {
-        name: "secrets",
-        description: "`true`: with the passwords, which are told in no other way.",
-        kind: ParamKind::Schema("WithSecrets"),
-    },
-];
+pub(crate) const PARAMS: &[Param] = &[Param {
+    name: "format",
+    description: "`toml`: everything, as `configuration/apply` reads it; `freeswitch`: the trunks as gateways. Passwords are in neither.",
+    kind: ParamKind::Schema("ExportFormat"),
+}];
 
 type Answer = Result<Response, ApiError>;
 
@@ -124,24 +117,17 @@ fn read<T: for<'de> Deserialize<'de>>(body: Value, known: &[&str]) -> Result<T, 
 /// The configuration as text.
 pub(crate) async fn export<B: Backend>(call: Call<B>) -> Answer {
     let config = call.backend().config();
-    let secrets = match call.params.text("secrets") {
-        None | Some("false") => false,
-        Some("true") => true,
-        Some(_) => return Err(choose("secrets", "`true` or `false`")),
-    };
     let write = match call.params.text("format") {
         None | Some("toml") => tandem_import::write_configuration,
         Some("freeswitch") => tandem_import::write_gateways,
-        Some(_) => return Err(choose("format", "`toml` or `freeswitch`")),
+        Some(_) => {
+            let (message, fix) = ("this is no format of an export", "give `toml` or `freeswitch`");
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, "format", "UNKNOWN_VALUE", message, fix));
+        }
     };
     let version = config.version;
-    let text = aside(move || Ok(write(&config, secrets))).await?;
+    let text = aside(move || Ok(write(&config))).await?;
     Ok(Json(ConfigurationText { version, text }).into_response())
-}
-
-fn choose(name: &str, choices: &str) -> ApiError {
-    let message = format!("`{name}` is {choices}");
-    ApiError::new(StatusCode::BAD_REQUEST, name, "UNKNOWN_VALUE", message, format!("give {choices}"))
 }
 
 /// Large texts take a while: elsewhere than where requests are served.

@@ -9,16 +9,16 @@ use tandem_model::{Config, Entity, Kind};
 use uuid::Uuid;
 
 const HEAD: &str = "# The configuration of a Tandem server: `tandem apply FILE` brings a server to it. What is left out is as it is by default;\n\
-                    # passwords that are left out stay as they are.\n";
+                    # passwords are never written here, and those that are left out stay as they are.\n";
 
-/// The whole configuration as one TOML file: kinds in the order in which they refer to each other, each by age.
-pub fn write_configuration(config: &Config, with_secrets: bool) -> String {
+/// The whole configuration as one TOML file, but for its passwords: kinds in the order in which they refer to each other, each by age.
+pub fn write_configuration(config: &Config) -> String {
     let names = Names::of(config);
     let mut nameless = Vec::new();
     let mut entries: Vec<(Kind, Uuid, Map<String, Value>)> = Vec::new();
     for kind in Kind::ALL {
         for entity in config.all(*kind) {
-            let mut body = Value::Object(body_of(&entity, with_secrets));
+            let mut body = Value::Object(body_of(&entity));
             names.put_in(&mut body, entity.tenant_id().map(|tenant| tenant.0), config, &mut nameless);
             if let Value::Object(body) = body {
                 entries.push((*kind, entity.id(), body));
@@ -37,7 +37,7 @@ pub fn write_configuration(config: &Config, with_secrets: bool) -> String {
 }
 
 /// What has to be said to create just this.
-fn body_of(entity: &Entity, with_secrets: bool) -> Map<String, Value> {
+fn body_of(entity: &Entity) -> Map<String, Value> {
     let Value::Object(meant) = entity.to_json() else { return Map::new() };
     let needed: &[&str] = match entity.kind() {
         Kind::Tenant | Kind::Schedule => &["name"],
@@ -67,9 +67,6 @@ fn body_of(entity: &Entity, with_secrets: bool) -> Map<String, Value> {
     let shorter = shortened(&body);
     if create(entity, &shorter) == create(entity, &body) {
         body = shorter;
-    }
-    if with_secrets && let Some(password) = entity.to_stored().get("password") {
-        body.insert("password".to_owned(), password.clone());
     }
     body
 }

@@ -15,16 +15,16 @@ const WITHHELD: &str =
     "<!-- password: left out of the export; who imports this file keeps the one that is there -->";
 
 /// All trunks of a configuration as a file of gateways.
-pub(crate) fn write(config: &Config, with_secrets: bool) -> String {
+pub(crate) fn write(config: &Config) -> String {
     let mut out = format!("<include>\n  {HEAD}\n");
     for trunk in config.trunks.values() {
-        write_trunk(trunk, with_secrets, &mut out);
+        write_trunk(trunk, &mut out);
     }
     out.push_str("</include>\n");
     out
 }
 
-fn write_trunk(trunk: &Trunk, with_secrets: bool, out: &mut String) {
+fn write_trunk(trunk: &Trunk, out: &mut String) {
     if !matches!(trunk.mode, TrunkMode::RegisterOut | TrunkMode::Credential | TrunkMode::IpAuth) {
         let _ = writeln!(
             out,
@@ -33,7 +33,7 @@ fn write_trunk(trunk: &Trunk, with_secrets: bool, out: &mut String) {
         );
         return;
     }
-    let mut gateway = gateway_of(trunk, with_secrets);
+    let mut gateway = gateway_of(trunk);
     add_ours(trunk, &mut gateway);
     let _ = writeln!(out, "  <gateway name=\"{}\">", escape(&gateway.name));
     if gateway.withheld {
@@ -54,15 +54,13 @@ fn write_trunk(trunk: &Trunk, with_secrets: bool, out: &mut String) {
     out.push_str("  </gateway>\n");
 }
 
-fn gateway_of(trunk: &Trunk, with_secrets: bool) -> Gateway {
+fn gateway_of(trunk: &Trunk) -> Gateway {
     let mut params = Vec::new();
     let mut put = |name: &str, value: &str| {
         params.push(Param { name: name.to_owned(), value: value.to_owned(), line: 0 });
     };
     let mut text = |name: &str, value: Option<&str>| value.into_iter().for_each(|value| put(name, value));
-    let password = trunk.password.as_ref().map(|password| password.expose());
     text("username", trunk.username.as_deref());
-    text("password", password.filter(|_| with_secrets));
     text("auth-username", trunk.auth_username.as_deref());
     text("realm", trunk.realm.as_deref());
     text("from-user", trunk.from_user.as_deref());
@@ -125,7 +123,7 @@ fn gateway_of(trunk: &Trunk, with_secrets: bool) -> Gateway {
             _ => {}
         }
     }
-    let withheld = password.is_some() && !with_secrets;
+    let withheld = trunk.password.is_some();
     Gateway { name: trunk.slug.clone(), params, variables: variables(trunk), withheld, ..Gateway::default() }
 }
 
@@ -177,8 +175,11 @@ fn add_ours(trunk: &Trunk, gateway: &mut Gateway) {
     let Ok(Value::Object(meant)) = serde_json::to_value(trunk) else { return };
     let read = gateway::draft(gateway).body();
     let back = complete(&read, trunk);
+    // A password that is written in by hand would tell an importer of another mode.
+    let depends = gateway.withheld && trunk.mode != TrunkMode::RegisterOut;
     for (field, value) in &meant {
-        if field != "id" && back.get(field) != Some(value) {
+        let differs = back.get(field) != Some(value) || depends && field == "mode";
+        if field != "id" && differs {
             gateway.params.push(Param { name: format!("{OURS}{field}"), value: value.to_string(), line: 0 });
         }
     }

@@ -442,6 +442,50 @@ fn a_route_may_send_a_call_where_a_device_would_get_by_dialling() {
 }
 
 #[test]
+fn a_number_of_the_house_is_reached_from_within_as_from_outside() {
+    let config = with(
+        &house(),
+        [
+            route(51, json!({})),
+            inbound(
+                70,
+                json!({ "did": "13322496214", "destination": { "type": "extension", "extension_id": id(22) } }),
+            ),
+            inbound(71, json!({ "did": "*", "trunk_id": id(1), "destination": { "type": "busy" } })),
+        ],
+    );
+    for dialled in ["13322496214", "3322496214", "+13322496214"] {
+        assert_eq!(rounds(out(&config, 21, dialled)), ["101", "486"], "{dialled}");
+    }
+    assert_eq!(rounds(out(&config, 21, "13322496215")), ["486"], "it is in the pool, and the rest takes it");
+    assert_eq!(rounds(out(&config, 21, "13322496220")), ["1:+13322496220"], "it is not in the pool");
+}
+
+#[test]
+fn numbers_that_lead_to_each_other_lead_nowhere() {
+    let to = |number: &str| json!({ "type": "number", "number": number });
+    let config = with(
+        &house(),
+        [
+            inbound(70, json!({ "did": "13322496214", "destination": to("13322496215") })),
+            inbound(71, json!({ "did": "13322496215", "destination": to("13322496214") })),
+        ],
+    );
+    assert_eq!(came(&config, 1, "13322496214"), Err(NoDestination::Disabled));
+    assert_eq!(out(&config, 21, "13322496214"), Err(NoDestination::Disabled));
+}
+
+#[test]
+fn an_international_number_is_never_taken_for_a_local_one() {
+    let berlin = json!({
+        "name": "Acme", "country": "DE", "area_code": "30", "allowed_countries": ["DE"], "default_caller_id": "13322496213",
+    });
+    let config =
+        with(&house(), [(Tenant, 1, berlin), route(51, json!({ "match": { "patterns": ["49."] } }))]);
+    assert_eq!(rounds(out(&config, 21, "004912345")), ["1:+4912345"]);
+}
+
+#[test]
 fn who_asks_is_told_of_every_rule_kept_and_skipped() {
     let config = with(
         &house(),

@@ -65,10 +65,6 @@ pub(super) fn all() -> Value {
         "ExportFormat".to_owned(),
         json!({ "type": "string", "enum": ["toml", "freeswitch"], "default": "toml" }),
     );
-    schemas.insert(
-        "WithSecrets".to_owned(),
-        json!({ "type": "string", "enum": ["false", "true"], "default": "false" }),
-    );
     Value::Object(schemas)
 }
 
