@@ -39,11 +39,11 @@ impl Store {
             // Another process may hold the file for a moment. Longer, and whoever waits is told instead, devices first of all.
             .busy_timeout(Duration::from_secs(2))
             .disable_statement_logging();
-        // A refresh touches pages all over the file: 32 MiB of them are kept, and the log is moved into the file every
+        // A refresh touches pages all over the file: 8 MiB of them are kept, and the log is moved into the file every
         // 16 MiB, when many have been written to it more than once.
         let writing = options
             .clone()
-            .pragma("cache_size", "-32768")
+            .pragma("cache_size", "-8192")
             .pragma("wal_autocheckpoint", "4096")
             .pragma("journal_size_limit", "67108864");
         let writer = pool(1).connect_with(writing).await?;
