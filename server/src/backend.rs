@@ -129,6 +129,10 @@ impl Backend for Live {
         }
     }
 
+    fn now(&self) -> u64 {
+        self.clock.now().as_millis()
+    }
+
     fn authorize(&self, token: &str) -> bool {
         self.token.matches(token)
     }

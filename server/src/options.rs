@@ -71,6 +71,12 @@ pub struct ServeArgs {
     /// Admin token instead of the stored one
     #[arg(long, env = "TANDEM_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
+    /// Whether the token may come as `?token=`, which others may log, beside the header [default: true]
+    #[arg(long, env = "TANDEM_QUERY_TOKEN", value_name = "BOOL")]
+    pub query_token: Option<bool>,
+    /// Whether /metrics is open to anybody who reaches the API's address [default: false]
+    #[arg(long, env = "TANDEM_OPEN_METRICS", value_name = "BOOL")]
+    pub open_metrics: Option<bool>,
 }
 
 /// `tandem.toml`. The names are those of the command line.
@@ -87,6 +93,8 @@ struct File {
     max_calls: Option<usize>,
     drain: Option<u64>,
     admin_token: Option<String>,
+    query_token: Option<bool>,
+    open_metrics: Option<bool>,
     name_servers: Vec<SocketAddr>,
     tls: FileTls,
     limits: FileLimits,
@@ -152,6 +160,8 @@ pub struct Options {
     pub drain: Duration,
     /// Admin token given from outside.
     pub admin_token: Option<String>,
+    /// What may be set about the API.
+    pub api: tandem_api::Options,
     /// How long calls may take.
     pub limits: Limits,
     /// How long a media port rests after a call.
@@ -205,6 +215,7 @@ impl Options {
             max_calls: args.max_calls.or(file.max_calls).unwrap_or(20_000),
             drain: Duration::from_secs(args.drain.or(file.drain).unwrap_or(60)),
             admin_token: token(args.admin_token.or(file.admin_token))?,
+            api: api(args.query_token.or(file.query_token), args.open_metrics.or(file.open_metrics)),
             sip,
             tls,
             name_servers: name_servers.unwrap_or_default(),
@@ -213,6 +224,15 @@ impl Options {
             door,
             guard,
         })
+    }
+}
+
+fn api(query_token: Option<bool>, open_metrics: Option<bool>) -> tandem_api::Options {
+    let usual = tandem_api::Options::default();
+    tandem_api::Options {
+        query_token: query_token.unwrap_or(usual.query_token),
+        metrics_open: open_metrics.unwrap_or(usual.metrics_open),
+        ..usual
     }
 }
 

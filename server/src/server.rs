@@ -107,8 +107,9 @@ pub async fn start(
     };
     let (stop_api, stopped) = oneshot::channel();
     let backend = live.clone();
+    let api_options = options.api.clone();
     let api = tokio::spawn(async move {
-        tandem_api::serve(http, backend, tandem_api::Options::default(), async {
+        tandem_api::serve(http, backend, api_options, async {
             let _ = stopped.await;
         })
         .await

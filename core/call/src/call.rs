@@ -11,7 +11,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tandem_media::MediaEvent;
 use tandem_model::{
-    Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party, TransferRecord, TrunkId,
+    Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party, TenantId, TransferRecord,
+    TrunkId,
 };
 use tandem_routing::Round;
 use tandem_sip_dialog::{Leg, LegEvent, Sip};
@@ -98,6 +99,8 @@ pub struct Setup {
     pub flow: Flow,
     /// Who calls.
     pub caller: Caller,
+    /// Whose call it is; none: the system's.
+    pub tenant: Option<TenantId>,
     /// Which way it goes.
     pub direction: Direction,
     /// The number as dialled.
@@ -125,6 +128,7 @@ pub(crate) enum Phase {
 pub struct Call {
     pub(crate) id: CallId,
     pub(crate) no: u64,
+    pub(crate) tenant: Option<TenantId>,
     pub(crate) direction: Direction,
     pub(crate) caller: CallerSide,
     pub(crate) callee: Party,
@@ -315,6 +319,7 @@ impl Call {
         LiveCall {
             id: self.id,
             state,
+            tenant_id: self.tenant,
             direction: self.direction,
             caller: self.caller.who.party.clone(),
             callee: self.callee.clone(),

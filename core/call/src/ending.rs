@@ -130,6 +130,7 @@ impl Call {
         let is_direct = callee.is_some_and(MediaEnd::is_direct);
         CallRecord {
             id: self.id,
+            tenant_id: self.tenant,
             direction: self.direction,
             caller: self.caller.who.party.clone(),
             callee: self.callee.clone(),

@@ -44,8 +44,20 @@ impl Trying {
 impl Call {
     /// Begins a call: tries the first round, or refuses the caller at once.
     pub fn begin(setup: Setup, ctx: &mut Ctx) -> Call {
-        let Setup { id, no, invite, message, flow, mut caller, direction, dialled, rounds, limits, seat } =
-            setup;
+        let Setup {
+            id,
+            no,
+            invite,
+            message,
+            flow,
+            mut caller,
+            tenant,
+            direction,
+            dialled,
+            rounds,
+            limits,
+            seat,
+        } = setup;
         let now = ctx.sip.now;
         let user = caller.party.number.clone();
         let own_trunk = caller.source.as_target();
@@ -64,6 +76,7 @@ impl Call {
         let mut call = Call {
             id,
             no,
+            tenant,
             direction,
             caller: side,
             callee: Party { number: dialled.clone(), ..Party::default() },

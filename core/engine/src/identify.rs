@@ -8,7 +8,7 @@ use crate::Engine;
 use crate::engine::sip;
 use std::sync::Arc;
 use tandem_call::Source;
-use tandem_model::{BindingOwner, Trunk, TrunkId};
+use tandem_model::{BindingOwner, Digits, Trunk, TrunkId};
 use tandem_sip_msg::{Flow, Header, Message, Uri};
 use tandem_time::Time;
 use tandem_trunk::{Authentication, CONTACT_TOKEN};
@@ -58,13 +58,14 @@ impl Engine {
         match trunks.as_slice() {
             [] => self.by_credentials(message, flow, now),
             [trunk] => Who::Known(Source::Trunk(trunk.clone())),
-            several => match self.tell_apart(several, message) {
-                Some(trunk) => Who::Known(Source::Trunk(trunk)),
-                None => match self.nearest(several, flow) {
+            several => {
+                let several = &self.where_known(several, message)[..];
+                let found = self.tell_apart(several, message).or_else(|| self.nearest(several, flow));
+                match found {
                     Some(trunk) => Who::Known(Source::Trunk(trunk)),
                     None => Who::Ambiguous(several.iter().map(|trunk| trunk.id).collect()),
-                },
-            },
+                }
+            }
         }
     }
 
@@ -91,6 +92,21 @@ impl Engine {
 
     fn enabled_trunk(&self, id: TrunkId) -> Option<Arc<Trunk>> {
         self.config.trunks.get(&id).filter(|trunk| trunk.enabled).cloned()
+    }
+
+    /// The trunks without those of tenants that have not the called number, where somebody else has it: nobody's call goes to a tenant
+    /// that says it comes from there too.
+    fn where_known(&self, trunks: &[Arc<Trunk>], message: &Message) -> Vec<Arc<Trunk>> {
+        let is_known = |trunk: &Trunk| {
+            let called = Digits::parse(&self.called_number(trunk, message));
+            called.is_some_and(|digits| self.config.is_known(trunk, digits.as_str()))
+        };
+        let known: Vec<&Arc<Trunk>> = trunks.iter().filter(|trunk| is_known(trunk)).collect();
+        let is_anothers = |trunk: &Trunk| {
+            known.iter().all(|known| known.id != trunk.id)
+                && known.iter().any(|known| known.tenant_id != trunk.tenant_id)
+        };
+        trunks.iter().filter(|trunk| !is_anothers(trunk)).cloned().collect()
     }
 
     /// Several accounts on one address: our Contact in the Request-URI tells them apart, the account name there, then in To.

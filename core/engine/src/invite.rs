@@ -112,8 +112,9 @@ impl Engine {
         let direction = direction_of(&caller.source, &destination);
         let limits = self.settings.limits;
         let flow = self.home_of(&caller.source, flow);
-        let rounds = destination.rounds;
-        let setup = Setup { id, no, invite, message, flow, caller, direction, dialled, rounds, limits, seat };
+        let Destination { tenant, rounds, .. } = destination;
+        let setup =
+            Setup { id, no, invite, message, flow, caller, tenant, direction, dialled, rounds, limits, seat };
         let mut around = Surroundings {
             trunks: &self.trunks,
             registrar: &self.registrar,

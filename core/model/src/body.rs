@@ -104,6 +104,11 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
             }
             continue;
         }
+        if made_by_server(kind).contains(&written.as_str()) {
+            let message = format!("`{written}` is made by the server");
+            findings.invalid(&*written, "IMMUTABLE", message, format!("leave `{written}` out"));
+            continue;
+        }
         let name = aliases(kind)
             .iter()
             .find(|(alias, _)| *alias == written)
@@ -116,6 +121,14 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
         given.push(Given { name: name.to_owned(), written, value });
     }
     given
+}
+
+/// Fields that are shown, or kept, and never written from outside.
+fn made_by_server(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Token => &["prefix", "hash"],
+        _ => &[],
+    }
 }
 
 /// Other names that fields have in the systems people come from.
@@ -163,6 +176,15 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
     };
     match kind {
         Kind::Trunk | Kind::Schedule if !has("name") => need("name", "give it a name of 1 to 64 characters"),
+        Kind::User => {
+            if !has("email") {
+                need("email", "give the address of the person, as `name@example.com`");
+            }
+            if !has("role") {
+                need("role", "give one of `system_admin`, `operator`, `tenant_admin`, `viewer`");
+            }
+        }
+        Kind::Token if !has("name") => need("name", "say what the token is for, in 1 to 64 characters"),
         Kind::Tenant if !has("name") => need("name", "give it a name of 1 to 64 characters"),
         Kind::Assignment => {
             for field in ["trunk_id", "tenant_id"] {
@@ -245,6 +267,12 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
             }
             body.entry("on_exhausted").or_insert_with(|| on_exhausted.into());
         }
+        Kind::User => {
+            if let Some(email) = given(body, "email").as_ref().and_then(Value::as_str) {
+                let person = email.split('@').next().unwrap_or_default();
+                body.entry("name").or_insert_with(|| person.chars().take(64).collect::<String>().into());
+            }
+        }
         Kind::Tenant => {
             if let Some(name) = given(body, "name").as_ref().and_then(Value::as_str) {
                 body.entry("slug").or_insert_with(|| slug(name).into());
@@ -273,6 +301,8 @@ fn minimal(kind: Kind) -> Object {
         Kind::Schedule => json!({ "id": id, "name": "-" }),
         Kind::Assignment => json!({ "id": id, "trunk_id": id, "tenant_id": id }),
         Kind::InboundRoute => json!({ "id": id, "name": "-", "destination": { "type": "busy" } }),
+        Kind::User => json!({ "id": id, "email": "-", "name": "-", "role": "viewer" }),
+        Kind::Token => json!({ "id": id, "name": "-" }),
     };
     match body {
         Value::Object(object) => object,

@@ -7,7 +7,7 @@ use crate::rules::{self, Touched};
 use crate::{
     Assignment, AssignmentId, DidForm, Entity, Extension, ExtensionId, InboundRoute, InboundRouteId,
     Interval, Kind, Number, NumberId, Problem, Rejection, RejectionKind, Route, RouteId, Schedule,
-    ScheduleId, Tenant, TenantId, Trunk, TrunkId,
+    ScheduleId, Tenant, TenantId, Token, TokenId, Trunk, TrunkId, User, UserId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -55,6 +55,10 @@ pub struct Config {
     pub inbound_routes: Arc<BTreeMap<InboundRouteId, Arc<InboundRoute>>>,
     /// Numbers by id.
     pub numbers: Arc<BTreeMap<NumberId, Arc<Number>>>,
+    /// Users by id.
+    pub users: Arc<BTreeMap<UserId, Arc<User>>>,
+    /// Tokens by id.
+    pub tokens: Arc<BTreeMap<TokenId, Arc<Token>>>,
     index: Index,
 }
 
@@ -196,6 +200,26 @@ impl Config {
             })
         };
         self.index.pools.contain(tenant, numbers) || by_number()
+    }
+
+    /// Whether these numbers are in pools of the tenant.
+    pub fn in_pool(&self, tenant: TenantId, numbers: &Interval) -> bool {
+        self.index.pools.contain(tenant, numbers)
+    }
+
+    /// Whether the tenant may show these numbers over this trunk: over its own whatever it owns, over one of the system what the system
+    /// gave it, which the pools of its own trunks are not.
+    pub fn may_show(&self, tenant: TenantId, trunk: &Trunk, numbers: &Interval) -> bool {
+        if trunk.tenant_id == Some(tenant) {
+            return self.owns(tenant, numbers);
+        }
+        let given = || self.owns(tenant, numbers) && !self.index.pools.contain_own(tenant, numbers);
+        self.index.pools.contain_assigned(tenant, numbers) || given()
+    }
+
+    /// The token with this SHA-256, written in hexadecimal, in force or not.
+    pub fn token_by_hash(&self, hash: &str) -> Option<&Arc<Token>> {
+        self.index.tokens.get(hash)
     }
 
     /// What a tenant may use of a trunk of the system.

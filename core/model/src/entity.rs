@@ -4,9 +4,11 @@ use crate::body;
 use crate::read::{self, Fault};
 use crate::{
     Assignment, Config, Extension, InboundRoute, Number, Rejection, Route, Schedule, Secret, Tenant,
-    TenantId, Trunk,
+    TenantId, Token, Trunk, User,
 };
-use crate::{AssignmentId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TrunkId};
+use crate::{
+    AssignmentId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TokenId, TrunkId, UserId,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -101,11 +103,22 @@ kinds! {
     InboundRoute, InboundRouteId, inbound_routes, "inbound route", "inbound_route";
     /// Numbers.
     Number, NumberId, numbers, "number", "number";
+    /// Users.
+    User, UserId, users, "user", "user";
+    /// Tokens.
+    Token, TokenId, tokens, "token", "token";
+}
+
+impl Kind {
+    /// Whether files of configurations hold it. Who may do what belongs to an installation, and stays there.
+    pub fn is_portable(self) -> bool {
+        !matches!(self, Kind::User | Kind::Token)
+    }
 }
 
 impl Entity {
     /// The fields of [`Entity::to_stored`] that nobody but the server may read.
-    pub const SECRETS: [&str; 1] = ["password"];
+    pub const SECRETS: [&str; 2] = ["password", "hash"];
 
     /// What people call it: its name, or the number itself.
     pub fn label(&self) -> &str {
@@ -118,6 +131,8 @@ impl Entity {
             Entity::Route(route) => &route.name,
             Entity::InboundRoute(route) => &route.name,
             Entity::Number(number) => &number.number,
+            Entity::User(user) => &user.email,
+            Entity::Token(token) => &token.name,
         }
     }
 
@@ -132,6 +147,8 @@ impl Entity {
             Entity::Route(route) => route.tenant_id,
             Entity::InboundRoute(route) => route.tenant_id,
             Entity::Number(number) => number.tenant_id,
+            Entity::User(user) => user.tenant_id,
+            Entity::Token(token) => token.tenant_id,
         }
     }
 
@@ -155,8 +172,8 @@ impl Entity {
     /// As the store keeps it: with secrets.
     pub fn to_stored(&self) -> Value {
         let mut object = self.to_object();
-        if let Some(password) = self.password() {
-            object.insert("password".to_owned(), password.expose().into());
+        if let Some((field, secret)) = self.secret() {
+            object.insert(field.to_owned(), secret.expose().into());
         }
         Value::Object(object)
     }
@@ -171,10 +188,14 @@ impl Entity {
         read(kind, stored).map_err(|fault| format!("stored {} {id}: {fault}", kind.name()))
     }
 
-    fn password(&self) -> Option<&Secret> {
+    /// The one field of it that is never shown, if it has one.
+    fn secret(&self) -> Option<(&'static str, &Secret)> {
         match self {
-            Entity::Trunk(trunk) => trunk.password.as_ref(),
-            Entity::Extension(extension) => extension.password.as_ref(),
+            Entity::Trunk(trunk) => trunk.password.as_ref().map(|password| ("password", password)),
+            Entity::Extension(extension) => {
+                extension.password.as_ref().map(|password| ("password", password))
+            }
+            Entity::Token(token) => Some(("hash", &token.hash)),
             _ => None,
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::findings::Findings;
 use crate::read;
-use crate::{Config, ExtensionId, Kind, Rejection, RejectionKind, RouteId, TenantId, TrunkId};
+use crate::{Config, Entity, ExtensionId, Kind, Rejection, RejectionKind, RouteId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -29,8 +29,13 @@ pub struct Question {
 }
 
 impl Question {
-    /// Reads a question strictly; who makes the call must be in `config`.
-    pub fn read(body: Value, config: &Config) -> Result<Question, Rejection> {
+    /// Reads a question strictly; who makes the call must be in `config`, and known to who asks.
+    pub fn read(
+        body: Value,
+        config: &Config,
+        knows: impl Fn(&Entity) -> bool,
+    ) -> Result<Question, Rejection> {
+        let is_there = |kind, id| config.get(kind, id).is_some_and(|entity| knows(&entity));
         let question: Question = read::read(body).map_err(|fault| {
             let path = fault.path().to_owned();
             Rejection { kind: RejectionKind::Invalid, problems: vec![fault.problem(Kind::Route, &path)] }
@@ -46,7 +51,7 @@ impl Question {
             findings.invalid("caller", "BAD_FORMAT", "this is no calling number", fix);
         }
         match (question.extension_id, question.trunk_id) {
-            (Some(id), None) if !config.extensions.contains_key(&id) => {
+            (Some(id), None) if !is_there(Kind::Extension, id.0) => {
                 let message = format!("there is no extension {id}");
                 findings.invalid(
                     "extension_id",
@@ -55,7 +60,7 @@ impl Question {
                     "give the id of an extension that exists",
                 );
             }
-            (None, Some(id)) if !config.trunks.contains_key(&id) => {
+            (None, Some(id)) if !is_there(Kind::Trunk, id.0) => {
                 let message = format!("there is no trunk {id}");
                 findings.invalid("trunk_id", "UNKNOWN_TRUNK", message, "give the id of a trunk that exists");
             }

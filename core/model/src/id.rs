@@ -78,6 +78,14 @@ id!(
     NumberId
 );
 id!(
+    /// A user.
+    UserId
+);
+id!(
+    /// A token.
+    TokenId
+);
+id!(
     /// A call; also the key of its record. Not the SIP Call-ID, of which a call has one a leg.
     CallId
 );

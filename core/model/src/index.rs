@@ -2,8 +2,8 @@
 
 use crate::pools::Pools;
 use crate::{
-    Assignment, Config, Digits, Extension, InboundRoute, Kind, Number, Route, Tenant, TenantId, Trunk,
-    TrunkId,
+    Assignment, Config, Digits, Extension, InboundRoute, Kind, Number, Route, Tenant, TenantId, Token, Trunk,
+    TrunkId, User,
 };
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -31,6 +31,7 @@ pub(crate) struct Index {
     pub inbound_routes: Arc<Ordered<InboundRoute>>,
     pub extensions: Arc<ExtensionIndex>,
     pub numbers: Arc<NumberIndex>,
+    pub tokens: Arc<HashMap<String, Arc<Token>>>,
 }
 
 /// A map for each tenant, and one for the system.
@@ -115,6 +116,9 @@ impl Index {
             }
             Kind::Extension => self.extensions = Arc::new(extensions(config, clashes)),
             Kind::Number => self.numbers = Arc::new(numbers(config, clashes)),
+            // Nobody is looked up by an address: it must only be the one of its kind.
+            Kind::User => drop(users(config, clashes)),
+            Kind::Token => self.tokens = Arc::new(tokens(config)),
         }
     }
 }
@@ -145,6 +149,20 @@ fn tenants(config: &Config, clashes: &mut Vec<Clash>) -> TenantIndex {
         }
     }
     index
+}
+
+fn users(config: &Config, clashes: &mut Vec<Clash>) -> HashMap<String, Arc<User>> {
+    let mut index = HashMap::new();
+    for user in config.users.values() {
+        enter(&mut index, user.email.to_lowercase(), user, |user| user.id.0, (Kind::User, "email"), clashes);
+    }
+    index
+}
+
+/// By their hashes, of which no two are the same.
+fn tokens(config: &Config) -> HashMap<String, Arc<Token>> {
+    let made = config.tokens.values().filter(|token| !token.hash.is_empty());
+    made.map(|token| (token.hash.expose().to_owned(), token.clone())).collect()
 }
 
 fn assignments(config: &Config, clashes: &mut Vec<Clash>) -> HashMap<(TrunkId, TenantId), Arc<Assignment>> {

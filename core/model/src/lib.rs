@@ -35,6 +35,7 @@ mod status;
 mod suggest;
 mod tenant;
 mod trunk;
+mod user;
 
 pub use assignment::Assignment;
 pub use binding::{Binding, BindingChange, BindingOwner};
@@ -46,7 +47,8 @@ pub use event::Event;
 pub use explain::{Explanation, Looked, Question, Try};
 pub use extension::Extension;
 pub use id::{
-    AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TenantId, TrunkId,
+    AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TenantId, TokenId,
+    TrunkId, UserId,
 };
 pub use inbound::{CallerMatch, Destination, Did, DidForm, InboundRoute, Particular};
 pub use number::{Digits, Number};
@@ -68,3 +70,4 @@ pub use trunk::{
     Extract, FromCopy, IdentityHeader, InboundExtension, MediaEncryption, NumberFormat, PingAccept,
     PrivacyDefault, SignallingTransport, Technology, Trunk, TrunkMode, Vars, expand,
 };
+pub use user::{Role, Token, User};

@@ -8,6 +8,9 @@ use std::collections::HashMap;
 pub(crate) struct Pools {
     by_trunk: HashMap<TrunkId, Vec<(Interval, TenantId)>>,
     by_tenant: HashMap<TenantId, Vec<Interval>>,
+    /// Those of assignments, and those of the tenant's own trunks.
+    assigned: HashMap<TenantId, Vec<Interval>>,
+    own: HashMap<TenantId, Vec<Interval>>,
 }
 
 /// A piece of a pool and where it comes from.
@@ -36,12 +39,15 @@ pub(crate) fn pieces(config: &Config) -> impl Iterator<Item = Piece> {
 impl Pools {
     pub fn of(config: &Config) -> Pools {
         let mut pools = Pools::default();
-        for Piece { interval, tenant, trunk, .. } in pieces(config) {
+        for Piece { interval, tenant, trunk, assignment } in pieces(config) {
             pools.by_trunk.entry(trunk).or_default().push((interval, tenant));
             pools.by_tenant.entry(tenant).or_default().push(interval);
+            let giver = if assignment.is_some() { &mut pools.assigned } else { &mut pools.own };
+            giver.entry(tenant).or_default().push(interval);
         }
         pools.by_trunk.values_mut().for_each(|pieces| pieces.sort_unstable());
-        for intervals in pools.by_tenant.values_mut() {
+        let by_tenant = [&mut pools.by_tenant, &mut pools.assigned, &mut pools.own];
+        for intervals in by_tenant.into_iter().flat_map(HashMap::values_mut) {
             intervals.sort_unstable();
             *intervals = joined(intervals);
         }
@@ -57,11 +63,23 @@ impl Pools {
     }
 
     pub fn contain(&self, tenant: TenantId, numbers: &Interval) -> bool {
-        let Some(pieces) = self.by_tenant.get(&tenant) else { return false };
-        let before =
-            pieces.partition_point(|piece| (piece.digits, piece.first) <= (numbers.digits, numbers.first));
-        pieces[..before].last().is_some_and(|piece| piece.contains(numbers))
+        contain(&self.by_tenant, tenant, numbers)
     }
+
+    pub fn contain_assigned(&self, tenant: TenantId, numbers: &Interval) -> bool {
+        contain(&self.assigned, tenant, numbers)
+    }
+
+    pub fn contain_own(&self, tenant: TenantId, numbers: &Interval) -> bool {
+        contain(&self.own, tenant, numbers)
+    }
+}
+
+fn contain(pools: &HashMap<TenantId, Vec<Interval>>, tenant: TenantId, numbers: &Interval) -> bool {
+    let Some(pieces) = pools.get(&tenant) else { return false };
+    let before =
+        pieces.partition_point(|piece| (piece.digits, piece.first) <= (numbers.digits, numbers.first));
+    pieces[..before].last().is_some_and(|piece| piece.contains(numbers))
 }
 
 /// Sorted intervals with those joined that overlap or follow each other.

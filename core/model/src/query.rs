@@ -1,6 +1,6 @@
 //! Asking for call records.
 
-use crate::{CallId, CallRecord, ExtensionId, Outcome, TrunkId};
+use crate::{CallId, CallRecord, ExtensionId, Outcome, TenantId, TrunkId};
 
 /// Which call records are wanted. Those asked for by trunk or extension had it as caller, callee or in any attempt.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -9,6 +9,8 @@ pub struct RecordQuery {
     pub trunk_id: Option<TrunkId>,
     /// Only calls that this extension had a part in.
     pub extension_id: Option<ExtensionId>,
+    /// Only calls of this tenant.
+    pub tenant_id: Option<TenantId>,
     /// Only calls that ended so.
     pub outcome: Option<Outcome>,
     /// Only calls that began at this moment or later, milliseconds since the Unix epoch.

@@ -1,6 +1,6 @@
 //! A call record: one a call, attempt by attempt.
 
-use crate::{CallId, Cause, ExtensionId, RouteId, TrunkId};
+use crate::{CallId, Cause, ExtensionId, RouteId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -143,6 +143,9 @@ pub struct TransferRecord {
 pub struct CallRecord {
     /// The call.
     pub id: CallId,
+    /// Whose call it was; null: the system's.
+    #[serde(default)]
+    pub tenant_id: Option<TenantId>,
     /// Which way it went.
     pub direction: Direction,
     /// Who called.

@@ -14,6 +14,7 @@ mod sending;
 mod tenant;
 mod text;
 mod trunk;
+mod user;
 
 use crate::findings::Findings;
 use crate::index::Clash;
@@ -47,6 +48,8 @@ pub(crate) fn check(
             Entity::Route(route) => route::check(route, findings),
             Entity::InboundRoute(route) => inbound::check(route, findings),
             Entity::Number(number) => number::check(number, findings),
+            Entity::User(user) => user::user(user, findings),
+            Entity::Token(token) => user::token(token, findings),
         }
         reference::check(after, &entity, findings);
     }

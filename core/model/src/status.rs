@@ -1,6 +1,6 @@
 //! What a trunk, a registration and a call are doing now, as the API shows it.
 
-use crate::{CallId, Direction, Party, TrunkId};
+use crate::{CallId, Direction, Party, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -135,6 +135,8 @@ pub struct LiveCall {
     pub id: CallId,
     /// How far it is.
     pub state: LiveCallState,
+    /// Whose call it is; null: the system's.
+    pub tenant_id: Option<TenantId>,
     /// Which way it goes.
     pub direction: Direction,
     /// Who called.

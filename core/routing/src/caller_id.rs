@@ -24,7 +24,7 @@ pub(crate) fn choose(
         return Ok(candidates.into_iter().flatten().next().cloned());
     };
     for candidate in candidates.into_iter().flatten() {
-        if owns(config, tenant, candidate) {
+        if may_show(config, tenant, trunk, candidate) {
             return Ok(Some(candidate.clone()));
         }
         if tenant.unowned_caller_id == UnownedCallerId::Reject {
@@ -35,9 +35,9 @@ pub(crate) fn choose(
     if trunk.tenant_id == Some(tenant.id) { Ok(None) } else { Err(()) }
 }
 
-fn owns(config: &Config, tenant: &Tenant, number: &str) -> bool {
+fn may_show(config: &Config, tenant: &Tenant, trunk: &Trunk, number: &str) -> bool {
     let digits = tenant.e164(number).or_else(|| Digits::parse(number));
     digits
         .and_then(|digits| Interval::single(digits.as_str()))
-        .is_some_and(|number| config.owns(tenant.id, &number))
+        .is_some_and(|number| config.may_show(tenant.id, trunk, &number))
 }

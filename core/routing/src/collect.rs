@@ -1,8 +1,8 @@
 //! The outbound routes that take a number, expanded into a plan.
 
 use crate::dialled::Dialled;
-use crate::outbound::Decision;
-use crate::{Availability, Onward, PlannedStep, Reason, Round, Verdict, caller_id, shuffle};
+use crate::outbound::{Decision, may_call};
+use crate::{Availability, NoDestination, Onward, PlannedStep, Reason, Round, Verdict, caller_id, shuffle};
 use std::cmp::Reverse;
 use std::sync::Arc;
 use tandem_model::{
@@ -16,6 +16,8 @@ pub(crate) struct Plan {
     pub reasons: Vec<Reason>,
     /// The first route is one of emergency numbers.
     pub emergency: bool,
+    /// Why the tenant may not make this call, where a step was left out for that.
+    pub forbidden: Option<NoDestination>,
 }
 
 /// A route that takes the call, and the form of the number by which it does.
@@ -36,9 +38,9 @@ pub(crate) fn plan(decision: &mut Decision, dialled: &Dialled) -> Option<Plan> {
     let tenant = decision.tenant();
     let matching = matching(decision, dialled, tenant);
     let emergency = matching.first()?.route.emergency;
-    let e164 = dialled.e164.as_ref();
     let (reasons, up, down) = (Vec::new(), Vec::new(), Vec::new());
-    let mut collection = Collection { decision, tenant, e164, emergency, reasons, up, down };
+    let mut collection =
+        Collection { decision, tenant, dialled, emergency, reasons, up, down, forbidden: None };
     for Matching { route, number, .. } in matching {
         for (n, step) in ordered(route, collection.decision) {
             collection.add(route, n, step, &number);
@@ -155,21 +157,21 @@ fn ordered<'a>(route: &'a Route, decision: &mut Decision) -> Vec<(u32, &'a Step)
 struct Collection<'d, 'a> {
     decision: &'d mut Decision<'a>,
     tenant: Option<&'a Tenant>,
-    /// The dialled number with its country code.
-    e164: Option<&'d Digits>,
+    dialled: &'d Dialled<'d>,
     emergency: bool,
     reasons: Vec<Reason>,
     up: Vec<Candidate>,
     down: Vec<Candidate>,
+    forbidden: Option<NoDestination>,
 }
 
 impl Collection<'_, '_> {
     fn add(&mut self, route: &Route, n: u32, step: &Step, dialled: &str) {
         let reason = self.reasons.len();
-        let verdict = match self.usable(route, step) {
-            Ok((trunk, caller_id, verdict)) => {
+        let verdict = match self.usable(route, step, dialled) {
+            Ok((trunk, number, caller_id, verdict)) => {
                 let onward = step.failover_on.clone().map_or(Onward::Failure, Onward::Only);
-                let (number, timeout) = (self.number_for(&trunk, step, dialled), step.timeout);
+                let timeout = step.timeout;
                 let planned = PlannedStep {
                     trunk,
                     route_id: route.id,
@@ -205,21 +207,50 @@ impl Collection<'_, '_> {
         });
     }
 
-    /// The number that the trunk is sent. Where the step changes nothing and the tenant's dialling tells the country, the trunk writes
-    /// it from its international form.
-    fn number_for(&self, trunk: &Trunk, step: &Step, dialled: &str) -> String {
-        let untouched = step.strip == 0 && step.prepend.is_empty() && step.postfix.is_empty();
-        let from_e164 =
-            untouched && self.tenant.is_some() && trunk.number_format_out != NumberFormat::AsDialled;
-        match self.e164.filter(|_| from_e164) {
-            Some(digits) => trunk.number_to_send(&format!("+{digits}")),
-            None => trunk.number_to_send(&number_of(step, dialled)),
+    /// The number that the trunk is sent, if the tenant may call it.
+    ///
+    /// Where its country is known the trunk writes it from its international form: what is sent is then what was allowed.
+    fn number_for(
+        &mut self,
+        route: &Route,
+        trunk: &Trunk,
+        step: &Step,
+        dialled: &str,
+    ) -> Result<String, Verdict> {
+        let whole = number_of(step, dialled);
+        let Some(tenant) = self.tenant else { return Ok(trunk.number_to_send(&whole)) };
+        let as_dialled = trunk.number_format_out == NumberFormat::AsDialled;
+        let touched = step.strip > 0 || !step.prepend.is_empty();
+        let made = Dialled::new(whole.strip_suffix(step.postfix.as_str()).unwrap_or(&whole), Some(tenant));
+        // What a step of the tenant makes of a number may be another one. What a route of the system makes of it is no number to dial,
+        // nor is what a trunk of the tenant's own is sent.
+        let is_own = trunk.tenant_id == Some(tenant.id);
+        let called = match () {
+            () if !touched || route.tenant_id.is_none() => self.dialled,
+            () if is_own && made.e164.is_none() => self.dialled,
+            () => &made,
+        };
+        if !self.emergency
+            && let Err(forbidden) = may_call(tenant, called)
+        {
+            self.forbidden.get_or_insert(forbidden);
+            return Err(Verdict::Forbidden);
         }
+        let written_by_us = !as_dialled && (!touched || route.tenant_id.is_some() && !is_own);
+        Ok(match called.e164.as_ref().filter(|_| written_by_us) {
+            Some(digits) => format!("{}{}", trunk.number_to_send(&format!("+{digits}")), step.postfix),
+            None => trunk.number_to_send(&whole),
+        })
     }
 
-    /// The trunk of a step if it may be tried, now (`Kept`) or if nothing else is up (`Down`), and the caller number to show there;
-    /// else why not.
-    fn usable(&self, route: &Route, step: &Step) -> Result<(Arc<Trunk>, Option<String>, Verdict), Verdict> {
+    /// The trunk of a step if it may be tried, now (`Kept`) or if nothing else is up (`Down`), with the number to send there and the
+    /// caller number to show; else why not.
+    fn usable(
+        &mut self,
+        route: &Route,
+        step: &Step,
+        dialled: &str,
+    ) -> Result<(Arc<Trunk>, String, Option<String>, Verdict), Verdict> {
         if !step.enabled {
             return Err(Verdict::StepDisabled);
         }
@@ -237,6 +268,7 @@ impl Collection<'_, '_> {
                 return Err(Verdict::NotAssigned);
             }
         }
+        let number = self.number_for(route, trunk, step, dialled)?;
         let caller_id = caller_id::choose(config, self.tenant, extension, trunk, Some(step));
         let caller_id = match caller_id {
             Ok(caller_id) => caller_id,
@@ -245,9 +277,9 @@ impl Collection<'_, '_> {
             Err(()) => return Err(Verdict::NoCallerId),
         };
         match health.availability(trunk.id, self.decision.tenant) {
-            Availability::Up => Ok((trunk.clone(), caller_id, Verdict::Kept)),
-            Availability::Down => Ok((trunk.clone(), caller_id, Verdict::Down)),
-            Availability::Full if route.emergency => Ok((trunk.clone(), caller_id, Verdict::Down)),
+            Availability::Up => Ok((trunk.clone(), number, caller_id, Verdict::Kept)),
+            Availability::Down => Ok((trunk.clone(), number, caller_id, Verdict::Down)),
+            Availability::Full if route.emergency => Ok((trunk.clone(), number, caller_id, Verdict::Down)),
             Availability::Full => Err(Verdict::Full),
         }
     }
@@ -266,7 +298,7 @@ impl Collection<'_, '_> {
             }
         }
         let rounds = self.up.into_iter().map(|candidate| Round::Trunk(candidate.planned)).collect();
-        Plan { rounds, reasons: self.reasons, emergency: self.emergency }
+        Plan { rounds, reasons: self.reasons, emergency: self.emergency, forbidden: self.forbidden }
     }
 }
 

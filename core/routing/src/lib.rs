@@ -66,6 +66,8 @@ pub enum Verdict {
     NoCallerId,
     /// It takes no emergency calls (`emergency_ok`).
     NoEmergency,
+    /// The tenant may not call the number that would be sent there.
+    Forbidden,
 }
 
 impl Verdict {
@@ -82,6 +84,7 @@ impl Verdict {
             Verdict::NotAssigned => "is not assigned to the tenant for outgoing calls",
             Verdict::NoCallerId => "is not used: the tenant owns no caller number to show over it",
             Verdict::NoEmergency => "is for no emergency calls",
+            Verdict::Forbidden => "is not used: the tenant may not call this number",
         }
     }
 }

@@ -74,11 +74,11 @@ impl<'a> Decision<'a> {
         }
         let plan = collect::plan(self, &dialled);
         let Some(plan) = plan else { return Err(unmatched(self.config, dialled.digits.as_ref())) };
-        if let Some(tenant) = tenant.filter(|_| !plan.emergency) {
-            may_call(tenant, &dialled)?;
+        if suspended && !plan.emergency {
+            return Err(is_suspended());
         }
         if plan.rounds.is_empty() {
-            return Err(NoDestination::Unavailable(plan.reasons));
+            return Err(plan.forbidden.unwrap_or(NoDestination::Unavailable(plan.reasons)));
         }
         Ok(Destination { tenant: self.tenant, rounds: plan.rounds, reasons: plan.reasons })
     }
@@ -116,6 +116,13 @@ impl<'a> Decision<'a> {
         onward: Onward,
     ) -> Result<Destination, NoDestination> {
         let trunk = enabled_trunk(self.config, trunk_id).ok_or(NoDestination::Disabled)?;
+        // Over a trunk that is not its own a tenant calls whom it may call, whatever leads there, and itself.
+        if let Some(tenant) = self.tenant().filter(|tenant| trunk.tenant_id != Some(tenant.id)) {
+            let dialled = Dialled::new(&number, Some(tenant));
+            if !inbound::is_ours(self, &dialled) {
+                may_call(tenant, &dialled)?;
+            }
+        }
         let (route_id, step) = (RouteId::NIL, 0);
         let reason = |verdict| vec![Reason { route_id, step, trunk_id, verdict }];
         let verdict = match self.health.availability(trunk_id, self.tenant) {
@@ -145,10 +152,7 @@ impl<'a> Decision<'a> {
 }
 
 /// Whether the tenant may call this number, which is none of an emergency service.
-fn may_call(tenant: &Tenant, dialled: &Dialled) -> Result<(), NoDestination> {
-    if tenant.status == TenantStatus::Suspended {
-        return Err(is_suspended());
-    }
+pub(crate) fn may_call(tenant: &Tenant, dialled: &Dialled) -> Result<(), NoDestination> {
     let forbid = |reason, why| Err(NoDestination::Forbidden { reason, why });
     let Some(number) = &dialled.e164 else {
         // A service of the own country has no international form. A long number without one may lead anywhere.

@@ -1,5 +1,6 @@
-//! Who may ask: the administrator's token, in a header or in the query.
+//! Whoever asks shows a token, in a header or in the query.
 
+use crate::access::Who;
 use crate::error::ApiError;
 use crate::limiter::Limiter;
 use axum::http::request::Parts;
@@ -23,16 +24,16 @@ pub(crate) async fn check(
     parts: &Parts,
     query_too: bool,
     limiter: &Limiter,
-    authorize: impl Fn(&str) -> bool,
-) -> Result<(), ApiError> {
+    authorize: impl Fn(&str) -> Option<Who>,
+) -> Result<Who, ApiError> {
     let token = match bearer(&parts.headers) {
         Some(token) => Some(Cow::Borrowed(token)),
         None if query_too => in_query(parts.uri.query()),
         None => None,
     };
     let Some(token) = token.filter(|token| !token.is_empty()) else { return Err(ApiError::token_missing()) };
-    if authorize(&token) {
-        return Ok(());
+    if let Some(who) = authorize(&token) {
+        return Ok(who);
     }
     let peer = parts.extensions.get::<Peer>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
     if limiter.failed(peer, Instant::now()) {

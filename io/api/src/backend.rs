@@ -52,7 +52,10 @@ pub trait Backend: Send + Sync + 'static {
     /// How the server is.
     fn health(&self) -> impl Future<Output = Health> + Send;
 
-    /// Whether this is the administrator's token. [`TokenHash::matches`](crate::TokenHash::matches) compares as it must be.
+    /// Milliseconds since the Unix epoch.
+    fn now(&self) -> u64;
+
+    /// Whether this is the installation's own token, which may do everything. [`TokenHash::matches`](crate::TokenHash::matches) compares as it must be.
     fn authorize(&self, token: &str) -> bool;
 }
 

@@ -1,5 +1,6 @@
 //! A request that has passed the checks that all share, as a handler gets it.
 
+use crate::access::Who;
 use crate::backend::Backend;
 use crate::error::ApiError;
 use crate::limiter::Limiter;
@@ -24,6 +25,8 @@ pub(crate) struct Shared<B> {
 /// One request.
 pub(crate) struct Call<B> {
     pub(crate) shared: Arc<Shared<B>>,
+    /// Who asks.
+    pub(crate) who: Who,
     pub(crate) params: Params,
     /// The `{id}` of the path, as written.
     pub(crate) id: Option<String>,

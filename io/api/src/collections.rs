@@ -1,9 +1,11 @@
 //! Everything that is configured: the same five operations on each.
 
+use crate::access::Who;
 use crate::backend::Backend;
 use crate::call::Call;
 use crate::error::ApiError;
 use crate::page::Page;
+use crate::token::issue_if_token;
 use axum::Json;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -27,7 +29,7 @@ pub(crate) struct Collection {
 }
 
 /// All of them.
-pub(crate) static COLLECTIONS: [Collection; 9] = [
+pub(crate) static COLLECTIONS: [Collection; 11] = [
     collection(Kind::Tenant, "/v1.0/tenants", "tenant", "tenants", "Tenant"),
     collection(Kind::Trunk, "/v1.0/trunks", "trunk", "trunks", "Trunk"),
     collection(Kind::Trunk, "/v1.0/providers", "provider", "providers", "Trunk"),
@@ -37,6 +39,8 @@ pub(crate) static COLLECTIONS: [Collection; 9] = [
     collection(Kind::Schedule, "/v1.0/schedules", "schedule", "schedules", "Schedule"),
     collection(Kind::Extension, "/v1.0/extensions", "extension", "extensions", "Extension"),
     collection(Kind::Number, "/v1.0/numbers", "number", "numbers", "Number"),
+    collection(Kind::User, "/v1.0/users", "user", "users", "User"),
+    collection(Kind::Token, "/v1.0/tokens", "token", "tokens", "Token"),
 ];
 
 const fn collection(
@@ -54,19 +58,31 @@ type Answer = Result<Response, ApiError>;
 impl Collection {
     pub(crate) async fn list<B: Backend>(&self, call: Call<B>) -> Answer {
         let (limit, after) = (call.params.limit()?, call.params.id::<Uuid>("after")?);
-        let all = call.backend().config().all(self.kind);
-        let left = all.into_iter().filter(|entity| after.is_none_or(|after| entity.id() > after));
+        let config = call.backend().config();
+        let all = config.all(self.kind).into_iter().filter(|entity| call.who.sees(&config, entity));
+        let left = all.filter(|entity| after.is_none_or(|after| entity.id() > after));
         let page = Page::first(left, limit, |entity| entity.id().to_string());
         let statuses = self.statuses(&call).await;
-        Ok(page.map(|entity| show(&entity, &statuses)).into_response())
+        Ok(page.map(|entity| show(&call.who, entity, &statuses)).into_response())
     }
 
     pub(crate) async fn create<B: Backend>(&self, mut call: Call<B>) -> Answer {
         let id = call.backend().new_uuid();
-        let entity = Entity::create(self.kind, id, call.body.take())?;
-        let config = call.change(|_| Ok(Change::Put(entity))).await?;
+        let mut body = call.body.take();
+        call.who.place(self.kind, &mut body);
+        let mut entity = Entity::create(self.kind, id, body)?;
+        let token = issue_if_token(&mut entity)?;
+        let plan = |config: &Config| {
+            call.who.may_put(config, None, &entity)?;
+            Ok(Change::Put(entity))
+        };
+        let config = call.change(plan).await?;
         let location = format!("{}/{id}", self.path);
-        let shown = self.show(&call, &config, id).await?;
+        let Json(mut shown) = self.show(&call, &config, id).await?;
+        if let (Some(token), Value::Object(fields)) = (token, &mut shown) {
+            fields.insert("token".to_owned(), token.into());
+        }
+        let shown = Json(shown);
         Ok((StatusCode::CREATED, [(header::LOCATION, location)], shown).into_response())
     }
 
@@ -78,14 +94,24 @@ impl Collection {
     pub(crate) async fn patch<B: Backend>(&self, mut call: Call<B>) -> Answer {
         let id = call.id()?;
         let patch = call.body.take();
-        let plan = |config: &Config| Ok(Change::Put(self.find(config, id)?.patch(patch)?));
+        let plan = |config: &Config| {
+            let before = self.find(&call, config, id)?;
+            call.who.may_change(&before)?;
+            let after = before.patch(patch)?;
+            call.who.may_put(config, Some(&before), &after)?;
+            Ok(Change::Put(after))
+        };
         let config = call.change(plan).await?;
         Ok(self.show(&call, &config, id).await?.into_response())
     }
 
     pub(crate) async fn delete<B: Backend>(&self, call: Call<B>) -> Answer {
         let id = call.id()?;
-        call.change(|config| self.find(config, id).map(|_| Change::Delete(self.kind, id))).await?;
+        let plan = |config: &Config| {
+            call.who.may_change(&self.find(&call, config, id)?)?;
+            Ok(Change::Delete(self.kind, id))
+        };
+        call.change(plan).await?;
         Ok(StatusCode::NO_CONTENT.into_response())
     }
 
@@ -93,7 +119,7 @@ impl Collection {
     pub(crate) async fn register<B: Backend>(&self, call: Call<B>) -> Answer {
         let id = call.id()?;
         let config = call.backend().config();
-        self.find(&config, id)?;
+        call.who.may_change(&self.find(&call, &config, id)?)?;
         if !call.backend().register_now(TrunkId(id)).await {
             let message = format!("this {} does not register", self.one);
             let fix = "only an enabled trunk in mode `register_out` does";
@@ -102,8 +128,10 @@ impl Collection {
         Ok((StatusCode::ACCEPTED, self.show(&call, &config, id).await?).into_response())
     }
 
-    fn find(&self, config: &Config, id: Uuid) -> Result<Entity, ApiError> {
-        config.get(self.kind, id).ok_or_else(|| ApiError::not_found(self.one, self.path))
+    /// What who asks may know of.
+    fn find<B>(&self, call: &Call<B>, config: &Config, id: Uuid) -> Result<Entity, ApiError> {
+        let found = config.get(self.kind, id).filter(|entity| call.who.sees(config, entity));
+        found.ok_or_else(|| ApiError::not_found(self.one, self.path))
     }
 
     async fn show<B: Backend>(
@@ -112,8 +140,8 @@ impl Collection {
         config: &Config,
         id: Uuid,
     ) -> Result<Json<Value>, ApiError> {
-        let entity = self.find(config, id)?;
-        Ok(Json(show(&entity, &self.statuses(call).await)))
+        let entity = self.find(call, config, id)?;
+        Ok(Json(show(&call.who, entity, &self.statuses(call).await)))
     }
 
     async fn statuses<B: Backend>(&self, call: &Call<B>) -> BTreeMap<TrunkId, TrunkStatus> {
@@ -125,10 +153,12 @@ impl Collection {
 }
 
 /// An entity as the API shows it; a trunk with what it is doing.
-fn show(entity: &Entity, statuses: &BTreeMap<TrunkId, TrunkStatus>) -> Value {
+fn show(who: &Who, entity: Entity, statuses: &BTreeMap<TrunkId, TrunkStatus>) -> Value {
+    let entity = who.view(entity);
     let mut shown = entity.to_json();
-    if let (Entity::Trunk(trunk), Value::Object(fields)) = (entity, &mut shown) {
+    if let (Entity::Trunk(trunk), Value::Object(fields)) = (&entity, &mut shown) {
         let status = statuses.get(&trunk.id).cloned().unwrap_or_default();
+        let status = who.view_status(trunk, status);
         fields.insert("status".to_owned(), serde_json::to_value(status).unwrap_or_default());
     }
     shown

@@ -105,21 +105,22 @@ impl ApiError {
     }
 
     pub(crate) fn token_missing() -> ApiError {
-        let message = "this needs the administrator's token";
+        let message = "this needs a token";
         let fix = "send `Authorization: Bearer <token>`, or `?token=<token>`";
         ApiError::new(StatusCode::UNAUTHORIZED, "", "TOKEN_MISSING", message, fix).challenge()
     }
 
     pub(crate) fn token_invalid() -> ApiError {
-        let fix = "look the token up, or have a new one made";
-        ApiError::new(
-            StatusCode::UNAUTHORIZED,
-            "",
-            "TOKEN_INVALID",
-            "this is not the administrator's token",
-            fix,
-        )
-        .challenge()
+        let fix = "look the token up: it may have expired or been switched off; or have a new one made";
+        ApiError::new(StatusCode::UNAUTHORIZED, "", "TOKEN_INVALID", "this token is not taken", fix)
+            .challenge()
+    }
+
+    /// This role may not do this, whatever it is about.
+    pub(crate) fn forbidden() -> ApiError {
+        let fix = "ask somebody with another role; `GET /v1.0/me` says which yours is";
+        let message = "your role does not allow this";
+        ApiError::new(StatusCode::FORBIDDEN, "", "FORBIDDEN", message, fix)
     }
 
     fn challenge(self) -> ApiError {

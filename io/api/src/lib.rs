@@ -1,9 +1,11 @@
 //! The REST API: its routes, its OpenAPI document, its documentation page and the HTTP server beneath.
 //!
-//! A request passes `finish` (request id, error envelope, log), `router` (authorization, parameters) and one handler,
-//! which asks the [`Backend`]. The table in `operations` is the only list of what there is: requests are served from it
+//! A request passes `finish` (request id, error envelope, log), `router` (authorization, parameters) and one handler, which asks
+//! `access` what who asks may see and change, and
+//! the [`Backend`] for the rest. The table in `operations` is the only list of what there is: requests are served from it
 //! and the OpenAPI document is written from it.
 
+mod access;
 mod auth;
 mod backend;
 mod body;

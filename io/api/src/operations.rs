@@ -23,6 +23,7 @@ pub(crate) enum Action {
     Calls,
     HangUp,
     Explain,
+    Me,
     Presets,
     Records,
     Record,
@@ -40,9 +41,9 @@ pub(crate) enum Action {
 pub(crate) enum Access {
     /// Anybody.
     Open,
-    /// Whoever has the token.
+    /// Whoever has a token and a role that may.
     Token,
-    /// Whoever has the token, or anybody where [`Options::metrics_open`](crate::Options) says so.
+    /// The same, or anybody where [`Options::metrics_open`](crate::Options) says so.
     Metrics,
 }
 
@@ -116,7 +117,7 @@ fn of_collection(of: &'static Collection) -> Vec<Operation> {
             .answering(200, Content::PageOf(schema)),
         listing(Method::POST, &format!("create_{one}"), &format!("Create {a} {one}"), Action::Create(of))
             .reading(format!("{schema}Create"))
-            .answering(201, Content::One(schema))
+            .answering(201, Content::One(if of.kind == Kind::Token { "TokenIssued" } else { schema }))
             .failing(&[409]),
         single(Method::GET, "get", &format!("One {one}"), Action::Get(of))
             .answering(200, Content::One(schema)),
@@ -249,6 +250,8 @@ fn of_the_system() -> Vec<Operation> {
     let metrics = "Metrics in Prometheus' text format; a setting lets them be read without the token";
     let get = |path, id, summary, action| Operation::new(Method::GET, path, id, "system", summary, action);
     vec![
+        get("/v1.0/me", "get_me", "Who asks, and what they may do", Action::Me)
+            .answering(200, Content::One("Me")),
         get("/health", "get_health", health, Action::Health)
             .open_to(Access::Open)
             .answering(200, Content::One("Health")),
@@ -317,7 +320,7 @@ impl Operation {
     pub(crate) fn refusals(&self) -> Vec<u16> {
         let mut refusals = vec![400, 500, 503];
         if self.access != Access::Open {
-            refusals.push(401);
+            refusals.extend([401, 403]);
         }
         if self.path.contains("{id}") {
             refusals.push(404);

@@ -1,5 +1,6 @@
 //! Call records.
 
+use crate::access::Who;
 use crate::backend::Backend;
 use crate::call::Call;
 use crate::error::ApiError;
@@ -31,6 +32,11 @@ pub(crate) const PARAMS: &[Param] = &[
         description: "Only calls that this extension had a part in.",
         kind: ParamKind::Id,
     },
+    Param {
+        name: "tenant_id",
+        description: "Only calls of this tenant. Whoever is confined to one sees no others.",
+        kind: ParamKind::Id,
+    },
     Param { name: "outcome", description: "Only calls that ended so.", kind: ParamKind::Schema("Outcome") },
     Param {
         name: "since",
@@ -45,20 +51,21 @@ pub(crate) const PARAMS: &[Param] = &[
 ];
 
 pub(crate) async fn list<B: Backend>(call: Call<B>) -> Answer {
-    let query = query(&call.params)?;
+    let query = query(&call.params, &call.who)?;
     let page = call.backend().records(query).await?;
     Ok(Page::new(page.records, page.next.map(|id| id.to_string())).into_response())
 }
 
 pub(crate) async fn get<B: Backend>(call: Call<B>) -> Answer {
     match call.backend().record(CallId(call.id()?)).await? {
-        Some(record) => Ok(Json(record).into_response()),
-        None => Err(ApiError::not_found("call record", RECORDS)),
+        Some(record) if call.who.sees_of(record.tenant_id) => Ok(Json(record).into_response()),
+        _ => Err(ApiError::not_found("call record", RECORDS)),
     }
 }
 
-fn query(params: &Params) -> Result<RecordQuery, ApiError> {
+fn query(params: &Params, who: &Who) -> Result<RecordQuery, ApiError> {
     Ok(RecordQuery {
+        tenant_id: who.tenant.map_or_else(|| params.id("tenant_id"), |tenant| Ok(Some(tenant)))?,
         trunk_id: params.id("trunk_id")?,
         extension_id: params.id("extension_id")?,
         outcome: params.text("outcome").map(outcome).transpose()?,

@@ -1,5 +1,6 @@
 //! From a request to its handler.
 
+use crate::access::Who;
 use crate::auth;
 use crate::backend::Backend;
 use crate::body;
@@ -11,6 +12,7 @@ use crate::finish;
 use crate::limiter::Limiter;
 use crate::operations::{Access, Action, OPERATIONS, Operation};
 use crate::params::Params;
+use crate::token::TokenHash;
 use crate::{live, records, system};
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
@@ -82,9 +84,16 @@ async fn run<B: Backend>(
         Access::Token => true,
         Access::Metrics => !shared.options.metrics_open,
     };
-    if needs_token {
-        let authorize = |token: &str| shared.backend.authorize(token);
-        auth::check(&parts, shared.options.query_token, &shared.limiter, authorize).await?;
+    let who = match needs_token {
+        true => {
+            let authorize = |token: &str| who(&shared.backend, token);
+            auth::check(&parts, shared.options.query_token, &shared.limiter, authorize).await?
+        }
+        // What is open to anybody asks nothing of who it is.
+        false => Who::INSTALLATION,
+    };
+    if !who.may(operation.action) {
+        return Err(ApiError::forbidden());
     }
     let params = Params::read(parts.uri.query(), operation.query)?;
     let id = path.as_ref().and_then(|path| path.iter().next()).map(|(_, id)| id.to_owned());
@@ -92,7 +101,14 @@ async fn run<B: Backend>(
         Some(_) => body::read(&parts.headers, body, operation.largest_body()).await?,
         None => Value::Null,
     };
-    dispatch(operation.action, Call { shared, params, id, body }).await
+    dispatch(operation.action, Call { shared, who, params, id, body }).await
+}
+
+fn who<B: Backend>(backend: &B, token: &str) -> Option<Who> {
+    if backend.authorize(token) {
+        return Some(Who::INSTALLATION);
+    }
+    Who::with_token(&backend.config(), &TokenHash::of(token).to_hex(), backend.now())
 }
 
 async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response, ApiError> {
@@ -106,6 +122,7 @@ async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response,
         Action::Registrations => live::registrations(call).await,
         Action::Calls => live::calls(call).await,
         Action::HangUp => live::hang_up(call).await,
+        Action::Me => live::me(&call),
         Action::Presets => live::presets(),
         Action::Explain => live::explain(call).await,
         Action::Records => records::list(call).await,

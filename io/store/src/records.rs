@@ -5,7 +5,9 @@ use crate::rows::{CHUNK, padded};
 use crate::{Store, StoreError};
 use sqlx::{QueryBuilder, Sqlite, Transaction};
 use std::collections::{BTreeSet, HashSet};
-use tandem_model::{CallId, CallRecord, ExtensionId, Outcome, Party, RecordPage, RecordQuery, TrunkId};
+use tandem_model::{
+    CallId, CallRecord, ExtensionId, Outcome, Party, RecordPage, RecordQuery, TenantId, TrunkId,
+};
 
 impl Store {
     /// Writes the records of calls that are over, in one transaction. A call that has a record already keeps that one.
@@ -118,8 +120,9 @@ impl Row {
 fn select(query: &RecordQuery, after: Option<(i64, CallId)>) -> QueryBuilder<Sqlite> {
     let trunk = query.trunk_id.map(trunk_key);
     let extension = query.extension_id.map(extension_key);
+    let mut parties = [trunk, extension, query.tenant_id.map(tenant_key)].into_iter().flatten();
     let mut sql = QueryBuilder::new("SELECT r.record FROM ");
-    match trunk.clone().or(extension.clone()) {
+    match parties.next() {
         Some(party) => {
             sql.push("call_parties p CROSS JOIN call_records r ON r.id = p.id WHERE p.party = ")
                 .push_bind(party);
@@ -128,8 +131,8 @@ fn select(query: &RecordQuery, after: Option<(i64, CallId)>) -> QueryBuilder<Sql
             sql.push("call_records p CROSS JOIN call_records r ON r.seq = p.seq WHERE true");
         }
     }
-    if let (Some(_), Some(extension)) = (trunk, extension) {
-        sql.push(" AND EXISTS (SELECT 1 FROM call_parties o WHERE o.party = ").push_bind(extension);
+    for party in parties {
+        sql.push(" AND EXISTS (SELECT 1 FROM call_parties o WHERE o.party = ").push_bind(party);
         sql.push(" AND o.started_at = p.started_at AND o.id = p.id)");
     }
     if let Some(outcome) = query.outcome {
@@ -171,7 +174,11 @@ fn extension_key(id: ExtensionId) -> String {
     format!("extension:{id}")
 }
 
-/// Every trunk and extension that had a part in the call.
+fn tenant_key(id: TenantId) -> String {
+    format!("tenant:{id}")
+}
+
+/// Every trunk and extension that had a part in the call, and whose call it was.
 fn parties(record: &CallRecord) -> BTreeSet<String> {
     let ends = [&record.caller, &record.callee];
     let of_ends = ends.into_iter().map(|Party { trunk_id, extension_id, .. }| (*trunk_id, *extension_id));
@@ -180,6 +187,7 @@ fn parties(record: &CallRecord) -> BTreeSet<String> {
         .chain(of_attempts)
         .flat_map(|(trunk, extension)| [trunk.map(trunk_key), extension.map(extension_key)])
         .flatten()
+        .chain(record.tenant_id.map(tenant_key))
         .collect()
 }
 

@@ -63,8 +63,8 @@ impl Town {
     }
 
     pub(crate) fn explain(&mut self, question: Value) -> Explanation {
-        let question =
-            Question::read(question, self.w.config()).unwrap_or_else(|rejection| panic!("{rejection}"));
+        let question = Question::read(question, self.w.config(), |_| true)
+            .unwrap_or_else(|rejection| panic!("{rejection}"));
         let now = self.w.now;
         self.w.engine.explain(&question, now).expect("who calls is there")
     }
@@ -214,7 +214,7 @@ fn an_explanation_of_a_refusal_has_its_status_and_reason_and_names_nobody_elses_
 fn a_question_that_makes_no_sense_is_refused_field_by_field() {
     let town = town();
     let reasons = |body: Value| {
-        let rejection = Question::read(body, town.w.config()).unwrap_err();
+        let rejection = Question::read(body, town.w.config(), |_| true).unwrap_err();
         rejection.problems.into_iter().map(|problem| (problem.field, problem.reason)).collect::<Vec<_>>()
     };
     let nobody = "0198c0de-0000-7000-8000-000000000001";
@@ -234,4 +234,33 @@ fn a_question_that_makes_no_sense_is_refused_field_by_field() {
     ] {
         assert_eq!(reasons(body.clone()), [(field.to_owned(), reason)], "{body}");
     }
+}
+
+#[test]
+fn a_tenant_that_says_it_comes_from_there_too_gets_no_calls_of_others() {
+    let Town { mut w, carrier, acme, beta, .. } = town();
+    let address = w.ua(carrier).address.ip().to_string();
+    // Beta names Acme's number as its account at the same provider, and takes whatever comes.
+    let trunk = json!({
+        "name": "mine", "tenant_id": beta, "mode": "credential", "host": address, "username": "13322496213",
+        "password": "correct horse battery", "ping_interval": 0,
+    });
+    w.create(Kind::Trunk, trunk);
+    let mut town = Town { w, carrier, trunk: String::new(), acme: acme.clone(), beta: beta.clone() };
+    let (victim, acme_phone) = town.phone(&acme, "100", json!({}));
+    let (_, beta_phone) = town.phone(&beta, "100", json!({}));
+    town.inbound(json!({ "did": "*", "destination": { "type": "extension", "extension_id": &acme_phone } }));
+    let catch_all = json!({ "type": "extension", "extension_id": beta_phone });
+    town.w.create(
+        Kind::InboundRoute,
+        json!({ "name": "all", "tenant_id": beta, "did": "*", "destination": catch_all }),
+    );
+    town.w.dial_line(carrier, Line::number("13322496213", SERVER));
+    town.w.run_for(secs(1));
+    assert_eq!(town.w.stage(victim), Stage::Talking);
+    town.w.hang_up(carrier);
+    town.w.run_for(secs(1));
+    let record = town.w.only_record();
+    assert_eq!(record.tenant_id.map(|tenant| tenant.to_string()), Some(acme));
+    assert_eq!(record.callee.extension_id.map(|extension| extension.to_string()), Some(acme_phone));
 }

@@ -77,8 +77,8 @@ fn entries(text: &str) -> Result<Vec<Entry>, Rejection> {
     for (name, value) in document.get_ref() {
         let line = Some(line_of(text, name.span().start));
         let key = name.get_ref().as_ref();
-        let Some(kind) = Kind::ALL.iter().find(|kind| kind.key() == key) else {
-            let known: Vec<String> = Kind::ALL.iter().map(|kind| format!("`[[{}]]`", kind.key())).collect();
+        let Some(kind) = portable().find(|kind| kind.key() == key) else {
+            let known: Vec<String> = portable().map(|kind| format!("`[[{}]]`", kind.key())).collect();
             let fix = format!("known are {}", known.join(", "));
             problems.push(problem(line, key, "UNKNOWN_FIELD", format!("`{key}` is no kind of thing"), fix));
             continue;
@@ -97,13 +97,18 @@ fn entries(text: &str) -> Result<Vec<Entry>, Rejection> {
             };
             let (body, places) = read_table(table);
             let lines = places.into_iter().map(|(name, place)| (name, line_of(text, place))).collect();
-            found.entry(*kind).or_default().push(Entry { kind: *kind, line, lines, body });
+            found.entry(kind).or_default().push(Entry { kind, line, lines, body });
         }
     }
     match problems.is_empty() {
-        true => Ok(Kind::ALL.iter().filter_map(|kind| found.remove(kind)).flatten().collect()),
+        true => Ok(portable().filter_map(|kind| found.remove(&kind)).flatten().collect()),
         false => Err(Rejection { kind: RejectionKind::Invalid, problems }),
     }
+}
+
+/// The kinds that files hold, those first that others refer to.
+fn portable() -> impl DoubleEndedIterator<Item = Kind> {
+    Kind::ALL.iter().copied().filter(|kind| kind.is_portable())
 }
 
 /// By what things are known where no id is given.
@@ -148,8 +153,8 @@ struct Comparing<'a> {
 impl<'a> Comparing<'a> {
     fn new(config: &'a Config) -> Comparing<'a> {
         let mut left: BTreeMap<Key, VecDeque<Uuid>> = BTreeMap::new();
-        for kind in Kind::ALL {
-            for entity in config.all(*kind) {
+        for kind in portable() {
+            for entity in config.all(kind) {
                 left.entry(key(&entity)).or_default().push_back(entity.id());
             }
         }
@@ -272,9 +277,9 @@ impl<'a> Comparing<'a> {
         if !self.problems.is_empty() {
             return Err(Rejection { kind: RejectionKind::Invalid, problems: self.problems });
         }
-        for kind in Kind::ALL.iter().rev() {
-            for entity in self.config.all(*kind) {
-                if self.spoken_of.contains(&(*kind, entity.id())) {
+        for kind in portable().rev() {
+            for entity in self.config.all(kind) {
+                if self.spoken_of.contains(&(kind, entity.id())) {
                     continue;
                 }
                 self.plan.items.push(PlanItem {
@@ -286,7 +291,7 @@ impl<'a> Comparing<'a> {
                     fields: Vec::new(),
                     notes: Vec::new(),
                 });
-                self.changes.push(Change::Delete(*kind, entity.id()));
+                self.changes.push(Change::Delete(kind, entity.id()));
                 self.changed.push(None);
             }
         }

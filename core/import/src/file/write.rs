@@ -16,12 +16,12 @@ pub fn write_configuration(config: &Config) -> String {
     let names = Names::of(config);
     let mut nameless = Vec::new();
     let mut entries: Vec<(Kind, Uuid, Map<String, Value>)> = Vec::new();
-    for kind in Kind::ALL {
-        for entity in config.all(*kind) {
+    for kind in Kind::ALL.iter().copied().filter(|kind| kind.is_portable()) {
+        for entity in config.all(kind) {
             let mut body = Value::Object(body_of(&entity));
             names.put_in(&mut body, entity.tenant_id().map(|tenant| tenant.0), config, &mut nameless);
             if let Value::Object(body) = body {
-                entries.push((*kind, entity.id(), body));
+                entries.push((kind, entity.id(), body));
             }
         }
     }
@@ -46,6 +46,7 @@ fn body_of(entity: &Entity) -> Map<String, Value> {
         Kind::Extension | Kind::Number => &["number"],
         Kind::Route => &["name", "steps"],
         Kind::InboundRoute => &["name", "destination"],
+        Kind::User | Kind::Token => &[],
     };
     let mut body: Map<String, Value> = needed
         .iter()

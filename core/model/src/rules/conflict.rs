@@ -44,6 +44,15 @@ fn label(config: &Config, kind: Kind, id: Uuid) -> String {
     config.get(kind, id).as_ref().map(Entity::label).unwrap_or_default().to_owned()
 }
 
+/// The other of two that contradict each other. Somebody else's is not named to a tenant, which is not to know of it.
+fn named(config: &Config, kind: Kind, blamed: Uuid, other: Uuid) -> String {
+    let owner = |id| config.get(kind, id).as_ref().and_then(Entity::tenant_id);
+    match owner(blamed) {
+        Some(tenant) if owner(other) != Some(tenant) => "somebody else".to_owned(),
+        _ => format!("{} `{}`", kind.name(), label(config, kind, other)),
+    }
+}
+
 /// A name, number or username that is in use.
 fn taken(config: &Config, touched: &Touched, clash: &Clash, findings: &mut Findings) {
     let Some((position, blamed, other)) = blame(touched, clash.kind, clash.first, clash.second) else {
@@ -52,16 +61,17 @@ fn taken(config: &Config, touched: &Touched, clash: &Clash, findings: &mut Findi
     if clash.field == "slug" && label(config, clash.kind, blamed) == label(config, clash.kind, other) {
         return; // said already, as NAME_TAKEN
     }
-    let (kind, other) = (clash.kind.name(), label(config, clash.kind, other));
+    let (kind, other) = (clash.kind.name(), named(config, clash.kind, blamed, other));
     let (reason, fix) = match clash.field {
         "name" => ("NAME_TAKEN", "choose another name".to_owned()),
         "slug" => ("SLUG_TAKEN", "give it a `slug` of its own, as `carrier-2`".to_owned()),
         "number" => ("NUMBER_TAKEN", format!("choose another number, or change that {kind}")),
+        "email" => ("EMAIL_TAKEN", "change that user instead, or give another address".to_owned()),
         "sip_domain" => ("DOMAIN_TAKEN", "choose another domain".to_owned()),
         "tenant_id" => ("ALREADY_ASSIGNED", "change that assignment instead".to_owned()),
         _ => ("USERNAME_TAKEN", "choose another username".to_owned()),
     };
-    let message = format!("{kind} `{other}` has this {} already", clash.field.replace('_', " "));
+    let message = format!("{other} has this {} already", clash.field.replace('_', " "));
     findings.at(position).conflict(clash.field, reason, message, fix);
 }
 
@@ -152,9 +162,9 @@ fn pairs_of_same<'a, K: Ord>(
 }
 
 fn duplicate_account(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId, findings: &mut Findings) {
-    let Some((position, _, other)) = blame(touched, Kind::Trunk, a.0, b.0) else { return };
-    let message =
-        format!("trunk `{}` is the same account at the same host", label(config, Kind::Trunk, other));
+    let Some((position, blamed, other)) = blame(touched, Kind::Trunk, a.0, b.0) else { return };
+    let other = named(config, Kind::Trunk, blamed, other);
+    let message = format!("{other} has the same account at the same host");
     let fix = "change that trunk instead, or give another host, port or username";
     findings.at(position).conflict("username", "DUPLICATE_ACCOUNT", message, fix);
 }
@@ -245,7 +255,8 @@ fn ambiguous_source(config: &Config, touched: &Touched, a: TrunkId, b: TrunkId, 
         () if place(trunk).is_some() && place(trunk) == place(twin) => "host",
         () => "associated_ips",
     };
-    let message = format!("calls from there could belong to trunk `{}` as well", twin.name);
+    let message =
+        format!("calls from there could belong to {} as well", named(config, Kind::Trunk, blamed, other));
     let fix = "give both trunks different usernames, or addresses of their own";
     findings.at(position).conflict(field, "AMBIGUOUS_SOURCE", message, fix);
 }

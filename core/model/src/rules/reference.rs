@@ -51,7 +51,12 @@ fn references(entity: &Entity) -> Vec<Reference> {
                 refer(&format!("outbound_cid_by_trunk.{trunk}"), Kind::Trunk, trunk.0);
             }
         }
-        Entity::Tenant(_) | Entity::Schedule(_) | Entity::Trunk(_) => {}
+        Entity::Token(token) => {
+            if let Some(id) = token.user_id {
+                refer("user_id", Kind::User, id.0);
+            }
+        }
+        Entity::Tenant(_) | Entity::Schedule(_) | Entity::Trunk(_) | Entity::User(_) => {}
     }
     found
 }
@@ -128,6 +133,7 @@ fn unknown(kind: Kind) -> &'static str {
         Kind::Extension => "UNKNOWN_EXTENSION",
         Kind::Tenant => "UNKNOWN_TENANT",
         Kind::Schedule => "UNKNOWN_SCHEDULE",
+        Kind::User => "UNKNOWN_USER",
         _ => "UNKNOWN_REFERENCE",
     }
 }

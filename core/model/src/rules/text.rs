@@ -55,6 +55,19 @@ pub(super) fn username(text: &str) -> Verdict {
     plain(text, 128)
 }
 
+/// An address of electronic mail, as far as a mistake can be seen.
+pub(super) fn email(text: &str) -> Verdict {
+    plain(text, 254)?;
+    match text.rsplit_once('@') {
+        Some((person, domain))
+            if !person.is_empty() && !text.contains(char::is_whitespace) && is_host(domain) =>
+        {
+            Ok(())
+        }
+        _ => bad("this is no address of electronic mail", "write it as `name@example.com`"),
+    }
+}
+
 /// Opaque, but for what no device can send.
 pub(super) fn password(text: &str) -> Verdict {
     plain(text, 128)

@@ -119,3 +119,9 @@ pub fn unavailable(config: &Config, dialled: &str, health: &Health) -> Plan {
         other => panic!("not unavailable but {other:?}"),
     }
 }
+
+/// `config` with an entity patched.
+pub fn patched(config: &Config, kind: Kind, n: u128, patch: Value) -> Config {
+    let entity = config.get(kind, id(n)).unwrap().patch(patch).unwrap_or_else(|problem| panic!("{problem}"));
+    config.apply(&[Change::Put(entity)]).unwrap_or_else(|problem| panic!("{problem}"))
+}

@@ -109,12 +109,12 @@ fn an_extension_reaches_its_own_tenants_extensions_only() {
 fn a_tenants_routes_come_before_those_of_the_system() {
     let own = route(
         50,
-        json!({ "tenant_id": id(1), "priority": 900, "steps": [{ "trunk_id": id(1), "prepend": "9" }] }),
+        json!({ "tenant_id": id(1), "priority": 900, "steps": [{ "trunk_id": id(1), "postfix": "#" }] }),
     );
     let config = with(&house(), [route(51, json!({ "priority": 1 }))]);
     assert_eq!(rounds(out(&config, 21, "12125550100")), ["1:+12125550100"]);
     let config = with(&config, [own]);
-    assert_eq!(rounds(out(&config, 21, "12125550100")), ["1:912125550100"]);
+    assert_eq!(rounds(out(&config, 21, "12125550100")), ["1:+12125550100#"]);
 }
 
 #[test]
@@ -127,6 +127,74 @@ fn what_is_not_assigned_is_not_used() {
     let mute = json!({ "trunk_id": id(2), "tenant_id": id(1), "can_outbound": false });
     let config = with(&config, [(Assignment, 13, mute)]);
     assert!(matches!(out(&config, 21, "12125550100"), Err(NoDestination::Unavailable(_))));
+}
+
+/// Acme's own trunk 3, and what its routes make of a number.
+fn with_steps(step: Value) -> Config {
+    let own = json!({
+        "tenant_id": id(1), "name": "Own", "host": "own.example", "username": "a", "password": "secure-password",
+        "did_pool": "18005550100",
+    });
+    let mut step = step;
+    step["trunk_id"] = step.get("trunk_id").cloned().unwrap_or(json!(id(1)));
+    let out = route(50, json!({ "tenant_id": id(1), "match": { "patterns": ["XXXX."] }, "steps": [step] }));
+    with(&house(), [(Trunk, 3, own), out])
+}
+
+#[test]
+fn the_country_is_asked_of_the_number_that_a_step_makes() {
+    let config = with_steps(json!({ "strip": 1 }));
+    assert_eq!(rounds(out(&config, 21, "912125550100")), ["1:+12125550100"], "an access code is none of it");
+    assert_eq!(forbidden(out(&config, 21, "9442071234567")), "COUNTRY_NOT_ALLOWED");
+    assert_eq!(forbidden(out(&config, 21, "900442071234567")), "COUNTRY_NOT_ALLOWED");
+    for (step, dialled) in [
+        (json!({ "strip": 1, "prepend": "+44" }), "12125550100"),
+        (json!({ "prepend": "0044" }), "2125550100"),
+        (json!({ "prepend": "44" }), "2125550100"),
+        (json!({ "prepend": "44", "postfix": "#" }), "2125550100"),
+    ] {
+        assert_eq!(forbidden(out(&with_steps(step.clone()), 21, dialled)), "COUNTRY_NOT_ALLOWED", "{step}");
+    }
+}
+
+#[test]
+fn what_is_sent_over_a_shared_trunk_is_what_was_allowed() {
+    // Without a country code a carrier could take 44... for another country's.
+    let config = with_steps(json!({ "strip": 1 }));
+    assert_eq!(rounds(out(&config, 21, "14155550100")), ["1:+14155550100"]);
+    let own = with_steps(json!({ "trunk_id": id(3), "prepend": "#31#" }));
+    assert_eq!(
+        rounds(out(&own, 21, "12125550100")),
+        ["Own:#31#12125550100"],
+        "its own carrier is told what it likes"
+    );
+}
+
+#[test]
+fn a_number_that_a_tenant_wrote_down_for_its_own_trunk_is_not_shown_over_a_shared_one() {
+    let mine = json!({ "outbound_cid": "18005550100" });
+    let config = with_steps(json!({}));
+    let config = crate::bench::patched(&config, Extension, 21, mine.clone());
+    let shown = |config: &Config| match &out(config, 21, "12125550100").unwrap().rounds[..] {
+        [Round::Trunk(step)] => step.caller_id.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(shown(&config).as_deref(), Some("13322496213"), "its default, which the system gave it");
+    let config = with_steps(json!({ "trunk_id": id(3) }));
+    let config = crate::bench::patched(&config, Extension, 21, mine);
+    assert_eq!(shown(&config).as_deref(), Some("18005550100"));
+}
+
+#[test]
+fn no_inbound_route_leads_out_to_where_the_tenant_may_not_call() {
+    let away = |number: &str| {
+        let destination = json!({ "type": "trunk", "trunk_id": id(1), "number": number });
+        let config =
+            with(&house(), [inbound(40, json!({ "did": "13322496213", "destination": destination }))]);
+        came(&config, 1, "13322496213")
+    };
+    assert_eq!(forbidden(away("+442071234567")), "COUNTRY_NOT_ALLOWED");
+    assert_eq!(rounds(away("+12125550100")), ["1:+12125550100"]);
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub fn document() -> Value {
             "schemas": schema::all(),
             "responses": operation::refusals(),
             "securitySchemes": {
-                "bearer": { "type": "http", "scheme": "bearer", "description": "The administrator's token." },
+                "bearer": { "type": "http", "scheme": "bearer", "description": "A token: the installation's own, or one of `/v1.0/tokens`." },
                 "query": {
                     "type": "apiKey", "in": "query", "name": "token",
                     "description": "The same token in the query. It is never logged here, but may be elsewhere: prefer the header.",
@@ -45,10 +45,11 @@ pub fn document() -> Value {
 const DESCRIPTION: &str = "Configures and watches a Tandem SIP trunking server. Bodies are JSON and read strictly: \
     unknown fields, unknown parameters and repeated keys are refused. A patch is a JSON merge patch (RFC 7396): what it \
     does not mention stays, `null` sets a field back to its default. Every refusal has the same envelope, with a stable \
-    `reason` and a `fix`. Passwords are write-only. Moments are milliseconds since the Unix epoch. Listings come in \
+    `reason` and a `fix`. Passwords are write-only. What a token \
+    may do is a matter of its role; whoever is confined to a tenant sees nothing of others, as if it were not there. Moments are milliseconds since the Unix epoch. Listings come in \
     pages: give `next` of one as `after` of the following.";
 
-const TAGS: [(&str, &str); 14] = [
+const TAGS: [(&str, &str); 16] = [
     ("tenants", "Customers of the system, each with extensions, numbers and routes that nobody else sees."),
     ("assignments", "What tenants may use of the system's trunks: pools of numbers, and calls at once."),
     ("schedules", "When somebody is there: hours and holidays."),
@@ -61,6 +62,8 @@ const TAGS: [(&str, &str); 14] = [
     ("registrations", "Who is registered where, now."),
     ("calls", "Calls under way."),
     ("call records", "Calls that have ended, one record each."),
+    ("users", "People, each with a role, in the whole system or in one tenant."),
+    ("tokens", "What people and programs show with every request. Each is shown once, when it is made."),
     ("configuration", "Configurations as text: of other systems, and the whole of this one."),
     ("system", "Health, metrics and this document."),
 ];

@@ -46,12 +46,13 @@ pub(super) fn refusals() -> Value {
     Value::Object(responses)
 }
 
-const REFUSALS: [(u16, &str); 9] = [
+const REFUSALS: [(u16, &str); 10] = [
     (
         400,
         "The request is wrong: `reason`, `field` and `fix` say what and how to mend it; `problems` lists all.",
     ),
     (401, "The token is missing or wrong. Whoever goes on guessing is answered slowly."),
+    (403, "Your role does not allow this, or not this field; `GET /v1.0/me` says which it is."),
     (404, "What the path or `after` names is not there."),
     (408, "The body did not arrive in time."),
     (409, "It contradicts something that is there already."),
@@ -240,6 +241,14 @@ fn examples(action: Action) -> Value {
                     "name": "Rest", "did": "*", "destination": { "type": "hangup", "code": 404 },
                 })),
             }),
+            Kind::User => json!({
+                "admin": example("Somebody who administers a tenant", json!({
+                    "email": "kim@acme.example", "role": "tenant_admin", "tenant_id": TENANT,
+                })),
+            }),
+            Kind::Token => json!({
+                "program": example("For a program that reads everything", json!({ "name": "Wallboard", "role": "viewer" })),
+            }),
             Kind::Number => json!({
                 "to_extension": example("A number that rings a phone", json!({ "number": "+15551234567", "extension_id": EXTENSION })),
             }),
@@ -254,6 +263,9 @@ fn examples(action: Action) -> Value {
             }
             Kind::Tenant => json!({ "suspend": example("Stop its calls", json!({ "status": "suspended" })) }),
             Kind::Assignment => json!({ "less": example("Fewer calls at once", json!({ "max_calls": 5 })) }),
+            Kind::User | Kind::Token => {
+                json!({ "off": example("Switch it off", json!({ "enabled": false })) })
+            }
             Kind::Schedule | Kind::InboundRoute => {
                 json!({ "rename": example("Another name", json!({ "name": "Office 2" })) })
             }

@@ -210,6 +210,9 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Number", "number", telephone()),
         ("Number", "number", json!({ "maxLength": 64 })),
         ("Number", "name", text(LABEL, 64)),
+        ("User", "email", text("^[A-Za-z0-9._+-]+@([A-Za-z0-9]+[.])*[A-Za-z]+$", 64)),
+        ("User", "name", text(LABEL, 64)),
+        ("Token", "name", text(LABEL, 64)),
     ] {
         set(schemas, schema, field, rule);
     }

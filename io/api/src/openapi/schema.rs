@@ -4,18 +4,19 @@ use super::rules;
 use crate::backend::Health;
 use crate::configuration::{ConfigurationRequest, ConfigurationText, ImportRequest};
 use crate::error::ErrorEnvelope;
+use crate::live::Me;
 use serde_json::{Map, Value, json};
 use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
     Assignment, CallRecord, Entity, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset,
-    Question, RegistrationView, Route, Schedule, Tenant, Trunk, TrunkStatus,
+    Question, RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkStatus, User,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 type Schemas = Map<String, Value>;
 
-const KINDS: [(&str, Kind); 8] = [
+const KINDS: [(&str, Kind); 10] = [
     ("Tenant", Kind::Tenant),
     ("Assignment", Kind::Assignment),
     ("Schedule", Kind::Schedule),
@@ -24,6 +25,8 @@ const KINDS: [(&str, Kind); 8] = [
     ("Route", Kind::Route),
     ("Extension", Kind::Extension),
     ("Number", Kind::Number),
+    ("User", Kind::User),
+    ("Token", Kind::Token),
 ];
 
 /// All schemas by name.
@@ -38,6 +41,9 @@ pub(super) fn all() -> Value {
     collect::<Route>(&mut schemas);
     collect::<Extension>(&mut schemas);
     collect::<Number>(&mut schemas);
+    collect::<User>(&mut schemas);
+    collect::<Token>(&mut schemas);
+    collect::<Me>(&mut schemas);
     collect::<Explanation>(&mut schemas);
     collect::<Preset>(&mut schemas);
     collect::<RegistrationView>(&mut schemas);
@@ -53,6 +59,8 @@ pub(super) fn all() -> Value {
         answer(schema);
     }
     trunk_with_status(&mut schemas["Trunk"]);
+    let issued = issued(&schemas["Token"]);
+    schemas.insert("TokenIssued".to_owned(), issued);
     schemas.extend(bodies);
     schemas.insert("Question".to_owned(), question());
     for (name, schema) in [
@@ -127,10 +135,22 @@ fn trunk_with_status(trunk: &mut Value) {
     }
 }
 
+/// A token as it is shown once, when it is made.
+fn issued(token: &Value) -> Value {
+    let mut issued = token.clone();
+    issued["properties"]["token"] =
+        json!({ "type": "string", "description": "The token itself: this answer alone has it." });
+    if let Some(required) = issued["required"].as_array_mut() {
+        required.push(json!("token"));
+    }
+    issued
+}
+
 /// The body that creates one: no id, a password, other names of fields, and defaults as the model fills them in.
 fn create(name: &str, kind: Kind, model: &Value) -> Value {
     let mut properties = model["properties"].as_object().cloned().unwrap_or_default();
     properties.remove("id");
+    properties.remove("prefix");
     for (field, default) in defaults(kind) {
         if let Some(Value::Object(property)) = properties.get_mut(&field) {
             property.insert("default".to_owned(), default);
@@ -182,6 +202,18 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             let without = merged(&[has_not("out_of_hours"), has_not("holiday")]);
             all_of.push(json!({ "anyOf": [scheduled, without] }));
         }
+        Kind::User => {
+            schema["required"] = json!(["email", "role"]);
+            all_of.push(json!({ "anyOf": [of_system(), of_either()] }));
+        }
+        Kind::Token => {
+            schema["required"] = json!(["name"]);
+            schema["description"] = json!("Give `user_id` or `role`. The answer has the token, this once.");
+            let of_role = merged(&[has("role"), has_not("user_id")]);
+            let of_user = merged(&[has("user_id"), has_not("role")]);
+            all_of.push(json!({ "oneOf": [of_role, of_user] }));
+            all_of.push(json!({ "anyOf": [has_not("role"), of_system(), of_either()] }));
+        }
         Kind::Number => {
             schema["required"] = json!(["number"]);
             all_of.push(json!({ "anyOf": [has_not("trunk_id"), has_not("extension_id")] }));
@@ -194,9 +226,25 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
     schema
 }
 
+/// A role of the whole system.
+fn of_system() -> Value {
+    merged(&[
+        json!({ "properties": { "role": { "enum": ["system_admin", "operator", "viewer"] } } }),
+        has_not("tenant_id"),
+    ])
+}
+
+/// A role within a tenant.
+fn of_either() -> Value {
+    merged(&[json!({ "properties": { "role": { "enum": ["tenant_admin", "viewer"] } } }), has("tenant_id")])
+}
+
 /// A merge patch: nothing is required, and null is the default again.
 fn patch(name: &str, create: &Value) -> Value {
-    const NEVER_NULL: [(&str, &str); 10] = [
+    const NEVER_NULL: [(&str, &str); 13] = [
+        ("User", "email"),
+        ("User", "role"),
+        ("Token", "name"),
         ("Tenant", "name"),
         ("Schedule", "name"),
         ("InboundRoute", "name"),
@@ -287,7 +335,9 @@ fn alias_of(field: &str, property: &Value) -> Value {
 
 /// What the model fills in, whatever else a body says.
 fn defaults(kind: Kind) -> Vec<(String, Value)> {
-    const DEPENDING: [&str; 12] = [
+    const DEPENDING: [&str; 14] = [
+        "email",
+        "role",
         "trunk_id",
         "destination",
         "id",
@@ -310,6 +360,8 @@ fn defaults(kind: Kind) -> Vec<(String, Value)> {
         Kind::Schedule => json!({ "name": "-" }),
         Kind::Assignment => json!({ "trunk_id": Uuid::nil(), "tenant_id": Uuid::nil() }),
         Kind::InboundRoute => json!({ "name": "-", "destination": { "type": "busy" } }),
+        Kind::User => json!({ "email": "-", "role": "viewer" }),
+        Kind::Token => json!({ "name": "-" }),
     };
     match Entity::create(kind, Uuid::nil(), least).map(|entity| entity.to_json()) {
         Ok(Value::Object(fields)) => {

@@ -42,12 +42,17 @@ impl Client {
         Answer { status: parts.status, headers: parts.headers, text, json }
     }
 
-    /// Sends a request with the token and a body, if it is not empty.
+    /// Sends a request with the installation's token and a body, if it is not empty.
     pub async fn ask(&self, method: Method, path: &str, body: impl Into<String>) -> Answer {
+        self.ask_as(TOKEN, method, path, body).await
+    }
+
+    /// The same with any token.
+    pub async fn ask_as(&self, token: &str, method: Method, path: &str, body: impl Into<String>) -> Answer {
         let request = Request::builder()
             .method(method)
             .uri(path)
-            .header(header::AUTHORIZATION, format!("Bearer {TOKEN}"))
+            .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/json");
         self.send(request.body(Body::from(body.into())).unwrap()).await
     }

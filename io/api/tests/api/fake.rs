@@ -14,6 +14,9 @@ use uuid::Uuid;
 /// The token that the fake takes.
 pub const TOKEN: &str = "t0ken-of+the/admin=";
 
+/// The moment at which a fake lives, milliseconds since the Unix epoch.
+pub const NOW: u64 = 1_795_694_400_000;
+
 /// The state; the API gets a clone that shares it.
 #[derive(Clone, Default)]
 pub struct Fake(Arc<State>);
@@ -116,6 +119,7 @@ impl Backend for Fake {
         records.sort_by_key(|record| std::cmp::Reverse(record.id));
         records.retain(|record| {
             query.after.is_none_or(|after| record.id < after)
+                && query.tenant_id.is_none_or(|tenant| record.tenant_id == Some(tenant))
                 && query.outcome.is_none_or(|outcome| record.outcome == outcome)
                 && query.trunk_id.is_none_or(|id| record.callee.trunk_id == Some(id))
                 && query.extension_id.is_none_or(|id| record.caller.extension_id == Some(id))
@@ -145,6 +149,10 @@ impl Backend for Fake {
             message: failing.then(|| "it is gone".to_owned()),
         };
         Health { status, version: "1.2.3".to_owned(), uptime_s: 60, checks: vec![check] }
+    }
+
+    fn now(&self) -> u64 {
+        NOW
     }
 
     fn authorize(&self, token: &str) -> bool {

@@ -11,6 +11,7 @@ pub fn live_call(n: u64) -> LiveCall {
     LiveCall {
         id: CallId(id(n)),
         state: LiveCallState::Ringing,
+        tenant_id: None,
         direction: Direction::Outbound,
         caller: Party { number: "100".to_owned(), ..Party::default() },
         callee: Party { number: "+15551234567".to_owned(), ..Party::default() },

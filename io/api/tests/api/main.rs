@@ -1,5 +1,6 @@
 //! The API over a backend in memory.
 
+mod access;
 mod auth;
 mod client;
 mod collections;

@@ -7,6 +7,7 @@ use tandem_model::{CallId, CallRecord, Cause, Direction, ExtensionId, Outcome, P
 pub fn record(n: u64, trunk: u64, outcome: Outcome) -> CallRecord {
     CallRecord {
         id: CallId(id(n)),
+        tenant_id: None,
         direction: Direction::Outbound,
         caller: Party {
             extension_id: Some(ExtensionId(id(200))),

@@ -1,5 +1,5 @@
 use crate::samples::{id, record, store};
-use tandem_model::{CallId, CallRecord, ExtensionId, MediaRecord, Outcome, RecordQuery, TrunkId};
+use tandem_model::{CallId, CallRecord, ExtensionId, MediaRecord, Outcome, RecordQuery, TenantId, TrunkId};
 use tandem_store::{Store, StoreError};
 
 fn all() -> RecordQuery {
@@ -99,6 +99,25 @@ async fn records_are_found_by_who_had_a_part_how_they_ended_and_when() {
     );
     assert_eq!(found(&store, RecordQuery { since: moment(2), trunk_id, ..all() }).await, calls(&[3]));
     assert_eq!(found(&store, RecordQuery { since: Some(u64::MAX), ..all() }).await, calls(&[]));
+}
+
+#[tokio::test]
+async fn calls_of_a_tenant_are_found_by_it() {
+    let (store, _folder) = store().await;
+    let of = |n, tenant| CallRecord {
+        tenant_id: Some(TenantId(id(tenant))),
+        ..record(n, 100, 200 + n % 2, Outcome::Busy)
+    };
+    store
+        .write_records(&[of(1, 300), of(2, 301), of(3, 300), record(4, 100, 200, Outcome::Busy)])
+        .await
+        .unwrap();
+    let tenant_id = Some(TenantId(id(300)));
+    let (trunk_id, extension_id) = (Some(TrunkId(id(100))), Some(ExtensionId(id(200))));
+    assert_eq!(found(&store, RecordQuery { tenant_id, ..all() }).await, calls(&[3, 1]));
+    assert_eq!(found(&store, RecordQuery { tenant_id, trunk_id, ..all() }).await, calls(&[3, 1]));
+    let nothing = RecordQuery { tenant_id, trunk_id, extension_id, ..all() };
+    assert_eq!(found(&store, nothing).await, calls(&[]), "of all three");
 }
 
 #[tokio::test]

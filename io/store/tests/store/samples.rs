@@ -52,6 +52,7 @@ pub fn record(n: u64, trunk: u64, extension: u64, outcome: Outcome) -> CallRecor
     let trunk_id = Some(TrunkId(id(trunk)));
     CallRecord {
         id: CallId(id(n)),
+        tenant_id: None,
         direction: Direction::Outbound,
         caller: Party {
             extension_id: Some(ExtensionId(id(extension))),
