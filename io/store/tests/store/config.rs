@@ -60,8 +60,10 @@ async fn refuse_inserts_of(folder: &std::path::Path, kind: &str) {
 
 /// Runs a statement behind the store's back.
 pub async fn sql(folder: &std::path::Path, statement: &str) {
-    use sqlx::ConnectOptions;
+    use sqlx::{ConnectOptions, Connection};
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("tandem.db"));
     let mut connection = options.connect().await.unwrap();
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement.to_owned())).execute(&mut connection).await.unwrap();
+    // One that is only dropped goes on moving its log while the next looks.
+    connection.close().await.unwrap();
 }
