@@ -19,6 +19,8 @@ pub struct Line {
     pub from: Option<String>,
     /// Headers beside the usual ones.
     pub headers: Vec<(Header, String)>,
+    /// Headers that no RFC knows.
+    pub named: Vec<(String, String)>,
     /// Max-Forwards.
     pub max_forwards: u8,
 }
@@ -26,7 +28,14 @@ pub struct Line {
 impl Line {
     /// An INVITE to this URI and nothing special.
     pub fn to(uri: impl Into<String>) -> Line {
-        Line { uri: uri.into(), to: None, from: None, headers: Vec::new(), max_forwards: 70 }
+        Line {
+            uri: uri.into(),
+            to: None,
+            from: None,
+            headers: Vec::new(),
+            named: Vec::new(),
+            max_forwards: 70,
+        }
     }
 
     /// A number at a server.
@@ -47,6 +56,12 @@ impl Line {
     /// With a further header.
     pub fn with(mut self, name: Header, value: impl Into<String>) -> Line {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// With a further header that no RFC knows.
+    pub fn with_named(mut self, name: &str, value: impl Into<String>) -> Line {
+        self.named.push((name.to_owned(), value.into()));
         self
     }
 }
@@ -112,6 +127,9 @@ impl Ua {
         }
         for (name, value) in self.calls[n].line.iter().flat_map(|line| &line.headers) {
             w.header(*name, value);
+        }
+        for (name, value) in self.calls[n].line.iter().flat_map(|line| &line.named) {
+            w.named(name, value);
         }
         self.calls[n].invite_branch = branch.clone();
         self.calls[n].invite_cseq = self.calls[n].cseq;

@@ -12,6 +12,7 @@ mod identity;
 mod limits;
 mod media;
 mod overload;
+mod presets;
 mod receiving;
 mod records;
 mod refusing;
