@@ -1,6 +1,6 @@
 # Two commands do everything: `make run` and `make test`. The rest is for those who work on the code.
 
-.PHONY: run test check fmt lint docs pure unit interop sim pairs fuzz soak lossy survival bench deny tools clean
+.PHONY: run test check fmt lint docs pure unit interop sim pairs fuzz soak schemathesis lossy survival bench deny tools clean
 
 run:            ## build, start, place a call each way, stay up
 	cargo run --release --quiet -p tandem -- demo
@@ -45,6 +45,9 @@ fuzz:           ## each fuzz target for SECONDS (default 900); prints what was f
 soak:           ## MINUTES (default 60) of calls, media, registrations and changes on the release binary; nothing of it may be left
 	cargo build --release --quiet -p tandem
 	TANDEM_BIN=$${TANDEM_BIN:-$(CURDIR)/target/release/tandem} cargo test -p tandem-interop --test soak -- --exact soak --ignored --nocapture
+
+schemathesis:   ## generated requests against the API: no 5xx, and nothing that its OpenAPI document does not describe
+	tools/schemathesis
 
 lossy:          ## CALLS calls (default 20000), 40 a second, over a network that loses, doubles and reorders
 	cargo build --release --quiet -p tandem
