@@ -3,12 +3,13 @@
 use crate::clock::Clock;
 use crate::engine_loop::{Command, EngineHandle};
 use crate::metrics;
+use crate::outbox::Outbox;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tandem_api::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, TokenHash};
+use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    CallId, CallRecord, Change, Config, Explanation, LiveCall, Question, RecordPage, RecordQuery,
+    CallId, CallRecord, Change, Config, Event, Explanation, LiveCall, Question, RecordPage, RecordQuery,
     RegistrationView, TrunkId, TrunkState, TrunkStatus,
 };
 use tandem_relay::Relay;
@@ -34,6 +35,10 @@ pub struct Live {
     pub records: CallsWriter,
     /// The media side, for what it counted.
     pub relay: Arc<Relay>,
+    /// Where events are left.
+    pub outbox: Outbox,
+    /// Where they are read.
+    pub feed: Feed,
 }
 
 impl Backend for Live {
@@ -43,10 +48,14 @@ impl Backend for Live {
 
     async fn change(&self, changes: Vec<Change>) -> Result<Arc<Config>, ChangeError> {
         let _one = self.changing.lock().await;
-        let changed = Arc::new(self.config.load().apply(&changes).map_err(ChangeError::Rejected)?);
+        let before = self.config.load_full();
+        let changed = Arc::new(before.apply(&changes).map_err(ChangeError::Rejected)?);
         self.store.apply(&changes).await.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
         self.config.store(changed.clone());
         self.engine.ask(|done| Command::Configure(changed.clone(), done)).await;
+        for event in Event::of_change(&before, &changed, &changes) {
+            self.outbox.put(event);
+        }
         Ok(changed)
     }
 
@@ -86,6 +95,10 @@ impl Backend for Live {
 
     async fn record(&self, call: CallId) -> Result<Option<CallRecord>, ReadError> {
         self.store.record(call).await.map_err(read_error)
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     async fn metrics(&self) -> String {

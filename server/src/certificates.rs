@@ -1,8 +1,10 @@
 //! Certificates that change while the server runs: on SIGHUP, and whenever one of their files does.
 
 use crate::engine_loop::{Command, EngineHandle};
+use crate::outbox::Outbox;
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tandem_model::Event;
 use tandem_net::{Tls, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -14,7 +16,7 @@ const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Hands new certificates to the engine for as long as the server runs. What cannot be used is told, and the old ones stay.
-pub async fn keep(files: TlsFiles, first: Tls, engine: EngineHandle) {
+pub async fn keep(files: TlsFiles, first: Tls, engine: EngineHandle, outbox: Outbox) {
     let Ok(mut hang_up) = signal(SignalKind::hangup()) else {
         return tracing::error!(
             "SIGHUP cannot be listened to: certificates stay as they are until a restart"
@@ -46,6 +48,9 @@ pub async fn keep(files: TlsFiles, first: Tls, engine: EngineHandle) {
             warned = now;
             let days = expires.duration_since(now).map_or(0, |left| left.as_secs() / DAY.as_secs());
             tracing::warn!("{} expires in {days} days; renew it", files.certificate.display());
+            let certificate = files.certificate.display().to_string();
+            let expires_at = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
+            outbox.put(Event::CertExpiring { certificate, expires_at, days });
         }
     }
 }

@@ -107,7 +107,7 @@ pub struct Parts {
     /// Where records go.
     pub records: CallsWriter,
     /// Told of everything that happens.
-    pub on_event: Box<dyn Fn(&Event) + Send>,
+    pub on_event: Box<dyn Fn(Event) + Send>,
     /// The way back for what the store answers.
     pub handle: EngineHandle,
 }
@@ -267,7 +267,7 @@ impl Loop {
                 Output::Media(command) => self.orders.push(command),
                 Output::Open { id, record } => self.parts.records.open(id, *record),
                 Output::Record { id, record } => self.parts.records.keep(id, *record),
-                Output::Event(event) => (self.parts.on_event)(&event),
+                Output::Event(event) => (self.parts.on_event)(event),
             }
         }
         if !self.orders.is_empty() {

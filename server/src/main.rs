@@ -10,6 +10,7 @@ mod descriptors;
 mod engine_loop;
 mod metrics;
 mod options;
+mod outbox;
 mod route;
 mod serve;
 mod server;

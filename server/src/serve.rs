@@ -68,29 +68,38 @@ async fn serve(options: Options) -> Result<(), Box<dyn Error>> {
 /// One line in the log for what an administrator wants to know of.
 fn log(event: &Event) {
     match event {
-        Event::TrunkState { trunk_id, status } => match status.state {
+        Event::TrunkState { trunk_id, new: state, reason, .. } => match state {
             TrunkState::Unreachable | TrunkState::AuthFailed | TrunkState::Rejected => {
-                tracing::warn!(trunk = %trunk_id, state = ?status.state, reason = status.reason, "trunk");
+                tracing::warn!(trunk = %trunk_id, ?state, reason, "trunk");
             }
-            _ => tracing::info!(trunk = %trunk_id, state = ?status.state, reason = status.reason, "trunk"),
+            _ => tracing::info!(trunk = %trunk_id, ?state, reason, "trunk"),
         },
-        Event::Refused { source, method, target, reason, message } => {
+        Event::RequestRefused { source, method, target, reason, message, .. } => {
             tracing::warn!(%source, method, target, reason, "refused: {message}");
+        }
+        Event::InboundUnmatched { trunk_id, source, number, target, to, nearest, .. } => {
+            tracing::warn!(trunk = %trunk_id, %source, target, to, nearest, "refused: nothing takes {number:?}");
+        }
+        Event::InboundAmbiguous { source, target, to, message, .. } => {
+            tracing::warn!(%source, target, to, "refused: {message}");
         }
         Event::AuthFailed { source, username, method } => {
             tracing::warn!(%source, username, method, "wrong credentials")
         }
-        Event::SourceBlocked { source, seconds } => {
+        Event::AuthBlocked { source, seconds } => {
             tracing::warn!(%source, seconds, "too many wrong passwords; nothing new is taken from this source");
         }
-        Event::Failover { call_id, trunk_id, cause } => {
+        Event::Failover { call_id, trunk_id, cause, .. } => {
             tracing::info!(call = %call_id, trunk = ?trunk_id, code = cause.code, phrase = cause.phrase, "next trunk");
         }
         Event::CallTransferred { call_id, kind, by, target, cause, .. } => {
             tracing::info!(%call_id, ?kind, by, target, "transfer: {} {}", cause.code, cause.phrase)
         }
-        Event::CallEnded { call_id, cause, duration_ms } => {
+        Event::CallEnded { call_id, cause, duration_ms, .. } => {
             tracing::debug!(call = %call_id, code = cause.code, phrase = cause.phrase, duration_ms, "call ended");
+        }
+        Event::CapacityReached { trunk_id, field, limit, tenant_id } => {
+            tracing::warn!(trunk = ?trunk_id, tenant = ?tenant_id, field, limit, "as many calls as there may be");
         }
         event => tracing::debug!(?event),
     }

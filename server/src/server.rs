@@ -5,6 +5,7 @@ use crate::certificates;
 use crate::clock::Clock;
 use crate::engine_loop::{self, Command, EngineHandle, Parts};
 use crate::options::Options;
+use crate::outbox::{self, Outbox};
 use arc_swap::ArcSwap;
 use std::error::Error;
 use std::io;
@@ -12,7 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tandem_api::TokenHash;
+use tandem_api::{Feed, TokenHash};
 use tandem_engine::{Engine, Local, RegistrarConfig, Settings};
 use tandem_model::{Config, Event};
 use tandem_net::{Limits as NetLimits, Net, Tls};
@@ -33,16 +34,14 @@ pub struct Server {
     pub token: Option<String>,
     engine_thread: JoinHandle<()>,
     records: tokio::task::JoinHandle<()>,
+    publisher: tokio::task::JoinHandle<()>,
     api: tokio::task::JoinHandle<io::Result<()>>,
     stop_api: oneshot::Sender<()>,
     certificates: Option<tokio::task::JoinHandle<()>>,
 }
 
-/// Starts everything: store, media, sockets, engine, API.
-pub async fn start(
-    options: &Options,
-    on_event: Box<dyn Fn(&Event) + Send>,
-) -> Result<Server, Box<dyn Error>> {
+/// Starts everything: store, media, sockets, engine, API. `log` is shown every event of the engine, on its thread.
+pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result<Server, Box<dyn Error>> {
     let clock = Clock::start();
     let store = Store::open(&options.data).await?;
     let (token, hash) = admin_token(&store, options.admin_token.clone()).await?;
@@ -59,6 +58,8 @@ pub async fn start(
     let relay_config =
         RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
     let relay = Arc::new(Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?);
+    let (outbox, feed) = (Outbox::new(clock), Feed::new(clock.now().as_micros()));
+    let publisher = tokio::spawn(outbox::publish(outbox.clone(), feed.clone()));
     let written = handle.clone();
     let (records, records_task, broken) =
         store.calls_writer(move |id| written.tell(Command::Written(id))).await?;
@@ -74,7 +75,13 @@ pub async fn start(
         relay: relay.clone(),
         bindings: store.bindings_writer(),
         records: records.clone(),
-        on_event,
+        on_event: Box::new({
+            let outbox = outbox.clone();
+            move |event| {
+                log(&event);
+                outbox.put(event);
+            }
+        }),
         handle: handle.clone(),
     };
     let (name_servers, secure) = (options.name_servers.clone(), tls.clone());
@@ -94,7 +101,7 @@ pub async fn start(
         .tls
         .clone()
         .zip(tls)
-        .map(|(files, tls)| tokio::spawn(certificates::keep(files, tls, handle.clone())));
+        .map(|(files, tls)| tokio::spawn(certificates::keep(files, tls, handle.clone(), outbox.clone())));
     let live = Live {
         store,
         engine: handle.clone(),
@@ -104,6 +111,8 @@ pub async fn start(
         token: hash,
         records,
         relay,
+        outbox,
+        feed,
     };
     let (stop_api, stopped) = oneshot::channel();
     let backend = live.clone();
@@ -121,6 +130,7 @@ pub async fn start(
         token,
         engine_thread,
         records: records_task,
+        publisher,
         api,
         stop_api,
         certificates,
@@ -149,6 +159,9 @@ impl Server {
         self.engine.tell(Command::ShutDown);
         let engine_thread = self.engine_thread;
         let _ = tokio::task::spawn_blocking(move || engine_thread.join()).await;
+        // The last calls have told of their end: whoever follows the events gets that, and then theirs.
+        self.live.outbox.close();
+        let _ = self.publisher.await;
         let _ = tokio::time::timeout(Duration::from_secs(5), self.api).await;
         let store = self.live.store.clone();
         drop(self.live);

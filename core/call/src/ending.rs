@@ -53,7 +53,8 @@ impl Call {
         self.seat = None;
         self.caller.media.close(ctx);
         let duration_ms = self.answered.map_or(0, |answered| now.since(answered).as_millis() as u64);
-        self.tell(Event::CallEnded { call_id: self.id, cause: cause.clone(), duration_ms });
+        let (call_id, tenant_id) = (self.id, self.tenant);
+        self.tell(Event::CallEnded { call_id, cause: cause.clone(), duration_ms, tenant_id });
         self.phase =
             Phase::Ending(Box::new(Ending { until: now + MEDIA_WAIT, by, cause, ended: now, sides }));
         self.record_if_complete();

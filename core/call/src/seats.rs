@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tandem_model::{Assignment, Tenant, TenantId, Trunk, TrunkId};
+use tandem_model::{Assignment, Event, Tenant, TenantId, Trunk, TrunkId};
 use tandem_time::Time;
 
 const SECOND: Duration = Duration::from_secs(1);
+/// That a limit is reached is told once in this time.
+const TOLD: Duration = Duration::from_secs(60);
 
 /// Which way a call goes over a trunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -81,7 +83,13 @@ pub struct Seats {
     trunks: BTreeMap<TrunkId, Row>,
     shares: BTreeMap<(TrunkId, TenantId), Arc<()>>,
     tenants: BTreeMap<TenantId, (Arc<()>, Begun)>,
+    /// Limits that were told of, and when.
+    told: Vec<(Limit, Time)>,
+    untold: VecDeque<Event>,
 }
+
+/// A limit on calls at once: of a trunk, of a tenant, or of a tenant on a trunk.
+type Limit = (Option<TrunkId>, Option<TenantId>, &'static str);
 
 /// Those of one trunk.
 #[derive(Debug, Default)]
@@ -116,6 +124,13 @@ fn reaches(calls: u32, limit: u32) -> bool {
     limit != 0 && calls >= limit
 }
 
+fn of_way(trunk: &Trunk, way: Bound) -> (u32, Full) {
+    match way {
+        Bound::In => (trunk.max_in, Full::In),
+        Bound::Out => (trunk.max_out, Full::Out),
+    }
+}
+
 impl Row {
     fn seats(&self, way: Bound) -> &Arc<()> {
         match way {
@@ -143,9 +158,24 @@ impl Seats {
         let row = self.trunks.entry(trunk.id).or_default();
         row.begun.note(trunk.cps, now);
         let seat = row.seats(way).clone();
-        let share =
-            share.map(|share| self.shares.entry((share.trunk_id, share.tenant_id)).or_default().clone());
-        Seat(seat, share)
+        let (limit, full) = of_way(trunk, way);
+        let reached = [
+            (reaches(row.all(), trunk.max_calls), Full::Calls, trunk.max_calls, trunk.tenant_id),
+            (reaches(held(&seat), limit), full, limit, trunk.tenant_id),
+        ];
+        let share = share.map(|share| {
+            let seats = self.shares.entry((share.trunk_id, share.tenant_id)).or_default().clone();
+            (seats, share.max_calls, share.tenant_id)
+        });
+        let of_share = share
+            .as_ref()
+            .map(|(seats, limit, tenant)| (reaches(held(seats), *limit), Full::Share, *limit, Some(*tenant)));
+        for (reached, full, limit, tenant_id) in reached.into_iter().chain(of_share) {
+            if reached {
+                self.tell_full((Some(trunk.id), tenant_id, full.field()), limit, now);
+            }
+        }
+        Seat(seat, share.map(|(seats, ..)| seats))
     }
 
     /// The limit that keeps another call off a trunk now.
@@ -155,10 +185,7 @@ impl Seats {
             reaches(seats.map_or(0, held), share.max_calls)
         });
         let row = self.trunks.get(&trunk.id)?;
-        let (limit, full) = match way {
-            Bound::In => (trunk.max_in, Full::In),
-            Bound::Out => (trunk.max_out, Full::Out),
-        };
+        let (limit, full) = of_way(trunk, way);
         if reaches(row.all(), trunk.max_calls) {
             Some(Full::Calls)
         } else if reaches(held(row.seats(way)), limit) {
@@ -176,7 +203,27 @@ impl Seats {
     pub fn take_of_tenant(&mut self, tenant: &Tenant, now: Time) -> Seat {
         let (seats, begun) = self.tenants.entry(tenant.id).or_default();
         begun.note(tenant.max_cps, now);
-        Seat(seats.clone(), None)
+        let seat = seats.clone();
+        let limit = tenant.max_concurrent_calls;
+        if reaches(held(&seat), limit) {
+            self.tell_full((None, Some(tenant.id), Full::Tenant.field()), limit, now);
+        }
+        Seat(seat, None)
+    }
+
+    fn tell_full(&mut self, which: Limit, limit: u32, now: Time) {
+        self.told.retain(|(_, told)| *told + TOLD > now);
+        if self.told.iter().any(|(told, _)| *told == which) {
+            return;
+        }
+        self.told.push((which, now));
+        let (trunk_id, tenant_id, field) = which;
+        self.untold.push_back(Event::CapacityReached { trunk_id, field, limit, tenant_id });
+    }
+
+    /// A limit that was reached lately.
+    pub fn poll_full(&mut self) -> Option<Event> {
+        self.untold.pop_front()
     }
 
     /// The limit that keeps a tenant from another call now.
@@ -227,6 +274,34 @@ mod tests {
         drop(first);
         assert_eq!(seats.taken(trunk.id), 1);
         assert!(seats.take(over(&trunk, Bound::In), NOW).is_ok());
+    }
+
+    #[test]
+    fn the_last_seat_of_a_limit_is_told_of_once_a_minute() {
+        let trunk = trunk(json!({"max_calls": 2, "max_in": 1}));
+        let mut seats = Seats::default();
+        let told = |seats: &mut Seats| {
+            std::iter::from_fn(|| seats.poll_full())
+                .map(|event| match event {
+                    Event::CapacityReached { trunk_id, field, limit, .. } => {
+                        assert_eq!(trunk_id, Some(trunk.id));
+                        (field, limit)
+                    }
+                    event => unreachable!("{event:?}"),
+                })
+                .collect::<Vec<_>>()
+        };
+        let first = seats.take(over(&trunk, Bound::Out), NOW);
+        assert_eq!(told(&mut seats), []);
+        let second = seats.take(over(&trunk, Bound::In), NOW);
+        assert_eq!(told(&mut seats), [("max_calls", 2), ("max_in", 1)]);
+        drop(second);
+        let third = seats.take(over(&trunk, Bound::Out), NOW + SECOND);
+        assert_eq!(told(&mut seats), [], "told already");
+        drop(third);
+        let fourth = seats.take(over(&trunk, Bound::Out), NOW + TOLD);
+        assert_eq!(told(&mut seats), [("max_calls", 2)]);
+        assert!(first.is_ok() && fourth.is_ok());
     }
 
     #[test]

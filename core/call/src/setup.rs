@@ -95,7 +95,13 @@ impl Call {
             transfers: Vec::new(),
             outputs: VecDeque::new(),
         };
-        call.tell(Event::CallStarted { call_id: id, direction, caller: user, callee: dialled });
+        call.tell(Event::CallStarted {
+            call_id: id,
+            direction,
+            caller: user,
+            callee: dialled,
+            tenant_id: tenant,
+        });
         match offer.map(|offer| Sdp::parse(&offer)).transpose() {
             Ok(offer) => call.take_offer(offer, ctx),
             Err(error) => {
@@ -413,7 +419,7 @@ impl Call {
         if fails_over(Failed { code: failure.code, rang, unanswered }, &self.outs[n].onward) {
             let cause = Cause::with_phrase(failure.code, failure.phrase.clone());
             let trunk_id = self.outs[n].record.trunk_id;
-            self.tell(Event::Failover { call_id: self.id, trunk_id, cause });
+            self.tell(Event::Failover { call_id: self.id, trunk_id, cause, tenant_id: self.tenant });
             self.next_round(ctx);
         } else {
             self.finish_failed(failure, ctx);

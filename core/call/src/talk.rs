@@ -60,7 +60,12 @@ impl Call {
         let (of_caller, of_callee) = (self.media_timeouts(0).0, self.media_timeouts(callee + 1).0);
         self.caller.media.watch(of_caller, ctx);
         self.outs[callee].media.watch(of_callee, ctx);
-        self.tell(Event::CallAnswered { call_id: self.id });
+        self.tell(Event::CallAnswered {
+            call_id: self.id,
+            trunk_id: self.callee.trunk_id,
+            extension_id: self.callee.extension_id,
+            tenant_id: self.tenant,
+        });
         let record = self.record_if_lost(ctx.sip.now);
         self.outputs.push_back(CallOutput::Open(Box::new(record)));
         self.hold(ctx);

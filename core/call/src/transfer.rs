@@ -260,6 +260,7 @@ impl Call {
             target: record.target,
             cause: Cause::with_phrase(code, reason),
             other_call_id: other,
+            tenant_id: self.tenant,
         });
     }
 

@@ -153,16 +153,19 @@ fn later(house: &mut House<'_>) -> Verdict {
 }
 
 fn too_fast(message: &Message, source: SocketAddr, rate: Rate) -> Event {
-    Event::Refused {
+    Event::RequestRefused {
         source,
         method: message.method_name().to_owned(),
         target: message.request_uri().map(|uri| uri.as_str().to_owned()).unwrap_or_default(),
+        trunk_id: None,
+        extension_id: None,
         reason: "TOO_FAST",
         message: format!(
             "this source begins more than {} requests a second; where it is a carrier or a PBX, put its address into \
              `associated_ips` of its trunk, else see `source_rate` in the settings",
             rate.per_second
         ),
+        tenant_id: None,
     }
 }
 

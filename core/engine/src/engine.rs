@@ -402,7 +402,9 @@ impl Engine {
     /// Lets everything that the layers have to tell take its effect, which may make them tell more.
     pub(crate) fn settle(&mut self, now: Time) {
         loop {
-            if let Some((id, name)) = self.trunks.poll_domain() {
+            if let Some(full) = self.seats.poll_full() {
+                self.outputs.push_back(Output::Event(full));
+            } else if let Some((id, name)) = self.trunks.poll_domain() {
                 self.outputs.push_back(Output::Domain(id, name));
             } else if let Some(output) = self.txn.poll_output() {
                 self.on_txn(output, now);
@@ -415,7 +417,7 @@ impl Engine {
                 let output = match output {
                     RegistrarOutput::Persist { id, changes } => Output::Persist { id, changes },
                     // Trunks are spared.
-                    RegistrarOutput::Event(Event::SourceBlocked { source, .. })
+                    RegistrarOutput::Event(Event::AuthBlocked { source, .. })
                         if self.trunks.is_source(source) =>
                     {
                         continue;
@@ -436,7 +438,9 @@ impl Engine {
 
     /// A trunk that registers to us has a status that follows its bindings.
     fn note_binding(&mut self, event: &Event, now: Time) {
-        if let Event::RegistrationAdded { owner, .. } | Event::RegistrationEnded { owner, .. } = event
+        if let Event::RegistrationAdded { owner, .. }
+        | Event::RegistrationExpired { owner, .. }
+        | Event::RegistrationRemoved { owner, .. } = event
             && let BindingOwner::Trunk(id) = *owner
         {
             self.trunks.set_bound(id, self.registrar.is_bound(*owner, now), now);

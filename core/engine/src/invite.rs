@@ -1,14 +1,14 @@
 //! A new call: who calls, whom, and whether it may begin.
 
-use crate::Engine;
 use crate::engine::sip;
 use crate::identify::Who;
-use crate::refuse::Refusal;
+use crate::refuse::{Refusal, target_of, to_of};
 use crate::surroundings::{Health, Surroundings, destination, share};
+use crate::{Engine, Output};
 use rand::Rng;
 use tandem_call::{Bound, Call, Caller, Ctx, Full, Identity, Over, Seat, Setup, Source};
-use tandem_model::{CallId, Direction, TrunkId};
-use tandem_routing::{Destination, Moment, NoDestination, Reason, Round, Trail};
+use tandem_model::{CallId, Direction, Event, Skipped, Tried, TrunkId};
+use tandem_routing::{Destination, Moment, NoDestination, Reason, Round, Trail, Verdict};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
 use tandem_time::Time;
@@ -40,14 +40,14 @@ impl Engine {
                     "trunks {} all come from this address; give them usernames that the provider puts into the Request-URI",
                     self.names_of(&trunks)
                 );
-                return self.turn_away(
-                    key,
-                    &message,
-                    flow,
-                    Refusal::new(403, "Forbidden"),
-                    "AMBIGUOUS_SOURCE",
-                    why,
-                );
+                self.answer(key, &message, flow, &Refusal::new(403, "Forbidden"));
+                return self.tell_turned_down(Event::InboundAmbiguous {
+                    source: flow.remote,
+                    trunk_ids: trunks,
+                    target: target_of(&message),
+                    to: to_of(&message),
+                    message: why,
+                });
             }
         };
         if message.header(Header::Replaces).is_some() {
@@ -80,13 +80,13 @@ impl Engine {
             destination(&self.config, &source, (&caller, &dialled), moment, &health, &mut Trail::none());
         let destination = match destination {
             Ok(destination) => destination,
-            Err(none) => return self.no_destination((key, &message, flow, now), &dialled, none),
+            Err(none) => return self.no_destination((key, &message, flow, now), &source, dialled, none),
         };
         let (seat, of_tenant) = match self.seats_for(&source, &destination, now) {
             Ok(seats) => seats,
             Err(full) => {
                 let (refusal, reason, why) = too_many(full, &source);
-                return self.turn_down((key, &message, flow, now), &refusal, reason, why);
+                return self.turn_down((key, &message, flow, now), &source, &refusal, reason, why);
             }
         };
         let caller = Caller { party: identity.party(&source), identity, headers: Vec::new(), source, seat };
@@ -112,6 +112,7 @@ impl Engine {
         let direction = direction_of(&caller.source, &destination);
         let limits = self.settings.limits;
         let flow = self.home_of(&caller.source, flow);
+        self.outputs.push_back(Output::Event(decision(id, direction, &dialled, &destination)));
         let Destination { tenant, rounds, .. } = destination;
         let setup =
             Setup { id, no, invite, message, flow, caller, tenant, direction, dialled, rounds, limits, seat };
@@ -174,11 +175,57 @@ impl Engine {
     fn no_destination(
         &mut self,
         asked: (ServerKey, &Message, Flow, Time),
-        dialled: &str,
-        none: NoDestination,
+        source: &Source,
+        dialled: String,
+        mut none: NoDestination,
     ) {
-        let (refusal, reason, why) = refusal_of(none, dialled);
-        self.turn_down(asked, &refusal, reason, why);
+        let tenant_id = source.tenant_id();
+        // The nearest number may be another tenant's.
+        if let (NoDestination::Unmatched { nearest }, Some(_)) = (&mut none, tenant_id) {
+            *nearest = None;
+        }
+        match (none, source) {
+            (NoDestination::Unmatched { nearest }, Source::Trunk(trunk)) => {
+                self.respond(asked, &Refusal::new(404, "Not Found"));
+                let (_, message, flow, _) = asked;
+                self.tell_turned_down(Event::InboundUnmatched {
+                    trunk_id: trunk.id,
+                    source: flow.remote,
+                    number: dialled,
+                    target: target_of(message),
+                    to: to_of(message),
+                    nearest,
+                    tenant_id,
+                });
+            }
+            (none, _) => {
+                let (refusal, reason, why) = refusal_of(none, &dialled);
+                self.turn_down(asked, source, &refusal, reason, why);
+            }
+        }
+    }
+}
+
+/// What was decided of a call, for whoever follows it.
+fn decision(call_id: CallId, direction: Direction, dialled: &str, destination: &Destination) -> Event {
+    let tried = |round: &Round| match round {
+        Round::Extension { extension, .. } => Tried { extension_id: Some(extension.id), ..Tried::default() },
+        Round::Trunk(step) => {
+            let (route_id, place) = step.route().unzip();
+            Tried { trunk_id: Some(step.trunk.id), route_id, step: place, ..Tried::default() }
+        }
+        Round::Refuse { code } => Tried { code: Some(*code), ..Tried::default() },
+    };
+    let skipped = destination.reasons.iter().filter(|reason| reason.verdict != Verdict::Kept);
+    Event::RouteDecision {
+        call_id,
+        direction,
+        dialled: dialled.to_owned(),
+        tries: destination.rounds.iter().map(tried).collect(),
+        skipped: skipped
+            .map(|reason| Skipped { trunk_id: reason.trunk_id, why: reason.verdict.words() })
+            .collect(),
+        tenant_id: destination.tenant,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use bytes::Bytes;
+use tandem_call::Source;
 use tandem_model::Event;
 use tandem_sip_dialog::{ALLOW, PRODUCT};
 use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
@@ -66,13 +67,23 @@ impl Engine {
     pub(crate) fn turn_down(
         &mut self,
         (key, message, flow, now): (ServerKey, &Message, Flow, Time),
+        source: &Source,
         refusal: &Refusal,
         reason: &'static str,
         why: String,
     ) {
+        self.respond((key, message, flow, now), refusal);
+        self.tell_refused(message, flow, Some(source), reason, why);
+    }
+
+    /// Answers a call of somebody we know, and keeps the answer.
+    pub(crate) fn respond(
+        &mut self,
+        (key, message, flow, now): (ServerKey, &Message, Flow, Time),
+        refusal: &Refusal,
+    ) {
         let bytes = self.refusal(message, flow, refusal);
         self.txn.respond(key, refusal.code, bytes, now);
-        self.tell_refused(message, flow, reason, why);
     }
 
     /// Refuses a request of somebody unknown, and keeps nothing.
@@ -86,17 +97,47 @@ impl Engine {
         why: String,
     ) {
         self.answer(key, message, flow, &refusal);
-        self.tell_refused(message, flow, reason, why);
+        self.tell_refused(message, flow, None, reason, why);
     }
 
-    fn tell_refused(&mut self, message: &Message, flow: Flow, reason: &'static str, why: String) {
-        self.counters.refused += 1;
-        self.outputs.push_back(crate::Output::Event(Event::Refused {
+    fn tell_refused(
+        &mut self,
+        message: &Message,
+        flow: Flow,
+        source: Option<&Source>,
+        reason: &'static str,
+        why: String,
+    ) {
+        let (trunk_id, extension_id) = match source {
+            Some(Source::Trunk(trunk)) => (Some(trunk.id), None),
+            Some(Source::Extension(extension)) => (None, Some(extension.id)),
+            None => (None, None),
+        };
+        self.tell_turned_down(Event::RequestRefused {
             source: flow.remote,
             method: message.method_name().to_owned(),
-            target: message.request_uri().map(|uri| uri.as_str().to_owned()).unwrap_or_default(),
+            target: target_of(message),
+            trunk_id,
+            extension_id,
             reason,
             message: why,
-        }));
+            tenant_id: source.and_then(Source::tenant_id),
+        });
     }
+
+    /// Counts a refusal and tells of it.
+    pub(crate) fn tell_turned_down(&mut self, event: Event) {
+        self.counters.refused += 1;
+        self.outputs.push_back(crate::Output::Event(event));
+    }
+}
+
+/// The Request-URI as it came.
+pub(crate) fn target_of(message: &Message) -> String {
+    message.request_uri().map(|uri| uri.as_str().to_owned()).unwrap_or_default()
+}
+
+/// To as it came.
+pub(crate) fn to_of(message: &Message) -> String {
+    message.header(Header::To).map(|to| to.to_string()).unwrap_or_default()
 }

@@ -31,7 +31,7 @@ impl Engine {
                     _ => (why, "REPLACES_NO_CALL"),
                 };
                 let asked = (key, &message, flow, now);
-                self.turn_down(asked, &Refusal::new(code, phrase), reason, why.to_owned());
+                self.turn_down(asked, &source, &Refusal::new(code, phrase), reason, why.to_owned());
             }
         }
     }

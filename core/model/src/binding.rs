@@ -2,9 +2,10 @@
 
 use crate::{ExtensionId, TrunkId};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// Whose binding it is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BindingOwner {
     /// An extension's device.

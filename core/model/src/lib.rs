@@ -6,6 +6,7 @@ mod assignment;
 mod binding;
 mod body;
 mod cause;
+mod changed;
 mod config;
 mod country;
 mod entity;
@@ -43,7 +44,7 @@ pub use cause::{Cause, q850_of};
 pub use config::{Change, Config};
 pub use country::country_of;
 pub use entity::{Entity, Kind};
-pub use event::Event;
+pub use event::{Event, EventTypes, Health, Published, Skipped, Tried};
 pub use explain::{Explanation, Looked, Question, Try};
 pub use extension::Extension;
 pub use id::{

@@ -94,6 +94,11 @@ impl Health {
         }
     }
 
+    /// Round trip of the last answered OPTIONS, milliseconds.
+    pub(crate) fn rtt_ms(&self) -> Option<f64> {
+        self.rtt.map(|rtt| rtt.as_secs_f64() * 1e3)
+    }
+
     /// Targets down, of all that were asked.
     pub(crate) fn down_of(&self) -> (usize, usize) {
         (self.targets.iter().filter(|target| target.down).count(), self.targets.len())

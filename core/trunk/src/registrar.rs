@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{
     Binding, BindingChange, BindingOwner, Config, Event, RegistrationState, RegistrationView, Secret,
+    TenantId,
 };
 use tandem_sip_dialog::Sip;
 use tandem_sip_dialog::digest::Algorithm;
@@ -22,6 +23,8 @@ use tandem_time::{Time, Timers};
 
 /// Devices of a trunk in mode `register_in`.
 const TRUNK_CONTACTS: usize = 5;
+/// Why a binding ended that was not refreshed.
+const EXPIRED: &str = "expired";
 /// REGISTERs of one owner that wait for an earlier one to be written.
 const MAX_WAITING: usize = 8;
 /// A change not written by now is answered with 503; it still holds if it is written later.
@@ -178,12 +181,15 @@ impl Registrar {
             Authentication::Ok(owner) => owner,
             Authentication::Challenge(values) => return challenge(key, message, flow, &values, sip),
             Authentication::Refused => {
+                self.tell_rejected(None, message, flow.remote, &Refusal::new(401, "Wrong Credentials"));
                 let values = self.challenge(flow.remote, sip);
                 return challenge(key, message, flow, &values, sip);
             }
         };
         if !self.may_register(owner, message) {
-            return refuse(key, message, flow, &Refusal::new(403, "Forbidden"), sip);
+            let refusal = Refusal::new(403, "Forbidden");
+            self.tell_rejected(Some(owner), message, flow.remote, &refusal);
+            return refuse(key, message, flow, &refusal, sip);
         }
         let arrived = Arrived { key, message: message.clone(), flow };
         match self.pending.get_mut(&owner) {
@@ -234,7 +240,7 @@ impl Registrar {
             self.outputs.push_back(RegistrarOutput::Event(event));
             if wrong.shuts_out {
                 let seconds = self.config.guard.block.as_secs();
-                self.outputs.push_back(RegistrarOutput::Event(Event::SourceBlocked { source, seconds }));
+                self.outputs.push_back(RegistrarOutput::Event(Event::AuthBlocked { source, seconds }));
             }
         }
         result
@@ -340,7 +346,13 @@ impl Registrar {
     fn take_up(&mut self, owner: BindingOwner, arrived: Arrived, sip: &mut Sip) {
         let plan = match self.weigh(owner, &arrived, sip.now) {
             Ok(plan) => plan,
-            Err(refusal) => return answer_refused(&arrived, &refusal, sip),
+            Err(refusal) => {
+                // 423 is how a device learns what it may ask for.
+                if refusal.code != 423 {
+                    self.tell_rejected(Some(owner), &arrived.message, arrived.flow.remote, &refusal);
+                }
+                return answer_refused(&arrived, &refusal, sip);
+            }
         };
         if plan.changes.is_empty() {
             return self.answer_ok(owner, &arrived, sip);
@@ -378,6 +390,7 @@ impl Registrar {
     }
 
     fn apply(&mut self, owner: BindingOwner, plan: Plan, now: Time) {
+        let tenant_id = self.tenant_of(owner);
         for change in plan.changes {
             match change {
                 BindingChange::Delete { owner, contact } => {
@@ -390,13 +403,44 @@ impl Registrar {
                         contact: binding.contact.clone(),
                         source: binding.source,
                         expires: u32::try_from(expires).unwrap_or(u32::MAX),
+                        tenant_id,
                     }));
                     self.put(binding);
                 }
             }
         }
         for (contact, why) in plan.ended {
-            self.outputs.push_back(RegistrarOutput::Event(Event::RegistrationEnded { owner, contact, why }));
+            self.tell_ended(owner, contact, why);
+        }
+    }
+
+    fn tell_ended(&mut self, owner: BindingOwner, contact: String, why: &'static str) {
+        let tenant_id = self.tenant_of(owner);
+        self.outputs.push_back(RegistrarOutput::Event(match why {
+            EXPIRED => Event::RegistrationExpired { owner, contact, tenant_id },
+            _ => Event::RegistrationRemoved { owner, contact, why, tenant_id },
+        }));
+    }
+
+    fn tell_rejected(
+        &mut self,
+        owner: Option<BindingOwner>,
+        message: &Message,
+        source: SocketAddr,
+        refusal: &Refusal,
+    ) {
+        let username = message.to().uri().user_unescaped().map(|user| user.into_owned()).unwrap_or_default();
+        let (code, phrase) = (refusal.code, refusal.phrase.to_owned());
+        let tenant_id = owner.and_then(|owner| self.tenant_of(owner));
+        let event = Event::RegistrationRejected { source, username, owner, code, phrase, tenant_id };
+        self.outputs.push_back(RegistrarOutput::Event(event));
+    }
+
+    fn tenant_of(&self, owner: BindingOwner) -> Option<TenantId> {
+        let config = self.snapshot.as_ref()?;
+        match owner {
+            BindingOwner::Extension(id) => config.extensions.get(&id)?.tenant_id,
+            BindingOwner::Trunk(id) => config.trunks.get(&id)?.tenant_id,
         }
     }
 
@@ -435,7 +479,7 @@ impl Registrar {
             // What is being written may be its renewal: the disk must not lose that.
             return self.timers.set(Due::Binding(number), now + Duration::from_secs(1));
         }
-        self.end(owner, contact, "expired");
+        self.end(owner, contact, EXPIRED);
     }
 
     fn end_all(&mut self, owner: BindingOwner, why: &'static str) {
@@ -449,7 +493,7 @@ impl Registrar {
     fn end(&mut self, owner: BindingOwner, contact: String, why: &'static str) {
         self.bindings.remove(owner, &contact);
         self.persist(vec![BindingChange::Delete { owner, contact: contact.clone() }]);
-        self.outputs.push_back(RegistrarOutput::Event(Event::RegistrationEnded { owner, contact, why }));
+        self.tell_ended(owner, contact, why);
     }
 
     /// The store is slow: the device and those behind it are told to come back, and nobody else notices.

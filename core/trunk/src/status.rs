@@ -5,7 +5,7 @@ use crate::live::Live;
 use crate::local::Local;
 use crate::registration::{Lane, State};
 use crate::words;
-use tandem_model::{RegistrationState, RegistrationView, TrunkMode, TrunkState, TrunkStatus};
+use tandem_model::{Event, Health, RegistrationState, RegistrationView, TrunkMode, TrunkState, TrunkStatus};
 use tandem_time::Time;
 
 /// What was last told of a trunk.
@@ -13,18 +13,58 @@ use tandem_time::Time;
 pub(crate) struct Shown {
     pub(crate) state: Option<TrunkState>,
     pub(crate) since: Time,
+    pub(crate) health: Health,
 }
 
 impl Live {
-    /// Notes the state as it is now. `true`: it is another one than before.
-    pub(crate) fn settle(&mut self, local: &Local, now: Time) -> bool {
-        let state = self.verdict(local).0;
-        let changed = self.shown.state != Some(state);
-        if changed {
-            self.shown.state = Some(state);
-            self.shown.since = now;
+    /// Notes the state as it is now, and tells of it if it is another one than before.
+    pub(crate) fn settle(&mut self, local: &Local, now: Time) -> Option<Event> {
+        let (new, reason) = self.verdict(local);
+        if self.shown.state == Some(new) {
+            return None;
         }
-        changed
+        let old = self.shown.state.replace(new);
+        self.shown.since = now;
+        let status = self.status(local);
+        let flow = self.registration.asking().or_else(|| self.call_flows(local).first().copied());
+        Some(Event::TrunkState {
+            trunk_id: self.config.id,
+            name: self.config.name.clone(),
+            old,
+            new,
+            reason,
+            code: status.last_code,
+            phrase: self.registration.last.as_ref().map(|(_, phrase)| phrase.clone()),
+            address: flow.map(|flow| words::address(&flow)),
+            next_retry_at: status.next_retry_at,
+            tenant_id: self.config.tenant_id,
+        })
+    }
+
+    /// The same of what probes show.
+    pub(crate) fn settle_health(&mut self) -> Option<Event> {
+        let new = match self.health.condition() {
+            Condition::Unknown => Health::Unknown,
+            Condition::Good => Health::Good,
+            Condition::Impaired => Health::Impaired,
+            Condition::Down => Health::Down,
+        };
+        if new == self.shown.health {
+            return None;
+        }
+        let old = std::mem::replace(&mut self.shown.health, new);
+        let (down, all) = self.health.down_of();
+        Some(Event::TrunkHealth {
+            trunk_id: self.config.id,
+            name: self.config.name.clone(),
+            old,
+            new,
+            targets: all as u32,
+            targets_down: down as u32,
+            rtt_ms: self.health.rtt_ms(),
+            reason: self.health.last_failure.clone().filter(|_| new > Health::Good),
+            tenant_id: self.config.tenant_id,
+        })
     }
 
     /// The status as the API shows it; `calls` is the engine's.
@@ -39,7 +79,7 @@ impl Live {
             registration: self.registration_state(),
             last_code: self.last_code,
             registered_until: self.registration.held.map(|held| held.until.as_millis()),
-            rtt_ms: self.health.rtt.map(|rtt| rtt.as_secs_f64() * 1e3),
+            rtt_ms: self.health.rtt_ms(),
             calls: 0,
         }
     }

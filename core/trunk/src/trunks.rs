@@ -337,10 +337,9 @@ impl Trunks {
         let known = live.config.enabled && !live.leaving;
         let entries = live.sources();
         self.index.put(slot, if known { entries } else { Entries::default() });
-        if live.settle(&self.local, now) && !live.leaving {
-            let (trunk_id, status) = (live.config.id, live.status(&self.local));
-            self.outputs.push_back(TrunkOutput::Event(Event::TrunkState { trunk_id, status }));
-        }
+        let leaving = live.leaving;
+        let news = [live.settle(&self.local, now), live.settle_health()];
+        self.outputs.extend(news.into_iter().flatten().filter(|_| !leaving).map(TrunkOutput::Event));
     }
 
     fn add(&mut self, trunk: &Arc<Trunk>, delay: Duration, sip: &mut Sip) -> Slot {

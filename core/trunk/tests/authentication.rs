@@ -52,7 +52,7 @@ fn after_fifty_wrong_passwords_a_source_is_shut_out_and_others_notice_nothing() 
         assert_eq!(house.register(&mut thief, &contact).code(), Some(401));
     }
     assert_eq!(house.failures(), 50);
-    let blocked = |event: &&Event| matches!(event, Event::SourceBlocked { seconds: 600, .. });
+    let blocked = |event: &&Event| matches!(event, Event::AuthBlocked { seconds: 600, .. });
     assert_eq!(house.events.iter().filter(blocked).count(), 1);
     assert!(house.registrar.is_banned(address("203.0.113.66:999"), house.now));
     house.sign_in(&mut Phone::new(1, "203.0.113.5:40001"));

@@ -46,6 +46,13 @@ impl Who {
         (token.enabled && in_time).then_some(who)
     }
 
+    /// Whether they still are who they were: their token may have been taken back meanwhile, or run out.
+    pub fn is_in_force(&self, config: &Config, now: u64) -> bool {
+        let Some(id) = self.token else { return true };
+        let hash = config.tokens.get(&id).map(|token| token.hash.expose());
+        hash.is_some_and(|hash| Who::with_token(config, hash, now).as_ref() == Some(self))
+    }
+
     /// Whether this role may ask for this at all.
     pub fn may(&self, action: Action) -> bool {
         let system = self.tenant.is_none();
@@ -65,7 +72,7 @@ impl Who {
             },
             Action::RegisterNow(_) | Action::HangUp => self.role != Role::Viewer,
             Action::Registrations | Action::Calls | Action::Records | Action::Record => true,
-            Action::Explain | Action::Presets | Action::Me => true,
+            Action::Explain | Action::Presets | Action::Me | Action::Events => true,
             Action::Export | Action::Import | Action::Plan | Action::Apply => self.role == Role::SystemAdmin,
             Action::Metrics => system,
             Action::Health | Action::OpenApi => true,

@@ -1,5 +1,6 @@
 //! What the API asks of the server.
 
+use crate::feed::Feed;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,6 +46,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// One call record.
     fn record(&self, call: CallId) -> impl Future<Output = Result<Option<CallRecord>, ReadError>> + Send;
+
+    /// What happened lately, and happens.
+    fn feed(&self) -> &Feed;
 
     /// The metrics in Prometheus' text format.
     fn metrics(&self) -> impl Future<Output = String> + Send;

@@ -6,7 +6,7 @@ use crate::error::ApiError;
 use crate::limiter::Limiter;
 use crate::params::Params;
 use crate::router::Options;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use std::sync::Arc;
 use tandem_model::{Change, Config};
@@ -30,6 +30,8 @@ pub(crate) struct Call<B> {
     pub(crate) params: Params,
     /// The `{id}` of the path, as written.
     pub(crate) id: Option<String>,
+    /// The headers of the request.
+    pub(crate) headers: HeaderMap,
     /// The body; null where the operation takes none.
     pub(crate) body: Value,
 }

@@ -141,6 +141,12 @@ impl ApiError {
             .with_header(header::RETRY_AFTER, 5.into())
     }
 
+    pub(crate) fn too_many_readers() -> ApiError {
+        let (message, fix) = ("as many read the events as may", "close another stream, or use a webhook");
+        ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "", "TOO_MANY_READERS", message, fix)
+            .with_header(header::RETRY_AFTER, 30.into())
+    }
+
     pub(crate) fn internal() -> ApiError {
         let fix = "report it with the request id and the server's log around it";
         let message = "this request hit a fault in tandem";

@@ -14,6 +14,8 @@ mod collections;
 mod configuration;
 mod docs;
 mod error;
+mod events;
+mod feed;
 mod finish;
 mod limiter;
 mod live;
@@ -29,6 +31,7 @@ mod token;
 
 pub use backend::{Backend, ChangeError, Check, Health, HealthStatus, ReadError};
 pub use error::ErrorEnvelope;
+pub use feed::{Entry, Feed};
 pub use openapi::document as openapi;
 pub use router::{Options, router};
 pub use serve::serve;

@@ -3,6 +3,7 @@
 use crate::body::{MAX_BODY, MAX_TEXT};
 use crate::collections::{COLLECTIONS, Collection};
 use crate::configuration::{self, CONFIGURATION, IMPORT};
+use crate::events::{self, EVENTS};
 use crate::live::CALLS;
 use crate::params::{Param, ParamKind};
 use crate::records::{self, RECORDS};
@@ -25,6 +26,7 @@ pub(crate) enum Action {
     Explain,
     Me,
     Presets,
+    Events,
     Records,
     Record,
     Export,
@@ -59,6 +61,8 @@ pub(crate) enum Content {
     Text(&'static str),
     /// Any JSON object.
     Json,
+    /// Server-Sent Events.
+    EventStream,
 }
 
 /// One operation.
@@ -193,6 +197,15 @@ fn of_what_is_live() -> Vec<Operation> {
         .failing(&[404]),
         get(&record, "get_call_record", "call records", "The record of one call", Action::Record)
             .answering(200, Content::One("CallRecord")),
+        get(
+            EVENTS,
+            "stream_events",
+            "events",
+            "What happens, as it happens: a stream of Server-Sent Events that goes on until the client closes it",
+            Action::Events,
+        )
+        .asking(events::PARAMS)
+        .answering(200, Content::EventStream),
     ]
 }
 

@@ -24,6 +24,10 @@ pub(crate) enum ParamKind {
     Id,
     /// A moment, milliseconds since the Unix epoch.
     Millis,
+    /// The id of an event.
+    EventId,
+    /// Types of events, or beginnings of them, with commas between.
+    EventTypes,
     /// A value of the schema with this name.
     Schema(&'static str),
 }
@@ -32,6 +36,8 @@ pub(crate) const MAX_LIMIT: u32 = 500;
 pub(crate) const DEFAULT_LIMIT: u32 = 100;
 /// The last millisecond that JavaScript's dates can hold.
 const MAX_MILLIS: u64 = 8_640_000_000_000_000;
+/// The last whole number that JavaScript tells from the next.
+const MAX_EVENT_ID: u64 = (1 << 53) - 1;
 
 impl ParamKind {
     /// Its JSON schema.
@@ -45,6 +51,10 @@ impl ParamKind {
             ParamKind::Millis => {
                 json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_MILLIS })
             }
+            ParamKind::EventId => {
+                json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_EVENT_ID })
+            }
+            ParamKind::EventTypes => json!({ "type": "string", "example": "call.,trunk.state" }),
             ParamKind::Schema(schema) => json!({ "$ref": format!("#/components/schemas/{schema}") }),
         }
     }
@@ -93,6 +103,11 @@ impl Params {
     /// A moment.
     pub(crate) fn millis(&self, name: &str) -> Result<Option<u64>, ApiError> {
         self.number(name, 0, MAX_MILLIS)
+    }
+
+    /// The id of an event.
+    pub(crate) fn event_id(&self, name: &str) -> Result<Option<u64>, ApiError> {
+        self.number(name, 0, MAX_EVENT_ID)
     }
 
     /// An id of any kind.

@@ -13,7 +13,7 @@ use crate::limiter::Limiter;
 use crate::operations::{Access, Action, OPERATIONS, Operation};
 use crate::params::Params;
 use crate::token::TokenHash;
-use crate::{live, records, system};
+use crate::{events, live, records, system};
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
@@ -101,7 +101,7 @@ async fn run<B: Backend>(
         Some(_) => body::read(&parts.headers, body, operation.largest_body()).await?,
         None => Value::Null,
     };
-    dispatch(operation.action, Call { shared, who, params, id, body }).await
+    dispatch(operation.action, Call { shared, who, params, id, headers: parts.headers, body }).await
 }
 
 fn who<B: Backend>(backend: &B, token: &str) -> Option<Who> {
@@ -125,6 +125,7 @@ async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response,
         Action::Me => live::me(&call),
         Action::Presets => live::presets(),
         Action::Explain => live::explain(call).await,
+        Action::Events => events::stream(call).await,
         Action::Records => records::list(call).await,
         Action::Record => records::get(call).await,
         Action::Export => configuration::export(call).await,

@@ -20,7 +20,8 @@ fn world() -> (World, usize, usize) {
 
 fn refusal<'a>(w: &'a World, reason: &str) -> &'a str {
     let why = |event: &'a Event| match event {
-        Event::Refused { reason: why, message, .. } if *why == reason => Some(message.as_str()),
+        Event::RequestRefused { reason: why, message, .. } if *why == reason => Some(message.as_str()),
+        Event::InboundAmbiguous { message, .. } if reason == "AMBIGUOUS_SOURCE" => Some(message.as_str()),
         _ => None,
     };
     w.events.iter().find_map(why).unwrap_or_else(|| panic!("no {reason} in {:#?}", w.events))
@@ -137,8 +138,14 @@ fn a_number_that_nothing_takes_is_refused_with_the_nearest() {
     let call = w.dial(carrier, "5550001");
     w.run_for(secs(1));
     assert_eq!(w.call(carrier, call).code, Some(404));
-    let why = refusal(&w, "UNMATCHED_NUMBER");
-    assert!(why.contains("+15550001 (differs only by the leading 1)"), "{why}");
+    let near = w.events.iter().find_map(|event| match event {
+        Event::InboundUnmatched { number, target, to, nearest, .. } => {
+            assert!(number == "5550001" && target.contains("5550001") && to.contains("5550001"), "{event:?}");
+            nearest.clone()
+        }
+        _ => None,
+    });
+    assert_eq!(near.as_deref(), Some("+15550001 (differs only by the leading 1)"));
     assert!(w.records.is_empty());
 }
 

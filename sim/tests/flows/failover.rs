@@ -226,7 +226,7 @@ fn calls_in_and_out_share_the_seats_of_a_trunk() {
     let call = w.dial(carrier, "15550001");
     w.run_for(secs(1));
     assert_eq!(w.call(carrier, call).code, Some(486));
-    assert!(w.events.iter().any(|event| matches!(event, Event::Refused { reason: "TRUNK_FULL", .. })));
+    assert!(w.events.iter().any(|event| matches!(event, Event::RequestRefused { reason: "TRUNK_FULL", .. })));
     w.with_ua(phone, |ua, now| ua.hang_up_all(now));
     w.run_for(secs(1));
     w.talk(carrier, "15550001");

@@ -4,6 +4,7 @@ mod calling_in;
 mod calling_out;
 mod changing;
 mod durability;
+mod events;
 mod failover;
 mod first_call;
 mod forking;

@@ -136,8 +136,11 @@ fn a_source_that_floods_stalls_only_itself() {
     let (challenged, told) = (answers(&w, flooder, 407), answers(&w, flooder, 503));
     assert!((20..=31).contains(&challenged), "{challenged} challenged");
     assert!((20..=31).contains(&told), "{told} told to come later; the rest was not worth a word");
-    let events =
-        w.events.iter().filter(|event| matches!(event, Event::Refused { reason: "TOO_FAST", .. })).count();
+    let events = w
+        .events
+        .iter()
+        .filter(|event| matches!(event, Event::RequestRefused { reason: "TOO_FAST", .. }))
+        .count();
     assert_eq!(events, 1, "one line in the log a flood");
     assert_eq!(w.engine.counters().limited as usize, 10_000 - challenged);
     w.run_for(secs(5));
@@ -195,7 +198,7 @@ fn who_guesses_passwords_is_shut_out_for_a_while_and_nobody_else() {
         w.with_ua(thief, |ua, now| ua.register_at(SERVER, 3600, now));
         w.run_for(secs(1));
     }
-    let blocked = |event: &&Event| matches!(event, Event::SourceBlocked { seconds: 120, .. });
+    let blocked = |event: &&Event| matches!(event, Event::AuthBlocked { seconds: 120, .. });
     assert_eq!(w.events.iter().filter(blocked).count(), 1);
     w.ua(thief).set_password("1001-password");
     w.with_ua(thief, |ua, now| ua.register_at(SERVER, 3600, now));
@@ -223,7 +226,7 @@ fn wrong_passwords_from_the_address_of_a_trunk_shut_nobody_out() {
         w.with_ua(pbx, |ua, now| ua.register_at(SERVER, 3600, now));
         w.run_for(secs(1));
     }
-    assert!(!w.events.iter().any(|event| matches!(event, Event::SourceBlocked { .. })));
+    assert!(!w.events.iter().any(|event| matches!(event, Event::AuthBlocked { .. })));
     w.dial(pbx, "15550001");
     w.run_for(secs(2));
     assert_eq!(w.stage(phone), Stage::Talking);

@@ -28,10 +28,6 @@ fn rings(more: Value, line: Line) -> bool {
     !w.with_ua(phone, |ua, _| ua.calls().is_empty())
 }
 
-fn refused(w: &World, reason: &str) -> bool {
-    w.events.iter().any(|event| matches!(event, Event::Refused { reason: why, .. } if *why == reason))
-}
-
 const OTHER: &str = "15559999";
 
 fn line() -> Line {
@@ -160,9 +156,8 @@ fn accounts_on_one_address_are_told_apart_by_slug_account_and_to() {
         assert_eq!(whose(&mut w, carrier, line.clone()).as_ref(), Some(trunk), "{line:?}");
     }
     assert_eq!(whose(&mut w, carrier, Line::number("15550001", SERVER)), None);
-    assert!(refused(&w, "AMBIGUOUS_SOURCE"));
     let message = w.events.iter().find_map(|event| match event {
-        Event::Refused { message, reason: "AMBIGUOUS_SOURCE", .. } => Some(message.clone()),
+        Event::InboundAmbiguous { message, .. } => Some(message.clone()),
         _ => None,
     });
     assert!(message.unwrap().contains("`north`, `south`"));

@@ -119,7 +119,9 @@ fn what_was_refused_before_it_was_a_call_has_an_event_and_no_record() {
     w.dial(phone, "5551234");
     w.run_for(secs(5));
     assert!(w.records.is_empty());
-    assert_eq!(w.events.iter().filter(|event| matches!(event, Event::Refused { .. })).count(), 2);
+    let refused =
+        |event: &&Event| matches!(event, Event::RequestRefused { .. } | Event::InboundUnmatched { .. });
+    assert_eq!(w.events.iter().filter(refused).count(), 2);
     let started = w.events.iter().any(|event| matches!(event, Event::CallStarted { .. }));
     assert!(!started);
 }

@@ -153,7 +153,7 @@ fn one_phone_too_many_replaces_the_oldest() {
     assert_eq!(w.bindings().count(), 2);
     let gone = w.address(first);
     assert!(w.bindings().all(|binding| binding.source != gone));
-    assert!(w.events.iter().any(|event| matches!(event, Event::RegistrationEnded { why: "replaced", .. })));
+    assert!(w.events.iter().any(|event| matches!(event, Event::RegistrationRemoved { why: "replaced", .. })));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_binding_ends_with_its_lifetime_and_its_extension_is_unavailable_then() {
     let phone = stranger(&mut w, "1002", "1002", "1002-password");
     assert_eq!(register_for(&mut w, phone, 60), Some(200));
     w.run_for(secs(62));
-    assert!(w.events.iter().any(|event| matches!(event, Event::RegistrationEnded { why: "expired", .. })));
+    assert!(w.events.iter().any(|event| matches!(event, Event::RegistrationExpired { .. })));
     assert_eq!(w.bindings().count(), 1, "it is gone from the disk as well");
     let call = w.dial(caller, "1002");
     w.run_for(secs(1));

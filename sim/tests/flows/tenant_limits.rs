@@ -67,7 +67,7 @@ impl House {
             .events
             .iter()
             .filter_map(|event| match event {
-                Event::Refused { reason, message, .. } => Some((*reason, message.as_str())),
+                Event::RequestRefused { reason, message, .. } => Some((*reason, message.as_str())),
                 _ => None,
             })
             .collect()

@@ -172,7 +172,7 @@ fn a_tenant_is_shown_by_a_number_that_it_owns_and_calls_no_further_than_it_may()
     town.w.run_for(secs(1));
     town.dials(phone, "acme", "+442071234567");
     assert_eq!(town.w.last_call(phone).code, Some(403));
-    let why = |event: &Event| matches!(event, Event::Refused { reason: "COUNTRY_NOT_ALLOWED", .. });
+    let why = |event: &Event| matches!(event, Event::RequestRefused { reason: "COUNTRY_NOT_ALLOWED", .. });
     assert!(town.w.events.iter().any(why), "{:#?}", town.w.events);
 }
 

@@ -31,7 +31,7 @@ fn registers(w: &World, carrier: usize) -> Vec<(Time, Message)> {
 
 fn states(w: &World, trunk: &str) -> Vec<TrunkState> {
     let state = |event: &Event| match event {
-        Event::TrunkState { trunk_id, status } if trunk_id.to_string() == trunk => Some(status.state),
+        Event::TrunkState { trunk_id, new, .. } if trunk_id.to_string() == trunk => Some(*new),
         _ => None,
     };
     w.events.iter().filter_map(state).collect()

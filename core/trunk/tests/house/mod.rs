@@ -282,7 +282,8 @@ impl House {
 
     pub fn ended(&self) -> Vec<(String, &'static str)> {
         let ended = |event: &Event| match event {
-            Event::RegistrationEnded { contact, why, .. } => Some((contact.clone(), *why)),
+            Event::RegistrationExpired { contact, .. } => Some((contact.clone(), "expired")),
+            Event::RegistrationRemoved { contact, why, .. } => Some((contact.clone(), *why)),
             _ => None,
         };
         self.events.iter().filter_map(ended).collect()

@@ -374,7 +374,7 @@ impl World {
     /// The states told by events, of trunk 1.
     pub fn told(&self) -> Vec<TrunkState> {
         let of_one = |event: &Event| match event {
-            Event::TrunkState { trunk_id, status } if *trunk_id == id(1) => Some(status.state),
+            Event::TrunkState { trunk_id, new, .. } if *trunk_id == id(1) => Some(*new),
             _ => None,
         };
         self.events.iter().filter_map(of_one).collect()

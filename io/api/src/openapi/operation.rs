@@ -174,6 +174,18 @@ fn content_of(content: &Content) -> Option<Value> {
         }))),
         Content::Text(media_type) => Some(json!({ *media_type: { "schema": { "type": "string" } } })),
         Content::Json => Some(json(json!({ "type": "object" }))),
+        Content::EventStream => Some(json!({
+            "text/event-stream": {
+                "schema": {
+                    "type": "string",
+                    "contentMediaType": "text/event-stream",
+                    "description": "`id` and `event` are those of the object in `data`, which is one `Published`. Two more events have \
+                        no id: `stream.gap` first, where what `after` names is no longer kept, and `stream.lagging` last, when events \
+                        came faster than they were read.",
+                    "contentSchema": reference("Published"),
+                },
+            },
+        })),
     }
 }
 

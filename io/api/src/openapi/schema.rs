@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
     Assignment, CallRecord, Entity, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset,
-    Question, RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkStatus, User,
+    Published, Question, RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkStatus, User,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -49,6 +49,7 @@ pub(super) fn all() -> Value {
     collect::<RegistrationView>(&mut schemas);
     collect::<LiveCall>(&mut schemas);
     collect::<CallRecord>(&mut schemas);
+    collect::<Published>(&mut schemas);
     collect::<Health>(&mut schemas);
     collect::<ImportPlan>(&mut schemas);
     collect::<ConfigurationPlan>(&mut schemas);

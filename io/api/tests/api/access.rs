@@ -4,10 +4,12 @@ use crate::client::{Answer, Client};
 use crate::fake::{NOW, id};
 use crate::live::{live_call, registration};
 use crate::records::record;
-use axum::http::{Method, StatusCode};
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tandem_api::openapi;
-use tandem_model::{CallRecord, LiveCall, Outcome, RegistrationView, TenantId, TrunkId};
+use tandem_model::{CallRecord, Event, LiveCall, Outcome, RegistrationView, TenantId, TrunkId};
+use tower::ServiceExt;
 use uuid::Uuid;
 
 /// Two tenants with one of everything, and the system's own. All that is Beta's alone has `zebra` in it, all that is the system's
@@ -56,6 +58,8 @@ impl House {
         for (n, owner) in [&house.acme, &house.beta, &house.system].into_iter().enumerate() {
             house.happens(2 * n as u64, owner);
         }
+        // So that streams of events end with what there is.
+        house.client.fake.feed.close();
         house
     }
 
@@ -68,6 +72,7 @@ impl House {
         fake.records.lock().unwrap().push(CallRecord { tenant_id, ..record(n, 100, Outcome::Busy) });
         let registered = RegistrationView { trunk_id: Some(trunk), ..registration(n) };
         fake.registrations.lock().unwrap().push(registered);
+        fake.feed.publish(n, Event::TrunkDeleted { trunk_id: trunk, name: String::new(), tenant_id });
     }
 
     async fn ask(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
@@ -147,7 +152,7 @@ fn allowed(operation: &str) -> &'static str {
     match (verb, rest) {
         ("list" | "get", "users" | "user" | "tokens" | "token") => "aA",
         ("get", "metrics") => "aov",
-        ("list" | "get", _) | ("explain", "route") => "aovAV",
+        ("list" | "get", _) | ("explain", "route") | ("stream", "events") => "aovAV",
         ("create" | "delete", "tenant" | "assignment") | ("update", "assignment") => "a",
         ("update", "trunk" | "provider") => "aoA",
         ("create" | "update" | "delete", _) => "aA",
@@ -209,6 +214,32 @@ async fn nothing_of_others_is_ever_shown() {
             }
         }
     }
+}
+
+#[tokio::test]
+async fn a_tenant_hears_of_its_own_events_and_the_system_of_all() {
+    let house = House::new().await;
+    let beta = house.beta.tenant.as_deref().unwrap();
+    for (token, heard) in [(&house.acme.viewer, vec![1]), (&house.system.viewer, vec![1, 2, 3])] {
+        let stream = house.get(token, "/v1.0/events?after=0").await;
+        let ids: Vec<u64> =
+            stream.text.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
+        assert_eq!(ids, heard, "{}", stream.text);
+        assert_eq!(stream.text.contains(beta), heard.len() > 1);
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_token_that_it_was_opened_with() {
+    let client = Client::new();
+    let body = json!({ "name": "mine", "role": "viewer" });
+    let token = client.post(TOKENS, body).await.json;
+    let request = Request::get("/v1.0/events")
+        .header(header::AUTHORIZATION, format!("Bearer {}", token["token"].as_str().unwrap()));
+    let stream = client.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    client.delete(&format!("{TOKENS}/{}", token["id"].as_str().unwrap())).await;
+    let text = to_bytes(stream.into_body(), usize::MAX).await.unwrap();
+    assert!(text.starts_with(b"retry: "), "only the greeting came, and the end");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tandem_api::{Backend, ChangeError, Check, Health, HealthStatus, ReadError, TokenHash};
+use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
     CallId, CallRecord, Change, Config, Explanation, LiveCall, Question, RecordPage, RecordQuery,
     RegistrationView, TrunkId, TrunkMode, TrunkState, TrunkStatus,
@@ -21,8 +21,8 @@ pub const NOW: u64 = 1_795_694_400_000;
 #[derive(Clone, Default)]
 pub struct Fake(Arc<State>);
 
-#[derive(Default)]
 pub struct State {
+    pub feed: Feed,
     pub config: Mutex<Arc<Config>>,
     pub records: Mutex<Vec<CallRecord>>,
     pub calls: Mutex<Vec<LiveCall>>,
@@ -35,6 +35,23 @@ pub struct State {
     pub panics: AtomicBool,
     pub failing: AtomicBool,
     ids: AtomicU64,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            feed: Feed::new(1),
+            config: Mutex::default(),
+            records: Mutex::default(),
+            calls: Mutex::default(),
+            registrations: Mutex::default(),
+            broken: AtomicBool::default(),
+            delay: Mutex::default(),
+            panics: AtomicBool::default(),
+            failing: AtomicBool::default(),
+            ids: AtomicU64::default(),
+        }
+    }
 }
 
 impl std::ops::Deref for Fake {
@@ -133,6 +150,10 @@ impl Backend for Fake {
 
     async fn record(&self, call: CallId) -> Result<Option<CallRecord>, ReadError> {
         Ok(self.records.lock().unwrap().iter().find(|record| record.id == call).cloned())
+    }
+
+    fn feed(&self) -> &Feed {
+        &self.feed
     }
 
     async fn metrics(&self) -> String {

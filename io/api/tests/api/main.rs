@@ -6,6 +6,7 @@ mod client;
 mod collections;
 mod configuration;
 mod document;
+mod events;
 mod fake;
 mod live;
 mod logs;
