@@ -1,5 +1,8 @@
 //! The documents tell the truth: names in them exist, and what is generated is up to date.
 
+#[path = "documentation/coverage.rs"]
+mod coverage;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 use std::time::Duration;
+use tandem_engine::Limits;
 use tandem_model::Kind;
-use tandem_sim::{Stage, World};
+use tandem_sdp::Direction;
+use tandem_sim::{Faults, Stage, World};
 use tandem_sip_msg::Message;
 
 fn secs(secs: u64) -> Duration {
@@ -125,6 +127,25 @@ fn silence_ends_a_call_when_the_trunk_says() {
         assert_eq!(w.stage(phone), Stage::Talking, "{timeout}");
         w.run_for(secs(5));
         assert_eq!(w.stage(phone) == Stage::Talking, ends_after.is_none(), "{timeout}");
+    }
+}
+
+#[test]
+fn on_hold_silence_may_last_as_long_as_the_trunk_says() {
+    // What phones may is no limit here.
+    let limits = Limits { hold_timeout: None, ..Limits::default() };
+    for (hold, ends_after) in [(20, Some(20)), (90, Some(90)), (0, None)] {
+        let mut w = World::with_limits(1, Faults::default(), limits);
+        let more = json!({"rtp_timeout": 10, "rtp_timeout_hold": hold});
+        let (carrier, trunk) = w.plain_carrier("carrier", more);
+        w.route(&[&trunk]);
+        let phone = w.phone("1001");
+        w.talk(phone, "5551234");
+        w.change(phone, Direction::Inactive);
+        w.run_for(secs(ends_after.unwrap_or(400) - 3));
+        assert_eq!((w.stage(phone), w.stage(carrier)), (Stage::Talking, Stage::Talking), "{hold}");
+        w.run_for(secs(10));
+        assert_eq!(w.stage(carrier) == Stage::Talking, ends_after.is_none(), "{hold}");
     }
 }
 

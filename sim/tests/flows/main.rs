@@ -1,26 +1,33 @@
 //! Every flow that the server has, each as a dialogue on a virtual network in virtual time.
 
+mod account;
 mod calling_in;
 mod calling_out;
 mod changing;
+mod dialling;
 mod durability;
 mod events;
+mod extensions;
 mod failover;
 mod first_call;
 mod forking;
 mod handling;
 mod identity;
+mod inbound_routes;
 mod limits;
 mod media;
 mod overload;
 mod presets;
+mod probing;
 mod receiving;
 mod records;
 mod refusing;
 mod registering;
 mod reliable;
+mod routes;
 mod sending;
 mod session_timers;
+mod states;
 mod talking;
 mod tenant_limits;
 mod tenants;

@@ -202,6 +202,36 @@ fn the_addresses_of_the_host_need_not_be_believed() {
 }
 
 #[test]
+fn the_addresses_of_the_host_are_followed_through_the_name_service() {
+    let mut w = World::new();
+    let sbcs = [w.add("sbc-1", "sbc"), w.add("sbc-2", "sbc")];
+    let at = |w: &World, n: usize| vec![w.address(sbcs[n])];
+    let before = at(&w, 0);
+    w.dns.insert("sip.carrier.example".to_owned(), before);
+    let trunk =
+        json!({"name": "named", "mode": "ip_auth", "host": "sip.carrier.example", "ping_interval": 0});
+    w.create(Kind::Trunk, trunk);
+    w.phone("1001");
+    w.number("15550001", "1001");
+    w.run_for(secs(3));
+    for moved in [false, true] {
+        if moved {
+            let after = at(&w, 1);
+            w.dns.insert("sip.carrier.example".to_owned(), after);
+            w.run_for(secs(70));
+        }
+        for (n, sbc) in sbcs.into_iter().enumerate() {
+            w.dial(sbc, "15550001");
+            w.run_for(secs(1));
+            let known = n == usize::from(moved);
+            assert_eq!(w.last_call(sbc).code, Some(if known { 200 } else { 407 }), "{moved} {n}");
+            w.with_ua(sbc, |ua, now| ua.hang_up_all(now));
+            w.run_for(secs(1));
+        }
+    }
+}
+
+#[test]
 fn the_port_that_calls_come_from_can_count() {
     for (verify, port, rings) in [(false, 5070, true), (true, 5070, false), (true, 5060, true)] {
         let mut w = World::new();

@@ -162,6 +162,28 @@ fn the_number_is_formatted_stripped_and_put_between_prefix_and_postfix() {
 }
 
 #[test]
+fn an_area_and_a_country_complete_a_number() {
+    let germany = json!({"country_code": "49", "area_code": "30", "national_prefix": "0"});
+    let america = json!({"country_code": "1", "national_prefix": "1", "international_prefix": "011"});
+    for (country, format, dialled, sent) in [
+        (&germany, "e164_plus", "1234567", "+49301234567"),
+        (&germany, "e164_plus", "089123456", "+4989123456"),
+        (&germany, "international_prefix", "089123456", "004989123456"),
+        (&germany, "national", "+12125550100", "0012125550100"),
+        (&germany, "as_dialled", "089123456", "089123456"),
+        (&america, "e164_plus", "2125550100", "+12125550100"),
+        (&america, "e164_plus", "0114989123456", "+4989123456"),
+        (&america, "national", "+4989123456", "0114989123456"),
+        (&america, "e164_plus", "911", "911"),
+    ] {
+        let mut more = country.clone();
+        more["number_format_out"] = json!(format);
+        let invite = called(more, Line::number(dialled, SERVER));
+        assert_eq!(invite.request_uri().unwrap().user(), Some(sent), "{country} {format} {dialled}");
+    }
+}
+
+#[test]
 fn a_trunk_that_wants_no_plus_gets_none_in_the_callers_number_either() {
     let more = json!({"strip_plus": true, "caller_id_number": "+15550000"});
     let invite = called(more, line());
