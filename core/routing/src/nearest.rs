@@ -51,30 +51,38 @@ fn leading(number: &Number, front: &str) -> String {
     format!("{} (differs only by the leading {front})", number.number)
 }
 
-/// One digit too many, too few, wrong, or swapped with its neighbour.
+/// One digit too many, too few, wrong, or swapped with its neighbour. There are some two hundred such texts: they share one buffer.
 fn one_slip(config: &Config, called: &str) -> Option<String> {
-    let slips = doubled(called).chain(wrong(called)).chain(missing(called)).chain(swapped(called));
-    let number = slips.filter_map(|digits| config.number(None, &digits).cloned()).next()?;
+    let mut slips = doubled(called).chain(wrong(called)).chain(missing(called)).chain(swapped(called));
+    let mut text = String::with_capacity(called.len() + 1);
+    let number = slips.find_map(|pieces| {
+        text.clear();
+        text.extend(pieces);
+        config.number(None, &text)
+    })?;
     Some(format!("{} (differs by one digit)", number.number))
 }
 
-fn doubled(called: &str) -> impl Iterator<Item = String> {
-    (0..called.len()).map(|at| format!("{}{}", &called[..at], &called[at + 1..]))
+/// A text in pieces.
+type Slip<'a> = [&'a str; 4];
+
+fn doubled(called: &str) -> impl Iterator<Item = Slip<'_>> {
+    (0..called.len()).map(|at| [&called[..at], &called[at + 1..], "", ""])
 }
 
-fn wrong(called: &str) -> impl Iterator<Item = String> {
-    let places = (0..called.len()).flat_map(|at| ('0'..='9').map(move |digit| (at, digit)));
-    places.map(|(at, digit)| format!("{}{digit}{}", &called[..at], &called[at + 1..]))
+fn wrong(called: &str) -> impl Iterator<Item = Slip<'_>> {
+    (0..called.len()).flat_map(move |at| every_digit(&called[..at], &called[at + 1..]))
 }
 
-fn missing(called: &str) -> impl Iterator<Item = String> {
-    let places = (0..=called.len()).flat_map(|at| ('0'..='9').map(move |digit| (at, digit)));
-    places.map(|(at, digit)| format!("{}{digit}{}", &called[..at], &called[at..]))
+fn missing(called: &str) -> impl Iterator<Item = Slip<'_>> {
+    (0..=called.len()).flat_map(move |at| every_digit(&called[..at], &called[at..]))
 }
 
-fn swapped(called: &str) -> impl Iterator<Item = String> {
-    (1..called.len()).map(|at| {
-        let (left, right) = (&called[at - 1..at], &called[at..at + 1]);
-        format!("{}{right}{left}{}", &called[..at - 1], &called[at + 1..])
-    })
+fn every_digit<'a>(front: &'a str, rest: &'a str) -> impl Iterator<Item = Slip<'a>> {
+    const DIGITS: &str = "0123456789";
+    (0..DIGITS.len()).map(move |at| [front, &DIGITS[at..=at], rest, ""])
+}
+
+fn swapped(called: &str) -> impl Iterator<Item = Slip<'_>> {
+    (1..called.len()).map(|at| [&called[..at - 1], &called[at..=at], &called[at - 1..at], &called[at + 1..]])
 }

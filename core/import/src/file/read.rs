@@ -4,7 +4,7 @@ use super::names::{Names, id_of};
 use super::toml_text::read_table;
 use crate::place_of;
 use crate::plan::{Action, ConfigurationPlan, FieldPlan, HIDDEN, PlanItem};
-use crate::refuse::{at, line_of, problem, refuse};
+use crate::refuse::{Lines, at, line_of, problem, refuse};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tandem_model::{Change, Config, Digits, Entity, Kind, Problem, Rejection, RejectionKind};
@@ -72,10 +72,11 @@ fn entries(text: &str) -> Result<Vec<Entry>, Rejection> {
         let words = error.message().lines().next().unwrap_or_default().to_owned();
         refuse(line, "", "MALFORMED_TOML", format!("this is not TOML: {words}"), fix)
     })?;
+    let all_lines = Lines::of(text);
     let mut found: BTreeMap<Kind, Vec<Entry>> = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, value) in document.get_ref() {
-        let line = Some(line_of(text, name.span().start));
+        let line = Some(all_lines.at(name.span().start));
         let key = name.get_ref().as_ref();
         let Some(kind) = portable().find(|kind| kind.key() == key) else {
             let known: Vec<String> = portable().map(|kind| format!("`[[{}]]`", kind.key())).collect();
@@ -89,14 +90,14 @@ fn entries(text: &str) -> Result<Vec<Entry>, Rejection> {
             continue;
         };
         for item in items.iter() {
-            let line = line_of(text, item.span().start);
+            let line = all_lines.at(item.span().start);
             let DeValue::Table(table) = item.get_ref() else {
                 let fix = format!("begin each one with `[[{key}]]`");
                 problems.push(problem(Some(line), key, "WRONG_TYPE", "this is not a table", fix));
                 continue;
             };
             let (body, places) = read_table(table);
-            let lines = places.into_iter().map(|(name, place)| (name, line_of(text, place))).collect();
+            let lines = places.into_iter().map(|(name, place)| (name, all_lines.at(place))).collect();
             found.entry(kind).or_default().push(Entry { kind, line, lines, body });
         }
     }
