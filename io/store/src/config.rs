@@ -1,16 +1,21 @@
 //! Configuration entities.
 
 use crate::{Store, StoreError, sealing};
+use futures_util::TryStreamExt;
 use tandem_model::{Change, Entity, Kind};
 
 impl Store {
     /// Everything configured, oldest first.
     pub async fn load_config(&self) -> Result<Vec<Entity>, StoreError> {
-        let rows: Vec<(String, String, String)> =
-            sqlx::query_as("SELECT kind, id, entity FROM entities ORDER BY id")
-                .fetch_all(self.reader())
-                .await?;
-        rows.into_iter().map(|(kind, id, entity)| self.read(&kind, &id, &entity)).collect()
+        let mut rows = sqlx::query_as::<_, (String, String, String)>(
+            "SELECT kind, id, entity FROM entities ORDER BY id",
+        )
+        .fetch(self.reader());
+        let mut entities = Vec::new();
+        while let Some((kind, id, entity)) = rows.try_next().await? {
+            entities.push(self.read(&kind, &id, &entity)?);
+        }
+        Ok(entities)
     }
 
     /// Writes a change that [`tandem_model::Config::apply`] has accepted: all of it or nothing.

@@ -49,7 +49,9 @@ impl Store {
         let writer = pool(1).connect_with(writing).await?;
         migrations().run(&writer).await?;
         let key = key(&writer, &folder.path).await?;
-        let readers = pool(2).connect_with(options.pragma("query_only", "ON")).await?;
+        // A whole configuration is read row by row, on another thread: fewer of them wait for each other.
+        let reading = options.pragma("query_only", "ON").row_buffer_size(1_000);
+        let readers = pool(2).connect_with(reading).await?;
         Ok(Store(Arc::new(Inner { writer, readers, key, folder })))
     }
 
