@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    CallId, CallRecord, Change, Config, Event, Explanation, LiveCall, Question, RecordPage, RecordQuery,
-    RegistrationView, TrunkId, TrunkState, TrunkStatus,
+    CallId, CallRecord, Change, Config, Event, ExamReport, Examination, Explanation, LiveCall, NoExamination,
+    Question, RecordPage, RecordQuery, RegistrationView, TrunkId, TrunkState, TrunkStatus,
 };
 use tandem_relay::Relay;
 use tandem_store::{CallsWriter, Store, StoreError};
@@ -87,6 +87,12 @@ impl Backend for Live {
 
     async fn explain(&self, question: Question) -> Option<Explanation> {
         self.engine.ask(|answer| Command::Explain(question, answer)).await
+    }
+
+    async fn examine(&self, trunk: TrunkId, asked: Examination) -> Result<Box<ExamReport>, NoExamination> {
+        let (sender, answer) = tokio::sync::oneshot::channel();
+        self.engine.tell(Command::Examine(trunk, asked, sender));
+        answer.await.unwrap_or(Err(NoExamination::Ending))
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, ReadError> {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tandem_engine::{Counters, Engine, Output};
 use tandem_media::{MediaCommand, MediaEvent};
 use tandem_model::{
-    CallId, Config, Event, Explanation, LiveCall, Question, RegistrationView, TrunkId, TrunkStatus,
+    CallId, Config, Event, ExamReport, Examination, Explanation, LiveCall, NoExamination, Question,
+    RegistrationView, TrunkId, TrunkStatus,
 };
 use tandem_net::{Net, NetEvent, Tls};
 use tandem_relay::Relay;
@@ -34,6 +35,8 @@ pub enum Command {
     RegisterNow(TrunkId, oneshot::Sender<bool>),
     /// What would become of a call.
     Explain(Question, oneshot::Sender<Option<Explanation>>),
+    /// Examine a trunk; answered when that is over.
+    Examine(TrunkId, Examination, oneshot::Sender<Result<Box<ExamReport>, NoExamination>>),
     /// Bindings are on disk, or could not be written.
     Persisted(u64, bool),
     /// Notes and records of calls are on disk up to this one.
@@ -128,7 +131,8 @@ pub fn start(
             match bind().await {
                 Ok(net) => {
                     let _ = bound.send(Ok(()));
-                    Loop { parts, net, commands, orders: Vec::new(), ending: None }.run().await;
+                    let (orders, examining) = (Vec::new(), BTreeMap::new());
+                    Loop { parts, net, commands, orders, examining, ending: None }.run().await;
                 }
                 Err(error) => drop(bound.send(Err(error))),
             }
@@ -147,6 +151,8 @@ struct Loop {
     commands: mpsc::UnboundedReceiver<Command>,
     /// For the media side, between the turns; empty after each.
     orders: Vec<MediaCommand>,
+    /// Who waits for which examination.
+    examining: BTreeMap<u64, oneshot::Sender<Result<Box<ExamReport>, NoExamination>>>,
     ending: Option<tandem_time::Time>,
 }
 
@@ -218,6 +224,7 @@ impl Loop {
                     let result = result.map(|found| tandem_engine::Resolved {
                         targets: found.targets.into_iter().map(target).collect(),
                         ttl: found.ttl,
+                        by_service: found.by_service,
                     });
                     engine.resolved(id, result, now);
                 }
@@ -242,6 +249,10 @@ impl Loop {
             }
             Command::RegisterNow(id, answer) => reply(answer, engine.register_now(id, now)),
             Command::Explain(question, answer) => reply(answer, engine.explain(&question, now)),
+            Command::Examine(id, asked, answer) => match engine.examine(id, asked, now) {
+                Ok(no) => drop(self.examining.insert(no, answer)),
+                Err(why) => reply(answer, Err(why)),
+            },
             Command::Persisted(id, ok) => engine.persisted(id, ok, now),
             Command::Written(id) => engine.written(id, now),
             Command::Media(event) => engine.media(event, now),
@@ -268,6 +279,11 @@ impl Loop {
                 Output::Open { id, record } => self.parts.records.open(id, *record),
                 Output::Record { id, record } => self.parts.records.keep(id, *record),
                 Output::Event(event) => (self.parts.on_event)(event),
+                Output::Examined { no, report } => {
+                    if let Some(answer) = self.examining.remove(&no) {
+                        reply(answer, Ok(report));
+                    }
+                }
             }
         }
         if !self.orders.is_empty() {

@@ -14,6 +14,7 @@ mod outbox;
 mod route;
 mod serve;
 mod server;
+mod trunk;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -40,6 +41,9 @@ enum Command {
     /// Asks a running server about its routes.
     #[command(subcommand)]
     Route(route::RouteCommand),
+    /// Examines the trunks of a running server.
+    #[command(subcommand)]
+    Trunk(trunk::TrunkCommand),
     /// Shows what the configuration of another system would make on a running server; makes it with --apply.
     Import(configure::ImportArgs),
     /// Writes the configuration of a running server to standard output.
@@ -53,6 +57,11 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(*args),
         Command::Demo(args) => demo::run(args),
         Command::Route(command) => route::run(command),
+        Command::Trunk(command) => match trunk::run(command) {
+            Ok(true) => Ok(()),
+            Ok(false) => return ExitCode::FAILURE,
+            Err(error) => Err(error),
+        },
         Command::Import(args) => configure::import(&args),
         Command::Export(args) => configure::export(&args),
         Command::Apply(args) => configure::apply(&args),

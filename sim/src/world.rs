@@ -17,7 +17,7 @@ use std::time::Duration;
 use step::Death;
 use tandem_engine::{DoorLimits, Engine, Limits, Local, RegistrarConfig, Settings};
 use tandem_media::Switchboard;
-use tandem_model::{Binding, CallId, CallRecord, Change, Config, Event, Rejection};
+use tandem_model::{Binding, CallId, CallRecord, Change, Config, Event, ExamReport, Rejection};
 use tandem_sip_msg::{ConnectionId, Transport};
 use tandem_time::Time;
 
@@ -36,6 +36,8 @@ pub struct World {
     pub observer: Observer,
     /// Everything that happened.
     pub events: Vec<Event>,
+    /// Every examination that is over.
+    pub reports: Vec<ExamReport>,
     /// Every call record on the disk.
     pub records: Vec<CallRecord>,
     /// Calls noted on disk as answered and not over.
@@ -118,6 +120,7 @@ impl World {
             ladder,
             observer: Observer::default(),
             events: Vec::new(),
+            reports: Vec::new(),
             records: Vec::new(),
             open: BTreeMap::new(),
             dns: BTreeMap::new(),

@@ -1,6 +1,7 @@
 //! The engine: owns every layer of core, hands each input to the layer it concerns, and drains what the layers put out.
 
 use crate::door::Door;
+use crate::examine::is_doctors;
 use crate::places::Places;
 use crate::surroundings::Surroundings;
 use crate::writes::{Writes, Written};
@@ -15,10 +16,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tandem_call::{Call, CallOutput, Ctx, Limits, MediaDesk, Seats};
+use tandem_doctor::{Doctor, DoctorOutput, LOOKUP_BIT};
 use tandem_media::{MediaCommand, MediaEvent, PortPool};
-use tandem_model::{Binding, BindingOwner, CallId, CallRecord, Config, Event, TrunkId, TrunkMode};
+use tandem_model::{
+    Binding, BindingOwner, CallId, CallRecord, Config, Event, ExamReport, TrunkId, TrunkMode,
+};
 use tandem_sip_dialog::{LateAnswers, Leg, Sip};
-use tandem_sip_msg::{ConnectionId, DomainId, Flow, Header, Message, Method, ParseError, Replaces};
+use tandem_sip_msg::{
+    ConnectionId, DomainId, Flow, Header, Message, Method, NoAddress, NoConnection, ParseError, Replaces, Why,
+};
 use tandem_sip_txn::{self as txn, ClientKey, Failure, Transactions};
 use tandem_time::{Time, Timers};
 use tandem_trunk::{OWNER_BIT, Registrar, RegistrarOutput, TrunkOutput, Trunks};
@@ -90,6 +96,13 @@ pub enum Output {
     },
     /// Something happened.
     Event(Event),
+    /// A trunk was examined.
+    Examined {
+        /// What [`Engine::examine`] gave.
+        no: u64,
+        /// What it has shown.
+        report: Box<ExamReport>,
+    },
 }
 
 /// The server minus its sockets.
@@ -102,6 +115,7 @@ pub struct Engine {
     pub(crate) registrar: Registrar,
     /// Names in the certificates of those who are connected.
     pub(crate) certificates: BTreeMap<ConnectionId, Vec<String>>,
+    pub(crate) doctor: Doctor,
     pub(crate) desk: MediaDesk,
     pub(crate) seats: Seats,
     /// Looked up by number only; what is listed is listed by id.
@@ -139,6 +153,7 @@ impl Engine {
             trunks: Trunks::new(settings.local.clone(), settings.secret),
             registrar,
             certificates: BTreeMap::new(),
+            doctor: Doctor::new(settings.local.clone()),
             desk: MediaDesk::new(pool),
             seats: Seats::default(),
             calls: HashMap::with_hasher(hasher),
@@ -224,8 +239,9 @@ impl Engine {
 
     /// A connection to `flow` could not be made, or its other end is not who it should be. What was to be sent over it fails by
     /// itself.
-    pub fn connection_failed(&mut self, flow: Flow, why: &str, now: Time) {
-        self.trunks.connection_failed(flow.remote, flow.domain, why, now);
+    pub fn connection_failed(&mut self, flow: Flow, why: &Why<NoConnection>, now: Time) {
+        self.doctor.connection_failed(flow, why);
+        self.trunks.connection_failed(flow.remote, flow.domain, &why.words, now);
         self.settle(now);
     }
 
@@ -237,8 +253,13 @@ impl Engine {
     }
 
     /// The answer to [`Output::Resolve`].
-    pub fn resolved(&mut self, id: u64, result: Result<Resolved, String>, now: Time) {
-        self.trunks.resolved(id, result, &mut sip(&mut self.txn, &mut self.rng, now));
+    pub fn resolved(&mut self, id: u64, result: Result<Resolved, Why<NoAddress>>, now: Time) {
+        if id & LOOKUP_BIT != 0 {
+            self.with_doctor(now, |doctor, ctx| doctor.resolved(id, result, ctx));
+        } else {
+            let result = result.map_err(|why| why.words);
+            self.trunks.resolved(id, result, &mut sip(&mut self.txn, &mut self.rng, now));
+        }
         self.settle(now);
     }
 
@@ -267,6 +288,9 @@ impl Engine {
         match self.desk.call_of(*port) {
             Some(no) if self.calls.contains_key(&no) => {
                 self.with_call(no, now, |call, ctx| call.on_media(event, ctx))
+            }
+            Some(owner) if is_doctors(owner) && !self.doctor.is_idle() => {
+                self.with_doctor(now, |doctor, ctx| doctor.on_media(owner, event, ctx));
             }
             _ => self.desk.closed(*port, now),
         }
@@ -300,6 +324,7 @@ impl Engine {
         for no in calls {
             self.with_call(no, now, |call, ctx| call.hang_up("The server is going down", ctx));
         }
+        self.with_doctor(now, |doctor, ctx| doctor.shut_down(ctx));
         self.trunks.shut_down(&mut sip(&mut self.txn, &mut self.rng, now));
         self.settle(now);
     }
@@ -318,6 +343,7 @@ impl Engine {
             self.txn.poll_timeout(),
             self.timers.due(),
             self.trunks.poll_timeout(),
+            self.doctor.poll_timeout(),
             self.registrar.poll_timeout(),
         ];
         all.into_iter().flatten().min()
@@ -328,6 +354,9 @@ impl Engine {
         self.txn.handle_timeout(now);
         self.trunks.handle_timeout(&mut sip(&mut self.txn, &mut self.rng, now));
         self.registrar.handle_timeout(&mut sip(&mut self.txn, &mut self.rng, now));
+        if self.doctor.poll_timeout().is_some_and(|due| due <= now) {
+            self.with_doctor(now, |doctor, ctx| doctor.handle_timeout(ctx));
+        }
         while let Some((_, no)) = self.timers.pop(now) {
             self.with_call(no, now, |call, ctx| call.handle_timeout(ctx));
         }
@@ -428,6 +457,16 @@ impl Engine {
                     }
                 };
                 self.outputs.push_back(output);
+            } else if let Some(output) = self.doctor.poll_output() {
+                match output {
+                    DoctorOutput::Resolve(query) => self.outputs.push_back(Output::Resolve(query)),
+                    DoctorOutput::Report { no, report } => {
+                        self.outputs.push_back(Output::Examined { no, report });
+                    }
+                    DoctorOutput::RegisterNow(id) => {
+                        self.trunks.register_now(id, &mut sip(&mut self.txn, &mut self.rng, now));
+                    }
+                }
             } else if let Some((no, replaces)) = self.seeks.pop_front() {
                 self.join(no, &replaces, now);
             } else {
@@ -454,10 +493,23 @@ impl Engine {
         }
     }
 
+    /// An answer to an INVITE of which nothing else is left.
+    fn end_late(&mut self, message: &Message, flow: Flow, now: Time) {
+        if message.method() == Method::Invite && message.code().is_some_and(|c| c / 100 == 2) {
+            self.late.end(message, flow, &mut sip(&mut self.txn, &mut self.rng, now));
+        }
+    }
+
     fn on_txn(&mut self, output: txn::Output, now: Time) {
         match output {
             txn::Output::Transmit(transmit) => {
                 self.counters.messages_out += 1;
+                if !self.doctor.is_idle()
+                    && let Some(owner) = transmit.client.and_then(|key| self.txn.owner_of(key))
+                    && is_doctors(owner)
+                {
+                    self.doctor.on_sent(owner, &transmit.bytes);
+                }
                 let tag = transmit.client.map(|key| key.data().as_ffi());
                 self.outputs.push_back(Output::Transmit { flow: transmit.flow, bytes: transmit.bytes, tag });
             }
@@ -479,6 +531,14 @@ impl Engine {
                     let mut sip = sip(&mut self.txn, &mut self.rng, now);
                     return self.trunks.on_response(owner, key, &message, flow, &mut sip);
                 }
+                if is_doctors(owner) {
+                    let heard = self
+                        .with_doctor(now, |doctor, ctx| doctor.on_response(owner, key, &message, flow, ctx));
+                    if !heard {
+                        self.end_late(&message, flow, now);
+                    }
+                    return;
+                }
                 let (no, leg) = self.places.of(owner);
                 // 408 and 503 say that the trunk is not well, as they do to OPTIONS.
                 let given_up = self.calls.get(&no).is_some_and(|call| call.has_given_up(leg, key));
@@ -488,14 +548,17 @@ impl Engine {
                 }
                 if self.calls.get(&no).is_some_and(|call| call.has_leg(leg)) {
                     self.with_call(no, now, |call, ctx| call.on_response(leg, key, &message, flow, ctx));
-                } else if message.method() == Method::Invite && message.code().is_some_and(|c| c / 100 == 2) {
-                    self.late.end(&message, flow, &mut sip(&mut self.txn, &mut self.rng, now));
+                } else {
+                    self.end_late(&message, flow, now);
                 }
             }
             txn::Output::Failed { key, owner, failure } => {
                 if owner & OWNER_BIT != 0 {
                     let mut sip = sip(&mut self.txn, &mut self.rng, now);
                     return self.trunks.on_failed(owner, key, failure, &mut sip);
+                }
+                if is_doctors(owner) {
+                    return self.with_doctor(now, |doctor, ctx| doctor.on_failed(owner, key, failure, ctx));
                 }
                 let (no, leg) = self.places.of(owner);
                 if !self.calls.get(&no).is_some_and(|call| call.has_given_up(leg, key)) {

@@ -7,6 +7,7 @@ mod called;
 mod counters;
 mod door;
 mod engine;
+mod examine;
 mod explain;
 mod identify;
 mod invite;

@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use crate::engine::sip;
+use crate::examine::is_doctors;
 use crate::refuse::Refusal;
 use tandem_sip_dialog::{ALLOW, Leg, MIN_SE, SUPPORTED, is_session_too_brief, unsupported};
 use tandem_sip_msg::{Flow, Header, Message, Method, Scheme};
@@ -36,7 +37,13 @@ impl Engine {
     }
 
     fn on_request_in_dialog(&mut self, key: ServerKey, message: &Message, flow: Flow, now: Time) {
-        let owner = message.to_tag().and_then(Leg::owner_of_tag).map(|owner| self.places.of(owner));
+        let owner = message.to_tag().and_then(Leg::owner_of_tag);
+        if let Some(owner) = owner.filter(|owner| is_doctors(*owner))
+            && self.with_doctor(now, |doctor, ctx| doctor.on_request(owner, key, message, flow, ctx))
+        {
+            return;
+        }
+        let owner = owner.map(|owner| self.places.of(owner));
         match owner.filter(|(no, leg)| self.calls.get(no).is_some_and(|call| call.has_leg(*leg))) {
             Some((no, leg)) => {
                 self.with_call(no, now, |call, ctx| call.on_request(leg, key, message, flow, ctx))

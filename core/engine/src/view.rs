@@ -40,9 +40,9 @@ impl Engine {
         self.txn.counters()
     }
 
-    /// Nothing is under way any more: no call, and no registration that is being taken back.
+    /// Nothing is under way any more: no call, no examination, and no registration that is being taken back.
     pub fn is_idle(&self) -> bool {
-        self.calls.is_empty() && self.trunks.unregistering() == 0
+        self.calls.is_empty() && self.doctor.is_idle() && self.trunks.unregistering() == 0
     }
 
     /// Calls whose legs are still there, answered or not, over or not: for tests and metrics.

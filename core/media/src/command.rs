@@ -1,6 +1,7 @@
 //! What the engine asks of the media side, and what the media side tells it.
 
 use crate::PortStats;
+use bytes::Bytes;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -66,6 +67,13 @@ pub enum MediaCommand {
         port: PortId,
         /// How long silence may last; `None`: for ever.
         after: Option<Duration>,
+    },
+    /// Sends this RTP packet to the peer, as far as it is known where that is.
+    Send {
+        /// The port to send from.
+        port: PortId,
+        /// A whole packet.
+        packet: Bytes,
     },
     /// Closes the pair; answered by [`MediaEvent::Closed`].
     Close {

@@ -74,12 +74,18 @@ impl Port {
         });
         match admitted {
             Ok(header) => {
+                self.stats.source = Some(from);
                 self.reception.count(&header, now);
                 self.count(packet, now);
                 self.stats.payload_type = Some(header.payload_type);
                 Verdict::Forward
             }
-            Err(reason) => self.drop_packet(reason),
+            Err(reason) => {
+                if reason == DropReason::Foreign {
+                    self.stats.stranger = Some(from);
+                }
+                self.drop_packet(reason)
+            }
         }
     }
 

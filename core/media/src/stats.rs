@@ -1,5 +1,6 @@
 //! What a media port has counted: the media part of a call record.
 
+use std::net::SocketAddr;
 use tandem_time::Time;
 
 /// What one port received from its peer and sent to it.
@@ -28,6 +29,10 @@ pub struct PortStats {
     pub first_packet: Option<Time>,
     /// When the last RTP packet was accepted.
     pub last_packet: Option<Time>,
+    /// Where its RTP comes from, once any was accepted.
+    pub source: Option<SocketAddr>,
+    /// Where the last RTP came from that was not accepted because it was not the peer's.
+    pub stranger: Option<SocketAddr>,
     /// The payload type of the last RTP packet.
     pub payload_type: Option<u8>,
     /// RTP packets sent to the peer.

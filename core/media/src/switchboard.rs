@@ -4,6 +4,7 @@
 //! relay owns one and adds the sockets.
 
 use crate::{DropReason, MediaCommand, MediaEvent, Port, PortId, PortStats, Verdict};
+use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct Switchboard {
     locals: BTreeMap<PortId, u16>,
     watches: Timers<u16>,
     events: VecDeque<MediaEvent>,
+    /// What is to be sent that did not come in anywhere.
+    outgoing: VecDeque<(Forward, Bytes)>,
 }
 
 /// A port in its place.
@@ -79,6 +82,13 @@ impl Switchboard {
             }
             MediaCommand::Bridge { a, b } => self.bridge(a, b),
             MediaCommand::Watch { port, after } => self.watch(port, after, now),
+            MediaCommand::Send { port, packet } => {
+                if let Some((local, to)) =
+                    self.by_id(port).and_then(|slot| Some((slot.local, slot.port.send(false)?)))
+                {
+                    self.outgoing.push_back((Forward { local, to }, packet));
+                }
+            }
             MediaCommand::Close { port } => {
                 if let Some(Unplugged(slot)) = self.unplug(port) {
                     self.events.push_back(MediaEvent::Closed { port, stats: slot.port.stats() });
@@ -132,6 +142,11 @@ impl Switchboard {
     /// The next thing that the engine should know.
     pub fn poll_event(&mut self) -> Option<MediaEvent> {
         self.events.pop_front()
+    }
+
+    /// The next packet to be sent that did not come in anywhere.
+    pub fn poll_packet(&mut self) -> Option<(Forward, Bytes)> {
+        self.outgoing.pop_front()
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) next.

@@ -9,6 +9,7 @@ mod cause;
 mod changed;
 mod config;
 mod country;
+mod doctor;
 mod entity;
 mod event;
 mod explain;
@@ -43,6 +44,10 @@ pub use binding::{Binding, BindingChange, BindingOwner};
 pub use cause::{Cause, q850_of};
 pub use config::{Change, Config};
 pub use country::country_of;
+pub use doctor::{
+    Diagnosis, ExamReport, ExamStage, Examination, FOR as FINDINGS, Finding, NoExamination, StageOutcome,
+    StageReport, TestCall,
+};
 pub use entity::{Entity, Kind};
 pub use event::{Event, EventTypes, Health, Published, Skipped, Tried};
 pub use explain::{Explanation, Looked, Question, Try};

@@ -71,6 +71,10 @@ pub(crate) enum Action {
 }
 
 impl Client {
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        self.owner
+    }
+
     fn step(&mut self, input: Input<'_>, cx: &Cx<'_>) -> Action {
         use client_invite::State as Invite;
         use client_plain::State as Plain;

@@ -208,6 +208,11 @@ impl Transactions {
         self.has_sent(invite)
     }
 
+    /// Whom a client transaction belongs to.
+    pub fn owner_of(&self, key: ClientKey) -> Option<Owner> {
+        self.clients.get(key)?.owner()
+    }
+
     /// The owner is gone: no more events for this client transaction. It lives on to absorb and acknowledge what comes late;
     /// an INVITE that still rings is given up 64*T1 later.
     pub fn disown(&mut self, key: ClientKey) {

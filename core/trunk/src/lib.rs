@@ -8,6 +8,7 @@ mod authentication;
 mod bindings;
 mod contact;
 mod domains;
+mod examinee;
 mod guard;
 mod health;
 mod index;
@@ -26,6 +27,7 @@ mod words;
 
 pub use authentication::Authentication;
 pub use bindings::Contact;
+pub use examinee::{Examinee, Purpose};
 pub use guard::{GuardLimits, network};
 pub use local::Local;
 pub use registrar::{Registrar, RegistrarConfig, RegistrarOutput};

@@ -198,7 +198,7 @@ impl Registration {
     }
 }
 
-fn login(trunk: &Trunk) -> Login {
+pub(crate) fn login(trunk: &Trunk) -> Login {
     let password = trunk.password.as_ref().map(|secret| secret.expose().to_owned()).unwrap_or_default();
     Login {
         realm: trunk.realm.clone(),
@@ -307,7 +307,7 @@ impl Live {
         let account = &mut self.registration.account;
         account.cseq += 1;
         let route = self.places.register_route();
-        let request = request::register(&self.config, account, contact, expires, route, credentials);
+        let request = request::register(&self.config, account, Some((contact, expires)), route, credentials);
         cx.send(request, flow, Part::Registration)
     }
 

@@ -85,12 +85,11 @@ fn begin(method: &str, trunk: &Trunk, route: Option<&HostPort>) -> Writer {
     writer
 }
 
-/// A REGISTER without Via. `expires` 0 takes the Contact back.
+/// A REGISTER without Via. With a lifetime of 0 it takes the Contact back; without a Contact it asks for those that there are.
 pub(crate) fn register(
     trunk: &Trunk,
     account: &Account,
-    contact: &str,
-    expires: u32,
+    contact: Option<(&str, u32)>,
     route: Option<&HostPort>,
     credentials: &[(Header, String)],
 ) -> bytes::Bytes {
@@ -110,12 +109,13 @@ pub(crate) fn register(
         .header(Header::From, format_args!("<{aor}>;tag={}", account.from_tag))
         .header(Header::To, format_args!("<{to}>"))
         .header(Header::CallId, &account.call_id)
-        .header(Header::CSeq, format_args!("{} REGISTER", account.cseq))
-        .header(Header::Contact, format_args!("<{contact}>{flow};expires={expires}"))
-        .header(Header::Expires, expires)
-        .header(Header::Supported, supported)
-        .header(Header::Allow, ALLOW)
-        .header(Header::UserAgent, AGENT);
+        .header(Header::CSeq, format_args!("{} REGISTER", account.cseq));
+    if let Some((contact, expires)) = contact {
+        writer
+            .header(Header::Contact, format_args!("<{contact}>{flow};expires={expires}"))
+            .header(Header::Expires, expires);
+    }
+    writer.header(Header::Supported, supported).header(Header::Allow, ALLOW).header(Header::UserAgent, AGENT);
     for (name, value) in credentials {
         writer.header(*name, value);
     }

@@ -44,6 +44,8 @@ pub struct Resolved {
     pub targets: Vec<Target>,
     /// How long they may be believed.
     pub ttl: Duration,
+    /// Found by SRV records (RFC 2782).
+    pub by_service: bool,
 }
 
 /// Addresses kept of one name.
@@ -152,7 +154,7 @@ impl Place {
     pub(crate) fn learn(&mut self, result: Result<Resolved, String>) -> Learned {
         self.query = None;
         match result {
-            Ok(Resolved { mut targets, ttl }) if !targets.is_empty() => {
+            Ok(Resolved { mut targets, ttl, .. }) if !targets.is_empty() => {
                 self.failures = 0;
                 self.error = None;
                 for target in &mut targets {

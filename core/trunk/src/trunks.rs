@@ -6,8 +6,11 @@ use crate::index::{Entries, Index};
 use crate::live::{Cx, Due, Live, Part, Slot, slot_and_place};
 use crate::local::Local;
 use crate::registration::State;
-use crate::target::{HostPort, Query, Resolved};
+use crate::request::Account;
+use crate::target::{HostPort, Places, Query, Resolved};
+use crate::{Examinee, contact};
 use ipnet::IpNet;
+use rand::rngs::StdRng;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::net::SocketAddr;
@@ -79,6 +82,14 @@ impl Trunks {
             outputs: VecDeque::new(),
             ending: false,
         }
+    }
+
+    /// A trunk as an examination sees it, switched on or not.
+    pub fn examinee(&mut self, trunk: &Arc<Trunk>, rng: &mut StdRng) -> Examinee {
+        let token = contact::token(&self.secret, trunk);
+        let account = Account::new(token, contact::instance(&self.secret), rng);
+        let registered = self.live(trunk.id).is_some_and(|live| live.registration.held.is_some());
+        Examinee::new(trunk.clone(), Places::of(trunk, &mut self.domains), account, registered)
     }
 
     /// Takes a new configuration: only what changed is touched (same Call-ID and CSeq kept where identity did not change).

@@ -74,7 +74,11 @@ fn a_look_up_that_nobody_answers_is_made_again() {
     let again = world.queries.front().unwrap().clone();
     assert_ne!(again.id, lost.id);
     // The late answer to the first is not taken for one to the second.
-    let late = tandem_trunk::Resolved { targets: vec![address("203.0.113.1:5060").into()], ttl: secs(60) };
+    let late = tandem_trunk::Resolved {
+        targets: vec![address("203.0.113.1:5060").into()],
+        ttl: secs(60),
+        by_service: false,
+    };
     world.act(|trunks, sip| trunks.resolved(lost.id, Ok(late), sip));
     world.expect_none("REGISTER", secs(1));
     world.resolve(&["192.0.2.1:5060"], 60);
@@ -93,7 +97,7 @@ fn the_last_good_answer_is_kept_while_the_name_service_fails() {
     }
     world.until_query();
     let query = world.queries.pop_front().unwrap();
-    let empty = tandem_trunk::Resolved { targets: vec![], ttl: secs(60) };
+    let empty = tandem_trunk::Resolved { targets: vec![], ttl: secs(60), by_service: false };
     world.act(|trunks, sip| trunks.resolved(query.id, Ok(empty), sip));
     assert!(world.is_up());
 }

@@ -70,7 +70,7 @@ impl Who {
                 Role::Operator => of.kind == Kind::Trunk,
                 Role::Viewer => false,
             },
-            Action::RegisterNow(_) | Action::HangUp => self.role != Role::Viewer,
+            Action::RegisterNow(_) | Action::Examine(_) | Action::HangUp => self.role != Role::Viewer,
             Action::Registrations | Action::Calls | Action::Records | Action::Record => true,
             Action::Explain | Action::Presets | Action::Me | Action::Events => true,
             Action::Export | Action::Import | Action::Plan | Action::Apply => self.role == Role::SystemAdmin,

@@ -5,8 +5,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_model::{
-    CallId, CallRecord, Change, Config, Explanation, LiveCall, Question, RecordPage, RecordQuery,
-    RegistrationView, Rejection, TrunkId, TrunkStatus,
+    CallId, CallRecord, Change, Config, ExamReport, Examination, Explanation, LiveCall, NoExamination,
+    Question, RecordPage, RecordQuery, RegistrationView, Rejection, TrunkId, TrunkStatus,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -40,6 +40,13 @@ pub trait Backend: Send + Sync + 'static {
 
     /// What would become of a call; nothing where who makes it is there no more.
     fn explain(&self, question: Question) -> impl Future<Output = Option<Explanation>> + Send;
+
+    /// Examines a trunk; ready when that is over, which may take a minute and a half.
+    fn examine(
+        &self,
+        trunk: TrunkId,
+        asked: Examination,
+    ) -> impl Future<Output = Result<Box<ExamReport>, NoExamination>> + Send;
 
     /// Call records, newest first.
     fn records(&self, query: RecordQuery) -> impl Future<Output = Result<RecordPage, ReadError>> + Send;

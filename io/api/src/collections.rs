@@ -11,7 +11,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tandem_model::{Change, Config, Entity, Kind, TrunkId, TrunkStatus};
+use tandem_model::{Change, Config, Entity, Examination, Kind, NoExamination, TrunkId, TrunkStatus};
 use uuid::Uuid;
 
 /// A collection of the API.
@@ -126,6 +126,35 @@ impl Collection {
             return Err(ApiError::new(StatusCode::CONFLICT, "mode", "DOES_NOT_REGISTER", message, fix));
         }
         Ok((StatusCode::ACCEPTED, self.show(&call, &config, id).await?).into_response())
+    }
+
+    /// Has a trunk examined.
+    pub(crate) async fn examine<B: Backend>(&self, mut call: Call<B>) -> Answer {
+        let id = call.id()?;
+        let asked = Examination::read(call.body.take())?;
+        let config = call.backend().config();
+        call.who.may_change(&self.find(&call, &config, id)?)?;
+        let (status, reason, message, fix) = match call.backend().examine(TrunkId(id), asked).await {
+            Ok(report) => return Ok(Json(report).into_response()),
+            Err(NoExamination::NoTrunk) => return Err(ApiError::not_found(self.one, self.path)),
+            Err(NoExamination::UnderWay) => {
+                (StatusCode::CONFLICT, "UNDER_WAY", "it is being examined already", "wait until that is over")
+            }
+            Err(NoExamination::Busy) => {
+                let message = "as many trunks are being examined as may be at once";
+                (
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "TOO_MANY_EXAMINATIONS",
+                    message,
+                    "wait until one of them is over",
+                )
+            }
+            Err(NoExamination::Ending) => {
+                let fix = "try again when it is up";
+                (StatusCode::SERVICE_UNAVAILABLE, "GOING_DOWN", "the server is going down", fix)
+            }
+        };
+        Err(ApiError::new(status, "", reason, message, fix))
     }
 
     /// What who asks may know of.

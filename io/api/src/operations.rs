@@ -20,6 +20,7 @@ pub(crate) enum Action {
     Patch(&'static Collection),
     Delete(&'static Collection),
     RegisterNow(&'static Collection),
+    Examine(&'static Collection),
     Registrations,
     Calls,
     HangUp,
@@ -143,6 +144,13 @@ fn of_collection(of: &'static Collection) -> Vec<Operation> {
         let summary = format!("Have a {one} register at once, whatever it waits for");
         let register = Operation::new(Method::POST, &path, &id, many, &summary, Action::RegisterNow(of));
         operations.push(register.answering(202, Content::One(schema)).failing(&[409]));
+        let (path, id) = (format!("{by_id}/doctor"), format!("examine_{one}"));
+        let summary = format!(
+            "Examine a {one} from DNS to sound and say what is wrong and what to change; takes up to two minutes"
+        );
+        let examine = Operation::new(Method::POST, &path, &id, many, &summary, Action::Examine(of));
+        let examine = examine.reading("Examination".to_owned()).answering(200, Content::One("ExamReport"));
+        operations.push(examine.failing(&[409, 429]));
     }
     operations
 }

@@ -25,6 +25,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 
+/// How long an examination of a trunk may take.
+const EXAMINATION: Duration = Duration::from_secs(150);
+
 /// What an administrator may set about the API.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -61,7 +64,11 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
         .route("/docs/docs.css", get(docs::style))
         .fallback(|| async { ApiError::no_such_path() })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(from_fn(move |request: Request, next: Next| finish::in_time(timeout, request, next)))
+        .layer(from_fn(move |request: Request, next: Next| {
+            // An examination listens to a call, and ends by itself.
+            let is_exam = request.uri().path().ends_with("/doctor");
+            finish::in_time(if is_exam { timeout.max(EXAMINATION) } else { timeout }, request, next)
+        }))
         .layer(CatchPanicLayer::custom(finish::after_panic))
         .layer(from_fn(move |request: Request, next: Next| {
             finish::finish(shared.backend.new_uuid(), request, next)
@@ -119,6 +126,7 @@ async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response,
         Action::Patch(collection) => collection.patch(call).await,
         Action::Delete(collection) => collection.delete(call).await,
         Action::RegisterNow(collection) => collection.register(call).await,
+        Action::Examine(collection) => collection.examine(call).await,
         Action::Registrations => live::registrations(call).await,
         Action::Calls => live::calls(call).await,
         Action::HangUp => live::hang_up(call).await,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tandem_sip_msg::{ConnectionId, Flow, Transport};
+use tandem_sip_msg::{ConnectionId, Flow, NoAddress, NoConnection, Transport, Why};
 
 /// Something that happened outside.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,8 +47,8 @@ pub enum NetEvent {
     ConnectFailed {
         /// Where to.
         flow: Flow,
-        /// What happened and what to do, in plain words.
-        why: String,
+        /// What happened and what to do.
+        why: Why<NoConnection>,
     },
     /// A stream that was open is closed.
     Disconnected(ConnectionId),
@@ -56,8 +56,8 @@ pub enum NetEvent {
     Resolved {
         /// The id given with the question.
         id: u64,
-        /// Where to send, or in plain words why there is no place to send to.
-        result: Result<Resolved, String>,
+        /// Where to send, or why there is no place to send to.
+        result: Result<Resolved, Why<NoAddress>>,
     },
 }
 
@@ -68,6 +68,8 @@ pub struct Resolved {
     pub targets: Vec<Target>,
     /// For how long this may be kept: 30 s to an hour.
     pub ttl: Duration,
+    /// Found by SRV records (RFC 2782).
+    pub by_service: bool,
 }
 
 /// One address of a host.

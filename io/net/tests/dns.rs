@@ -15,7 +15,7 @@ use tokio::net::UdpSocket;
 
 async fn resolved(net: &mut Watched, wanted: u64) -> Result<Resolved, String> {
     until(net, |event| match event {
-        NetEvent::Resolved { id, result } if *id == wanted => Some(result.clone()),
+        NetEvent::Resolved { id, result } if *id == wanted => Some(result.clone().map_err(|why| why.words)),
         _ => None,
     })
     .await
@@ -153,7 +153,10 @@ async fn a_port_or_the_lack_of_services_leads_to_the_addresses() {
     assert_eq!(resolved(&mut net, 1).await.unwrap().targets, targets(&["192.0.2.1:5555"]));
     net.resolve(2, "plain.test", None, Transport::Udp);
     let found = resolved(&mut net, 2).await.unwrap();
-    assert_eq!(found, Resolved { targets: targets(&["192.0.2.30:5060"]), ttl: Duration::from_secs(30) });
+    assert_eq!(
+        found,
+        Resolved { targets: targets(&["192.0.2.30:5060"]), ttl: Duration::from_secs(30), by_service: true }
+    );
     net.resolve(3, "long.test.", None, Transport::Tcp);
     assert_eq!(resolved(&mut net, 3).await.unwrap().ttl, Duration::from_secs(3600));
 }

@@ -43,7 +43,7 @@ fn names(event: &NetEvent) -> Option<Vec<String>> {
 
 fn why(event: &NetEvent) -> Option<String> {
     match event {
-        NetEvent::ConnectFailed { why, .. } => Some(why.clone()),
+        NetEvent::ConnectFailed { why, .. } => Some(why.words.clone()),
         _ => None,
     }
 }

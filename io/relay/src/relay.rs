@@ -125,6 +125,7 @@ impl Relay {
             MediaCommand::Remote { port, .. }
             | MediaCommand::Carry { port, .. }
             | MediaCommand::Watch { port, .. }
+            | MediaCommand::Send { port, .. }
             | MediaCommand::Close { port } => self.homes.of(port),
         };
         let home = home?;

@@ -7,11 +7,13 @@ use crate::sockets::{Pair, Ready, Sockets};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
 use nix::sys::eventfd::EventFd;
-use std::net::IpAddr;
+use nix::sys::socket::{MsgFlags, SockaddrStorage, sendto};
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
-use tandem_media::{DropReason, MediaCommand, MediaEvent, PortId, Switchboard, Unplugged};
+use tandem_media::{DropReason, Forward, MediaCommand, MediaEvent, PortId, Switchboard, Unplugged};
 use tandem_time::Time;
 
 /// The epoll data of the wake-up; local ports are less.
@@ -157,7 +159,27 @@ impl Worker {
                 Err(error) => tracing::error!(%error, "media port lost on its way to another thread"),
             },
         }
+        self.send_own();
         self.count_ports();
+    }
+
+    /// Sends what did not come in anywhere.
+    fn send_own(&mut self) {
+        while let Some((Forward { local, to }, packet)) = self.switchboard.poll_packet() {
+            let to = match to {
+                SocketAddr::V4(v4) if self.bind.is_ipv6() => {
+                    SocketAddr::from((v4.ip().to_ipv6_mapped(), v4.port()))
+                }
+                to => to,
+            };
+            let sent = self.sockets.get(local).is_some_and(|socket| {
+                sendto(socket.as_raw_fd(), &packet, &SockaddrStorage::from(to), MsgFlags::MSG_DONTWAIT)
+                    .is_ok()
+            });
+            if !sent {
+                self.switchboard.send_failed(local, 1);
+            }
+        }
     }
 
     fn open(&mut self, port: PortId, group: u64, local: u16, now: Time) {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tandem_engine::{BindingChange, Query, Resolved};
 use tandem_model::CallRecord;
+use tandem_sip_msg::{NoAddress, Why};
 use tandem_time::Time;
 
 /// The least that a write takes.
@@ -122,12 +123,15 @@ impl World {
             let host = &query.host;
             let fails = self.work.rng.random_bool(self.services.lookup_fails);
             let result = match self.dns.get(host) {
-                _ if fails || !in_time => Err(format!("the name servers do not answer for {host}")),
+                _ if fails || !in_time => {
+                    Err(Why::new(NoAddress::Silent, format!("the name servers do not answer for {host}")))
+                }
                 Some(targets) => Ok(Resolved {
                     targets: targets.iter().copied().map(Into::into).collect(),
                     ttl: Duration::from_secs(60),
+                    by_service: false,
                 }),
-                None => Err(format!("{host} does not exist")),
+                None => Err(Why::new(NoAddress::NoSuchName, format!("{host} does not exist"))),
             };
             self.engine.resolved(query.id, result, now);
             self.drain_engine();

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tandem_engine::{Engine, Output};
-use tandem_media::Switchboard;
+use tandem_media::{MediaCommand, Switchboard};
 use tandem_sip_msg::{ConnectionId, Flow, ListenerId, Message, Transport};
 use tandem_time::Time;
 
@@ -217,10 +217,19 @@ impl World {
             Output::Domain(..) => {} // nobody here speaks TLS
             Output::Resolve(query) => self.look_up(query),
             Output::Persist { id, changes } => self.write(id, changes),
-            Output::Media(command) => self.board.handle(command, self.now),
+            Output::Media(command) => self.order(command),
             Output::Open { id, record } => self.write_call(id, Word::Note(record)),
             Output::Record { id, record } => self.write_call(id, Word::Record(record)),
             Output::Event(event) => self.events.push(event),
+            Output::Examined { report, .. } => self.reports.push(*report),
+        }
+    }
+
+    fn order(&mut self, command: MediaCommand) {
+        self.board.handle(command, self.now);
+        while let Some((forward, bytes)) = self.board.poll_packet() {
+            let from = SocketAddr::new(SERVER.ip(), forward.local);
+            self.network.send(Packet { from, to: forward.to, bytes, is_media: true }, self.now);
         }
     }
 

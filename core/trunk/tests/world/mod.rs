@@ -320,7 +320,7 @@ impl World {
     pub fn resolve(&mut self, targets: &[&str], ttl: u64) {
         let query = self.queries.pop_front().expect("something is looked up");
         let targets = targets.iter().map(|target| address(target).into()).collect();
-        let resolved = Resolved { targets, ttl: secs(ttl) };
+        let resolved = Resolved { targets, ttl: secs(ttl), by_service: false };
         self.act(|trunks, sip| trunks.resolved(query.id, Ok(resolved), sip));
     }
 
@@ -329,7 +329,8 @@ impl World {
         let query = self.queries.pop_front().expect("something is looked up");
         let target =
             |(transport, at): &(Transport, &str)| Target { at: address(at), transport: Some(*transport) };
-        let resolved = Resolved { targets: targets.iter().map(target).collect(), ttl: secs(ttl) };
+        let resolved =
+            Resolved { targets: targets.iter().map(target).collect(), ttl: secs(ttl), by_service: false };
         self.act(|trunks, sip| trunks.resolved(query.id, Ok(resolved), sip));
     }
 

@@ -8,8 +8,9 @@ use crate::live::Me;
 use serde_json::{Map, Value, json};
 use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
-    Assignment, CallRecord, Entity, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset,
-    Published, Question, RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkStatus, User,
+    Assignment, CallRecord, Entity, ExamReport, Examination, Explanation, Extension, InboundRoute, Kind,
+    LiveCall, Number, Preset, Published, Question, RegistrationView, Route, Schedule, Tenant, Token, Trunk,
+    TrunkStatus, User,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -45,6 +46,7 @@ pub(super) fn all() -> Value {
     collect::<Token>(&mut schemas);
     collect::<Me>(&mut schemas);
     collect::<Explanation>(&mut schemas);
+    collect::<ExamReport>(&mut schemas);
     collect::<Preset>(&mut schemas);
     collect::<RegistrationView>(&mut schemas);
     collect::<LiveCall>(&mut schemas);
@@ -64,6 +66,7 @@ pub(super) fn all() -> Value {
     schemas.insert("TokenIssued".to_owned(), issued);
     schemas.extend(bodies);
     schemas.insert("Question".to_owned(), question());
+    schemas.insert("Examination".to_owned(), examination());
     for (name, schema) in [
         ("ImportRequest", serde_json::to_value(ImportRequest::schema())),
         ("ConfigurationRequest", serde_json::to_value(ConfigurationRequest::schema())),
@@ -107,6 +110,17 @@ fn question() -> Value {
         merged(&[has("extension_id"), has_not("trunk_id")]),
         merged(&[has("trunk_id"), has_not("extension_id")]),
     ]);
+    schema
+}
+
+/// What is to be examined: numbers that can be dialled.
+fn examination() -> Value {
+    let mut schema = serde_json::to_value(Examination::schema()).unwrap_or_default();
+    for field in ["test_number", "caller"] {
+        schema["properties"][field]["minLength"] = json!(1);
+        schema["properties"][field]["maxLength"] = json!(64);
+        schema["properties"][field]["pattern"] = json!(r"^[A-Za-z0-9+*#._-]*$");
+    }
     schema
 }
 

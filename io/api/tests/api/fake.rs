@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    CallId, CallRecord, Change, Config, Explanation, LiveCall, Question, RecordPage, RecordQuery,
-    RegistrationView, TrunkId, TrunkMode, TrunkState, TrunkStatus,
+    CallId, CallRecord, Change, Config, ExamReport, Examination, Explanation, LiveCall, NoExamination,
+    Question, RecordPage, RecordQuery, RegistrationView, StageOutcome, TrunkId, TrunkMode, TrunkState,
+    TrunkStatus,
 };
 use uuid::Uuid;
 
@@ -123,6 +124,23 @@ impl Backend for Fake {
 
     async fn explain(&self, question: Question) -> Option<Explanation> {
         Some(Explanation { at: question.at.unwrap_or_default(), ..Explanation::default() })
+    }
+
+    async fn examine(&self, trunk: TrunkId, asked: Examination) -> Result<Box<ExamReport>, NoExamination> {
+        match asked.test_number.as_deref() {
+            Some("1") => Err(NoExamination::UnderWay),
+            Some("2") => Err(NoExamination::Busy),
+            _ => Ok(Box::new(ExamReport {
+                trunk_id: trunk,
+                name: "t".to_owned(),
+                at: 0,
+                duration_ms: 0,
+                outcome: StageOutcome::Passed,
+                cause: None,
+                stages: Vec::new(),
+                call: None,
+            })),
+        }
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, ReadError> {

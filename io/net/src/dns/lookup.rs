@@ -8,7 +8,7 @@ use hickory_resolver::net::NetError;
 use hickory_resolver::proto::op::Query;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{Hosts, TokioResolver};
-use tandem_sip_msg::Transport;
+use tandem_sip_msg::{NoAddress, Transport, Why};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
@@ -35,19 +35,22 @@ pub(super) struct Lookup {
 /// Services, each with its transport, and how long they hold.
 type Services = (Vec<(Transport, Service)>, u32);
 
+/// What a lookup comes to.
+pub(super) type Answer = Result<Resolved, Why<NoAddress>>;
+
 /// Addresses, and how long they hold.
 type Addresses = (Vec<IpAddr>, u32);
 
 impl Lookup {
     /// Answers within `deadline`, as well as can be.
-    pub(super) async fn run(&self, deadline: Instant) -> Result<Resolved, String> {
+    pub(super) async fn run(&self, deadline: Instant) -> Answer {
         let port = self.port.unwrap_or(self.wanted.transport.unwrap_or(Transport::Udp).default_port());
         let families = self.wanted.families(self.wanted.transport);
         if let Ok(ip) = self.host.parse::<IpAddr>() {
-            return self.told(plain(&[ip], port), MAX_TTL);
+            return self.told(plain(&[ip], port), MAX_TTL, false);
         }
         if let Some(addresses) = self.known_here(families) {
-            return self.told(plain(&addresses, port), MAX_TTL);
+            return self.told(plain(&addresses, port), MAX_TTL, false);
         }
         let name = self.name()?;
         if self.port.is_none() {
@@ -62,7 +65,7 @@ impl Lookup {
             }
         }
         match addresses(&self.resolver, name, families).await {
-            Ok((addresses, ttl)) => self.told(plain(&addresses, port), ttl),
+            Ok((addresses, ttl)) => self.told(plain(&addresses, port), ttl, false),
             Err(error) => Err(self.failed(&error)),
         }
     }
@@ -105,8 +108,8 @@ impl Lookup {
         records.iter().filter_map(to_pointer).collect()
     }
 
-    pub(super) fn unanswered(&self) -> String {
-        format!("the name servers did not answer in time for {}", self.host)
+    pub(super) fn unanswered(&self) -> Why<NoAddress> {
+        Why::new(NoAddress::Silent, format!("the name servers did not answer in time for {}", self.host))
     }
 
     /// Loopback (RFC 6761 §6.3) and what the hosts file has.
@@ -126,10 +129,12 @@ impl Lookup {
     }
 
     /// A name with a dot is whole; one without is looked for in the search domains of this host.
-    fn name(&self) -> Result<Name, String> {
-        let mut name = Name::from_utf8(&self.host).map_err(|_| format!("{:?} is no host name", self.host))?;
+    fn name(&self) -> Result<Name, Why<NoAddress>> {
+        let none = |words: String| Why::new(NoAddress::NoSuchName, words);
+        let mut name =
+            Name::from_utf8(&self.host).map_err(|_| none(format!("{:?} is no host name", self.host)))?;
         if self.host.is_empty() {
-            return Err("the host name is empty".to_owned());
+            return Err(none("the host name is empty".to_owned()));
         }
         if self.host.contains('.') {
             name.set_fqdn(true);
@@ -153,11 +158,12 @@ impl Lookup {
         mut services: Vec<(Transport, Service)>,
         mut ttl: u32,
         deadline: Instant,
-    ) -> Result<Resolved, String> {
+    ) -> Answer {
         if services.iter().all(|(_, service)| service.target == ".") {
             let mut names: Vec<&str> = services.iter().map(|(transport, _)| transport.via_name()).collect();
             names.dedup();
-            return Err(format!("{} says that it offers no SIP over {}", self.host, names.join(" or ")));
+            let why = format!("{} says that it offers no SIP over {}", self.host, names.join(" or "));
+            return Err(Why::new(NoAddress::NotOffered, why));
         }
         services.truncate(MAX_SERVICES);
         let mut found: Vec<Vec<Target>> = vec![Vec::new(); services.len()];
@@ -181,24 +187,29 @@ impl Lookup {
                 ttl = ttl.min(holds);
             }
         }
-        self.told(found.concat(), ttl)
+        self.told(found.concat(), ttl, true)
     }
 
-    fn told(&self, mut targets: Vec<Target>, ttl: u32) -> Result<Resolved, String> {
+    fn told(&self, mut targets: Vec<Target>, ttl: u32, by_service: bool) -> Answer {
         targets.truncate(MAX_TARGETS);
         if targets.is_empty() {
-            return Err(format!("no address that can be reached from here is known for {}", self.host));
+            let why = format!("no address that can be reached from here is known for {}", self.host);
+            return Err(Why::new(NoAddress::NoRecords, why));
         }
-        Ok(Resolved { targets, ttl: Duration::from_secs(ttl.clamp(MIN_TTL, MAX_TTL).into()) })
+        Ok(Resolved { targets, ttl: Duration::from_secs(ttl.clamp(MIN_TTL, MAX_TTL).into()), by_service })
     }
 
-    fn failed(&self, error: &NetError) -> String {
+    fn failed(&self, error: &NetError) -> Why<NoAddress> {
         let host = &self.host;
         match error {
-            _ if error.is_nx_domain() => format!("there is no host named {host}"),
-            _ if error.is_no_records_found() => format!("{host} has no address in the DNS"),
+            _ if error.is_nx_domain() => {
+                Why::new(NoAddress::NoSuchName, format!("there is no host named {host}"))
+            }
+            _ if error.is_no_records_found() => {
+                Why::new(NoAddress::NoRecords, format!("{host} has no address in the DNS"))
+            }
             NetError::Timeout => self.unanswered(),
-            _ => format!("{host} cannot be looked up: {error}"),
+            _ => Why::new(NoAddress::Failed, format!("{host} cannot be looked up: {error}")),
         }
     }
 }

@@ -11,13 +11,13 @@ use std::time::Duration;
 use hickory_resolver::config::{ConnectionConfig, NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::{Hosts, ResolverBuilder, TokioResolver};
-use tandem_sip_msg::Transport;
+use tandem_sip_msg::{NoAddress, Transport, Why};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Instant, timeout_at};
 
 use crate::event::Inner;
-use crate::{Limits, NetEvent, Resolved};
-use lookup::Lookup;
+use crate::{Limits, NetEvent};
+use lookup::{Answer, Lookup};
 
 /// A name server gets so long before it is asked again, or another is.
 const ATTEMPT: Duration = Duration::from_millis(1500);
@@ -89,13 +89,15 @@ impl Dns {
         host: &str,
         port: Option<u16>,
         wanted: Wanted,
-    ) -> Result<(), String> {
+    ) -> Result<(), Why<NoAddress>> {
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let Ok(place) = self.waiting.clone().try_acquire_owned() else {
-            return Err(format!("{host} was not looked up: too many lookups are waiting"));
+            let why = format!("{host} was not looked up: too many lookups are waiting");
+            return Err(Why::new(NoAddress::Failed, why));
         };
         let Some(resolver) = self.resolver.clone() else {
-            return Err(format!("{host} was not looked up: no name server can be used"));
+            let why = format!("{host} was not looked up: no name server can be used");
+            return Err(Why::new(NoAddress::Failed, why));
         };
         let lookup = Lookup { resolver, hosts: self.hosts.clone(), host, port, wanted };
         let (running, up) = (self.running.clone(), self.up.clone());
@@ -105,7 +107,7 @@ impl Dns {
                 let _running = running.acquire().await;
                 lookup.run(deadline).await
             });
-            let result: Result<Resolved, String> = found.await.unwrap_or_else(|_| Err(lookup.unanswered()));
+            let result: Answer = found.await.unwrap_or_else(|_| Err(lookup.unanswered()));
             let _ = up.send(Inner::Event(NetEvent::Resolved { id, result })).await;
             drop(place);
         });

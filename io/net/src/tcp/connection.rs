@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tandem_sip_msg::{Flow, Frame, Framer};
+use tandem_sip_msg::{Flow, Frame, Framer, NoConnection, Why};
 use tokio::io::Interest;
 use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -62,7 +62,7 @@ enum Taken {
     Nothing,
     Bytes,
     /// The peer says, inside TLS, that it does not want us.
-    Refused(String),
+    Refused(Why<NoConnection>),
     /// The peer has closed its direction.
     End,
 }

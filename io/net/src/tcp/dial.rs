@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use tandem_sip_msg::Transport;
+use tandem_sip_msg::{NoConnection, Transport, Why};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout_at};
 
@@ -22,7 +22,7 @@ pub(super) async fn dial(ends: Ends, source: Option<IpAddr>, secure: Secure) {
     let flow = ends.flow;
     let made = tokio::select! {
         made = make(&ends, source, secure) => made,
-        () = ends.cut.notified() => Err("more to send than may wait".to_owned()),
+        () = ends.cut.notified() => Err(Why::new(NoConnection::Network, "more to send than may wait")),
     };
     match made {
         Ok((wire, names)) => {
@@ -30,14 +30,16 @@ pub(super) async fn dial(ends: Ends, source: Option<IpAddr>, secure: Secure) {
             Connection::new(wire, ends, false).run().await;
         }
         Err(why) => {
-            tracing::debug!(remote = %flow.remote, why, "cannot connect");
+            tracing::debug!(remote = %flow.remote, %why, "cannot connect");
             let _ = ends.up.send(Inner::Event(NetEvent::ConnectFailed { flow, why })).await;
             ends.give_up(false, []).await;
         }
     }
 }
 
-async fn make(ends: &Ends, source: Option<IpAddr>, secure: Secure) -> Result<(Wire, Vec<String>), String> {
+type Made = Result<(Wire, Vec<String>), Why<NoConnection>>;
+
+async fn make(ends: &Ends, source: Option<IpAddr>, secure: Secure) -> Made {
     let deadline = Instant::now() + ends.limits.connect;
     let connected = timeout_at(deadline, connect(ends.flow.remote, source)).await;
     let stream = connected
@@ -48,9 +50,10 @@ async fn make(ends: &Ends, source: Option<IpAddr>, secure: Secure) -> Result<(Wi
         return Ok((Wire::Plain(stream), Vec::new()));
     }
     let (Some(tls), Some(domain)) = secure else {
-        return Err("no connection in TLS is made to who cannot be asked for a certificate.".to_owned());
+        let why = "no connection in TLS is made to who cannot be asked for a certificate.";
+        return Err(Why::new(NoConnection::Handshake, why));
     };
-    let (session, verifier) = tls.connect(&domain)?;
+    let (session, verifier) = tls.connect(&domain).map_err(|why| Why::new(NoConnection::Handshake, why))?;
     let handshake =
         timeout_at(Instant::now() + ends.limits.handshake, Secured::handshake(stream, session)).await;
     match handshake.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())) {
@@ -70,15 +73,19 @@ async fn connect(remote: SocketAddr, source: Option<IpAddr>) -> io::Result<TcpSt
     socket.connect(remote).await
 }
 
-fn not_made(error: &io::Error) -> String {
+fn not_made(error: &io::Error) -> Why<NoConnection> {
     match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            "nobody listens there (connection refused). Check host, port and transport.".to_owned()
-        }
-        io::ErrorKind::TimedOut => {
-            "no connection could be made in time: it is down, or a firewall drops the connection. Check host, port and transport."
-                .to_owned()
-        }
-        _ => format!("no connection could be made: {error}. Check host, port and transport."),
+        io::ErrorKind::ConnectionRefused => Why::new(
+            NoConnection::Refused,
+            "nobody listens there (connection refused). Check host, port and transport.",
+        ),
+        io::ErrorKind::TimedOut => Why::new(
+            NoConnection::Silent,
+            "no connection could be made in time: it is down, or a firewall drops the connection. Check host, port and transport.",
+        ),
+        _ => Why::new(
+            NoConnection::Network,
+            format!("no connection could be made: {error}. Check host, port and transport."),
+        ),
     }
 }

@@ -82,7 +82,7 @@ pub(crate) async fn serve(
                             }
                         }
                         Ok(Err(error)) => {
-                            tracing::info!(%remote, why = handshake_failed(&error), "TLS connection refused");
+                            tracing::info!(%remote, why = %handshake_failed(&error), "TLS connection refused");
                         }
                         Err(_) => {
                             tracing::debug!(%remote, "TLS connection refused: its handshake takes too long")

@@ -8,6 +8,7 @@ use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signat
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use tandem_sip_msg::{NoConnection, Why};
 
 use super::certificate::Certificate;
 use super::words;
@@ -26,7 +27,7 @@ pub(crate) struct ByName {
     trust: Arc<Trust>,
     domain: String,
     /// Why not.
-    refused: Mutex<Option<String>>,
+    refused: Mutex<Option<Why<NoConnection>>>,
 }
 
 impl ByName {
@@ -35,7 +36,7 @@ impl ByName {
     }
 
     /// Why the certificate was not taken, for people.
-    pub(crate) fn refused(&self) -> Option<String> {
+    pub(crate) fn refused(&self) -> Option<Why<NoConnection>> {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

@@ -4,76 +4,99 @@ use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustls::{AlertDescription, CertificateError, Error};
+use tandem_sip_msg::{NoConnection, Why};
 
 use super::certificate::Certificate;
 
 /// Why a server's certificate is not taken.
-pub(super) fn refused(error: &Error, shown: Option<&Certificate>, domain: &str) -> String {
+pub(super) fn refused(error: &Error, shown: Option<&Certificate>, domain: &str) -> Why<NoConnection> {
     let Error::InvalidCertificate(error) = error else {
-        return format!("its certificate is broken: {error}");
+        return Why::new(NoConnection::BadCertificate, format!("its certificate is broken: {error}"));
     };
     let names = shown.map_or_else(|| "nothing that can be read".to_owned(), |shown| list(&shown.names()));
     match (error, shown) {
-        (CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }, _) => format!(
-            "its certificate is for {names}, not for {domain}. Set host to a name that the certificate is for, \
-             or have the provider put {domain} into its certificate."
+        (CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }, _) => Why::new(
+            NoConnection::WrongName,
+            format!(
+                "its certificate is for {names}, not for {domain}. Set host to a name that the certificate is for, \
+                 or have the provider put {domain} into its certificate."
+            ),
         ),
-        (CertificateError::Expired | CertificateError::ExpiredContext { .. }, Some(shown)) => format!(
-            "its certificate for {names} expired on {}. The provider has to renew it; if it has, check the clock of this machine.",
-            date(shown.not_after)
+        (CertificateError::Expired | CertificateError::ExpiredContext { .. }, Some(shown)) => Why::new(
+            NoConnection::Expired,
+            format!(
+                "its certificate for {names} expired on {}. The provider has to renew it; if it has, check the clock of this machine.",
+                date(shown.not_after)
+            ),
         ),
         (CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }, Some(shown)) => {
-            format!(
-                "its certificate for {names} is valid from {} on only. Check the clock of this machine.",
-                date(shown.not_before)
+            Why::new(
+                NoConnection::Expired,
+                format!(
+                    "its certificate for {names} is valid from {} on only. Check the clock of this machine.",
+                    date(shown.not_before)
+                ),
             )
         }
-        (CertificateError::UnknownIssuer, Some(shown)) => format!(
-            "its certificate for {names} was issued by \"{}\", who is not trusted here. If that is right, put the certificate of the \
-             issuer into the file that [tls] ca names; if not, somebody else answers at this address.",
-            shown.issuer
+        (CertificateError::UnknownIssuer, Some(shown)) => Why::new(
+            NoConnection::UnknownIssuer,
+            format!(
+                "its certificate for {names} was issued by \"{}\", who is not trusted here. If that is right, put the certificate of the \
+                 issuer into the file that [tls] ca names; if not, somebody else answers at this address.",
+                shown.issuer
+            ),
         ),
-        (error, _) => format!("its certificate for {names} is not valid for a server of {domain}: {error}."),
+        (error, _) => Why::new(
+            NoConnection::BadCertificate,
+            format!("its certificate for {names} is not valid for a server of {domain}: {error}."),
+        ),
     }
 }
 
 /// Why a handshake failed that was not about the certificate of the other end.
-pub(crate) fn handshake_failed(error: &io::Error) -> String {
+pub(crate) fn handshake_failed(error: &io::Error) -> Why<NoConnection> {
     match tls_error(error) {
         Some(Error::AlertReceived(alert)) => refused_by_peer(*alert),
-        Some(Error::PeerIncompatible(why)) => format!(
-            "the other end has no version or cipher of TLS in common with us ({why:?}). TLS 1.2 and 1.3 are spoken here."
+        Some(Error::PeerIncompatible(why)) => Why::new(
+            NoConnection::Handshake,
+            format!(
+                "the other end has no version or cipher of TLS in common with us ({why:?}). TLS 1.2 and 1.3 are spoken here."
+            ),
         ),
-        Some(Error::InvalidMessage(_)) => {
-            "what answers there does not speak TLS. Check the port: TLS is on 5061 unless the provider says otherwise.".to_owned()
-        }
-        Some(other) => format!("the TLS handshake failed: {other}."),
-        None if error.kind() == io::ErrorKind::TimedOut => {
-            "the TLS handshake was not finished in time. Check that the port is one for TLS.".to_owned()
-        }
-        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+        Some(Error::InvalidMessage(_)) => Why::new(
+            NoConnection::NotTls,
+            "what answers there does not speak TLS. Check the port: TLS is on 5061 unless the provider says otherwise.",
+        ),
+        Some(other) => Why::new(NoConnection::Handshake, format!("the TLS handshake failed: {other}.")),
+        None if error.kind() == io::ErrorKind::TimedOut => Why::new(
+            NoConnection::NotTls,
+            "the TLS handshake was not finished in time. Check that the port is one for TLS.",
+        ),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => Why::new(
+            NoConnection::NotTls,
             "the other end hung up in the TLS handshake. Check that the port is one for TLS, and whether the provider asks for a client \
-             certificate."
-                .to_owned()
-        }
-        None => format!("the TLS handshake failed: {error}."),
+             certificate.",
+        ),
+        None => Why::new(NoConnection::Handshake, format!("the TLS handshake failed: {error}.")),
     }
 }
 
 /// Why an open connection broke, if the other end said so. With TLS 1.3 a client certificate is refused only then.
-pub(crate) fn read_failed(error: &io::Error) -> Option<String> {
+pub(crate) fn read_failed(error: &io::Error) -> Option<Why<NoConnection>> {
     match tls_error(error)? {
         Error::AlertReceived(alert) => Some(refused_by_peer(*alert)),
         _ => None,
     }
 }
 
-fn refused_by_peer(alert: AlertDescription) -> String {
+fn refused_by_peer(alert: AlertDescription) -> Why<NoConnection> {
     use AlertDescription as A;
     match alert {
-        A::CertificateRequired => "the other end asks for a client certificate, and we gave none. Name one that the provider knows in \
-                                   [tls] certificate or client_certificate."
-            .to_owned(),
+        A::CertificateRequired => Why::new(
+            NoConnection::ClientCertificate,
+            "the other end asks for a client certificate, and we gave none. Name one that the provider knows in \
+             [tls] certificate or client_certificate.",
+        ),
         A::BadCertificate
         | A::UnsupportedCertificate
         | A::CertificateRevoked
@@ -81,18 +104,25 @@ fn refused_by_peer(alert: AlertDescription) -> String {
         | A::CertificateUnknown
         | A::UnknownCA
         | A::AccessDenied
-        | A::DecryptError => format!(
-            "the other end does not take our certificate ({alert:?}). Give the provider the certificate in [tls] certificate or \
-             client_certificate, or take one from an issuer that it trusts."
+        | A::DecryptError => Why::new(
+            NoConnection::ClientCertificate,
+            format!(
+                "the other end does not take our certificate ({alert:?}). Give the provider the certificate in [tls] certificate or \
+                 client_certificate, or take one from an issuer that it trusts."
+            ),
         ),
-        A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity => format!(
-            "the other end has no version or cipher of TLS in common with us ({alert:?}), or asks for a client certificate. TLS 1.2 and \
-             1.3 are spoken here."
+        A::ProtocolVersion | A::HandshakeFailure | A::InsufficientSecurity => Why::new(
+            NoConnection::Handshake,
+            format!(
+                "the other end has no version or cipher of TLS in common with us ({alert:?}), or asks for a client certificate. TLS 1.2 and \
+                 1.3 are spoken here."
+            ),
         ),
-        A::UnrecognisedName => {
-            "the other end does not know the name that we asked for. Check host.".to_owned()
-        }
-        _ => format!("the other end ended the TLS handshake ({alert:?})."),
+        A::UnrecognisedName => Why::new(
+            NoConnection::WrongName,
+            "the other end does not know the name that we asked for. Check host.",
+        ),
+        _ => Why::new(NoConnection::Handshake, format!("the other end ended the TLS handshake ({alert:?}).")),
     }
 }
 

@@ -1,0 +1,155 @@
+//! Examinations of trunks: what the configuration shows beforehand, and the doctor among the other layers.
+
+use crate::Engine;
+use crate::surroundings::{Health, Surroundings, destination};
+use std::sync::Arc;
+use tandem_call::{Ctx, Source};
+use tandem_doctor::{DOCTOR_BIT, Doctor, Prior, Route};
+use tandem_model::{
+    BindingOwner, Diagnosis, Examination, Extension, NoExamination, Number, StageOutcome, Trunk, TrunkId,
+    TrunkMode,
+};
+use tandem_routing::{Moment, PlannedStep, Round, Trail};
+use tandem_sip_dialog::Sip;
+use tandem_sip_txn::Owner;
+use tandem_time::Time;
+use tandem_trunk::OWNER_BIT;
+
+/// Numbers looked at for extensions that are not there; a trunk may have a hundred thousand.
+const NUMBERS: usize = 1_000;
+
+/// Whether something belongs to an examination.
+pub(crate) fn is_doctors(owner: Owner) -> bool {
+    owner & OWNER_BIT == 0 && owner & DOCTOR_BIT != 0
+}
+
+impl Engine {
+    /// Begins to examine a trunk; the number that [`Output::Examined`](crate::Output::Examined) comes with.
+    pub fn examine(&mut self, id: TrunkId, asked: Examination, now: Time) -> Result<u64, NoExamination> {
+        if self.draining {
+            return Err(NoExamination::Ending);
+        }
+        let trunk = self.config.trunks.get(&id).cloned().ok_or(NoExamination::NoTrunk)?;
+        let prior = self.prior(&trunk, &asked, now);
+        let examinee = self.trunks.examinee(&trunk, &mut self.rng);
+        let begun = self.with_doctor(now, |doctor, ctx| doctor.begin(examinee, asked, prior, ctx));
+        self.settle(now);
+        begun
+    }
+
+    /// Hands something to the doctor.
+    pub(crate) fn with_doctor<T>(&mut self, now: Time, act: impl FnOnce(&mut Doctor, &mut Ctx) -> T) -> T {
+        let mut around = Surroundings {
+            trunks: &self.trunks,
+            registrar: &self.registrar,
+            seats: &mut self.seats,
+            settings: &self.settings,
+            writes: &self.writes,
+            config: &self.config,
+            now,
+        };
+        let sip = Sip { txn: &mut self.txn, rng: &mut self.rng, now };
+        act(&mut self.doctor, &mut Ctx { sip, media: &mut self.desk, exchange: &mut around })
+    }
+
+    fn prior(&mut self, trunk: &Arc<Trunk>, asked: &Examination, now: Time) -> Prior {
+        let mut prior = Prior { in_order: "nothing is missing".to_owned(), ..Prior::default() };
+        let mut warn = |what, detail: String| prior.found.push((what, StageOutcome::Warned, detail));
+        if !trunk.enabled {
+            warn(Diagnosis::TrunkDisabled, "`enabled` is false".to_owned());
+        }
+        let routes = || self.config.routes.values().filter(|route| route.enabled);
+        let is_called = |step: &tandem_model::Step| step.enabled && step.trunk_id == trunk.id;
+        let is_routed = routes().any(|route| route.steps.iter().any(is_called));
+        if !is_routed && trunk.mode != TrunkMode::PeerIn {
+            warn(
+                Diagnosis::NoRoute,
+                format!("{} routes are switched on, none has a step over it", routes().count()),
+            );
+        }
+        if trunk.mode != TrunkMode::PeerIn {
+            self.look_inwards(trunk, now, &mut warn);
+        }
+        self.look_around(trunk, &mut warn);
+        if let Some(number) = asked.test_number.as_deref()
+            && let Some(steps) = self.steps_to(trunk, number, now)
+        {
+            match steps.first() {
+                Some(first) if first.trunk.id != trunk.id => {
+                    let detail = format!("a call to {number} goes to the trunk {} first", first.trunk.name);
+                    warn(Diagnosis::RoutedElsewhere, detail);
+                }
+                _ => {}
+            }
+            if let Some(step) = steps.into_iter().find(|step| step.trunk.id == trunk.id) {
+                prior.route = Route::Step(Box::new(step));
+            }
+        }
+        if trunk.mode == TrunkMode::RegisterIn && !self.registrar.is_bound(BindingOwner::Trunk(trunk.id), now)
+        {
+            let detail = "no registration of it is held here".to_owned();
+            prior.found.insert(0, (Diagnosis::PeerNotRegistered, StageOutcome::Failed, detail));
+        }
+        prior
+    }
+
+    /// Where calls go that come in.
+    fn look_inwards(&self, trunk: &Trunk, now: Time, warn: &mut impl FnMut(Diagnosis, String)) {
+        let is_ours = |other: Option<TrunkId>| other.is_none_or(|other| other == trunk.id);
+        let numbers =
+            || self.config.numbers.values().filter(|number| number.enabled && is_ours(number.trunk_id));
+        let mut routes =
+            self.config.inbound_routes.values().filter(|route| route.enabled && is_ours(route.trunk_id));
+        if numbers().next().is_none() && routes.next().is_none() {
+            warn(Diagnosis::NoInbound, "there is no number and no inbound route for it".to_owned());
+        }
+        let offline = |number: &Arc<Number>| -> Option<Arc<Extension>> {
+            let extension = self.config.extensions.get(&number.extension_id?)?;
+            let owner = BindingOwner::Extension(extension.id);
+            (extension.enabled && !self.registrar.is_bound(owner, now)).then(|| extension.clone())
+        };
+        let named = |number: &Arc<Number>| {
+            offline(number).map(|extension| format!("{} rings extension {}", number.number, extension.number))
+        };
+        let named: Vec<String> = numbers().take(NUMBERS).filter_map(named).take(3).collect();
+        if !named.is_empty() {
+            warn(Diagnosis::ExtensionOffline, format!("{}: no device is registered", named.join(", ")));
+        }
+    }
+
+    /// Whether the trouble is this trunk's at all.
+    fn look_around(&self, trunk: &Trunk, warn: &mut impl FnMut(Diagnosis, String)) {
+        let others = || {
+            let other = |other: &&Arc<Trunk>| other.enabled && other.id != trunk.id && !other.mode.comes_in();
+            self.config.trunks.values().filter(other)
+        };
+        let count = others().count();
+        if count > 0 && !others().any(|other| self.trunks.is_up(other.id)) {
+            warn(Diagnosis::AllTrunksDown, format!("none of {count} other trunks can take calls"));
+        }
+    }
+
+    /// Which trunks a call to a number would take, in order, from whichever extension there is; nothing where no route takes it.
+    fn steps_to(&self, trunk: &Trunk, number: &str, now: Time) -> Option<Vec<PlannedStep>> {
+        let is_whose = |extension: &&Arc<Extension>| {
+            extension.enabled && (trunk.tenant_id.is_none() || extension.tenant_id == trunk.tenant_id)
+        };
+        let extension = self.config.extensions.values().find(is_whose)?.clone();
+        let health = Health {
+            trunks: &self.trunks,
+            registrar: &self.registrar,
+            seats: &self.seats,
+            config: &self.config,
+            now,
+        };
+        let moment = Moment { millis: now.as_millis(), random: 0 };
+        let source = Source::Extension(extension);
+        let found =
+            destination(&self.config, &source, ("", number), moment, &health, &mut Trail::none()).ok()?;
+        let steps = found.rounds.into_iter().filter_map(|round| match round {
+            Round::Trunk(step) => Some(step),
+            Round::Extension { .. } | Round::Refuse { .. } => None,
+        });
+        Some(steps.collect()).filter(|steps: &Vec<PlannedStep>| !steps.is_empty())
+    }
+}
