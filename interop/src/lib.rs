@@ -16,6 +16,7 @@ pub mod lossy;
 pub mod names;
 pub mod ports;
 pub mod process;
+pub mod provider;
 pub mod secure;
 pub mod sipp;
 pub mod tandem;

@@ -89,12 +89,14 @@ fn the_configuration_reference_is_what_the_binary_says() {
     let written = format!(
         "# Configuration\n\nWhat is given on the command line wins over the environment, the environment over `tandem.toml`.\n\n\
          ## `tandem serve`\n\n```\n{}\n```\n\n## `tandem demo`\n\n```\n{}\n```\n\n\
-         ## `tandem import`\n\n```\n{}\n```\n\n## `tandem export`\n\n```\n{}\n```\n\n## `tandem apply`\n\n```\n{}\n```\n\n{}",
+         ## `tandem import`\n\n```\n{}\n```\n\n## `tandem export`\n\n```\n{}\n```\n\n## `tandem apply`\n\n```\n{}\n```\n\n\
+         ## `tandem trunk doctor`\n\n```\n{}\n```\n\n{}",
         help(&["serve", "--help"]),
         help(&["demo", "--help"]),
         help(&["import", "--help"]),
         help(&["export", "--help"]),
         help(&["apply", "--help"]),
+        help(&["trunk", "doctor", "--help"]),
         include_str!("documentation/file.md"),
     );
     is_up_to_date("docs/configuration.md", &written);
@@ -127,6 +129,19 @@ fn the_example_file_is_understood() {
 fn the_openapi_document_is_the_one_that_the_server_gives() {
     let document = serde_json::to_string_pretty(&tandem_api::openapi()).expect("JSON") + "\n";
     is_up_to_date("docs/openapi.json", &document);
+}
+
+#[test]
+fn every_finding_of_the_doctor_is_in_its_document() {
+    let mut written = include_str!("documentation/doctor.md").to_owned();
+    for (stage, found) in tandem_model::FINDINGS {
+        written += &format!("### {}\n\n", stage.key());
+        for diagnosis in *found {
+            let (code, meaning, fix) = (diagnosis.code(), diagnosis.meaning(), diagnosis.fix());
+            written += &format!("**`{code}`**: {meaning}<br>\n*To do:* {fix}\n\n");
+        }
+    }
+    is_up_to_date("docs/doctor.md", &(written.trim_end().to_owned() + "\n"));
 }
 
 fn is_up_to_date(path: &str, expected: &str) {

@@ -8,6 +8,7 @@ mod ladder;
 mod network;
 mod observer;
 mod policy;
+pub mod provider;
 mod streams;
 mod ua;
 mod world;

@@ -31,6 +31,9 @@ pub(crate) struct Registering {
     rounds: u8,
 }
 
+/// No registrar is asked for longer, as the trunk does not.
+const MAX_EXPIRES: u32 = 7 * 24 * 3600;
+
 /// The credentials headers of a request.
 type Headers = Vec<(Header, String)>;
 
@@ -202,7 +205,7 @@ impl Exam {
         let (flow, asked) = (trying.flow, trying.expires.unwrap_or(0));
         let wanted = answer.header(Header::MinExpires).and_then(|value| value.trim().parse::<u32>().ok());
         let detail = format!("{}; `expires` is {}", judging::came(answer), self.examinee.trunk().expires);
-        match wanted.filter(|wanted| *wanted > asked && asked > 0) {
+        match wanted.filter(|wanted| (asked + 1..=MAX_EXPIRES).contains(wanted) && asked > 0) {
             Some(wanted) => {
                 let what = Diagnosis::RegisterTooBrief;
                 self.sheet.find(STAGE, StageOutcome::Warned, what, detail, cx.now());

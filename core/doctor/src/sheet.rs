@@ -99,7 +99,7 @@ impl Sheet {
     }
 
     pub(crate) fn report(&mut self, trunk: &Trunk, now: Time) -> ExamReport {
-        let stages: Vec<StageReport> = self.stages.drain(..).map(|(report, _)| report).collect();
+        let stages: Vec<StageReport> = self.stages.iter().map(|(report, _)| report.clone()).collect();
         let outcome = stages.iter().map(|stage| stage.outcome).max().unwrap_or(StageOutcome::Passed);
         let worst = stages.iter().find(|stage| stage.outcome == outcome);
         let cause = worst.filter(|_| outcome > StageOutcome::Passed).and_then(|stage| stage.findings.first());

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use tandem_call::{Ctx, Source};
 use tandem_doctor::{DOCTOR_BIT, Doctor, Prior, Route};
 use tandem_model::{
-    BindingOwner, Diagnosis, Examination, Extension, NoExamination, Number, StageOutcome, Trunk, TrunkId,
-    TrunkMode,
+    BindingOwner, Diagnosis, Examination, Extension, InboundRoute, NoExamination, StageOutcome, Trunk,
+    TrunkId, TrunkMode,
 };
 use tandem_routing::{Moment, PlannedStep, Round, Trail};
 use tandem_sip_dialog::Sip;
@@ -15,7 +15,7 @@ use tandem_sip_txn::Owner;
 use tandem_time::Time;
 use tandem_trunk::OWNER_BIT;
 
-/// Numbers looked at for extensions that are not there; a trunk may have a hundred thousand.
+/// Numbers looked at, of a hundred thousand that there may be.
 const NUMBERS: usize = 1_000;
 
 /// Whether something belongs to an examination.
@@ -95,25 +95,37 @@ impl Engine {
 
     /// Where calls go that come in.
     fn look_inwards(&self, trunk: &Trunk, now: Time, warn: &mut impl FnMut(Diagnosis, String)) {
-        let is_ours = |other: Option<TrunkId>| other.is_none_or(|other| other == trunk.id);
-        let numbers =
-            || self.config.numbers.values().filter(|number| number.enabled && is_ours(number.trunk_id));
-        let mut routes =
-            self.config.inbound_routes.values().filter(|route| route.enabled && is_ours(route.trunk_id));
-        if numbers().next().is_none() && routes.next().is_none() {
+        let is_whose = |tenant| trunk.tenant_id.is_none() || tenant == trunk.tenant_id;
+        let numbers = || {
+            self.config
+                .numbers
+                .values()
+                .filter(|number| number.enabled && is_whose(number.tenant_id))
+                .take(NUMBERS)
+        };
+        let takes_its = |route: &&Arc<InboundRoute>| {
+            route.enabled && is_whose(route.tenant_id) && route.trunk_id.is_none_or(|id| id == trunk.id)
+        };
+        let mut routes = self.config.inbound_routes.values().filter(takes_its);
+        let has_routes = routes.next().is_some();
+        if numbers().next().is_none() && !has_routes {
             warn(Diagnosis::NoInbound, "there is no number and no inbound route for it".to_owned());
         }
-        let offline = |number: &Arc<Number>| -> Option<Arc<Extension>> {
-            let extension = self.config.extensions.get(&number.extension_id?)?;
-            let owner = BindingOwner::Extension(extension.id);
-            (extension.enabled && !self.registrar.is_bound(owner, now)).then(|| extension.clone())
+        // One phone that is off is nothing; that none is on is.
+        let rung = || {
+            numbers().filter_map(|number| Some((number, self.config.extensions.get(&number.extension_id?)?)))
         };
-        let named = |number: &Arc<Number>| {
-            offline(number).map(|extension| format!("{} rings extension {}", number.number, extension.number))
-        };
-        let named: Vec<String> = numbers().take(NUMBERS).filter_map(named).take(3).collect();
-        if !named.is_empty() {
-            warn(Diagnosis::ExtensionOffline, format!("{}: no device is registered", named.join(", ")));
+        let is_there =
+            |extension: &Extension| self.registrar.is_bound(BindingOwner::Extension(extension.id), now);
+        if let Some((number, extension)) = rung().next()
+            && !has_routes
+            && !rung().any(|(_, extension)| is_there(extension))
+        {
+            let (number, extension) = (&number.number, &extension.number);
+            let detail = format!(
+                "{number} rings extension {extension}, and no device is registered for it or any other"
+            );
+            warn(Diagnosis::ExtensionOffline, detail);
         }
     }
 

@@ -222,6 +222,23 @@ async fn a_store_that_fails_is_told_apart_from_a_wrong_request() {
 }
 
 #[tokio::test]
+async fn a_trunk_is_examined_unless_it_is_already_or_too_many_are() {
+    let client = Client::new();
+    let trunk = client.create("/v1.0/trunks", trunk("carrier")).await;
+    let path = format!("/v1.0/trunks/{trunk}/doctor");
+    let report = client.post(&path, json!({})).await;
+    assert_eq!((report.status, &report.json["trunk_id"]), (StatusCode::OK, &json!(trunk)));
+    let refused = async |number: &str| client.post(&path, json!({ "test_number": number })).await;
+    assert_eq!(refused("1").await.refused(), (409, "UNDER_WAY"));
+    assert_eq!(refused("2").await.refused(), (429, "TOO_MANY_EXAMINATIONS"));
+    assert_eq!(refused("not a number").await.refused(), (400, "BAD_FORMAT"));
+    assert_eq!(refused("").await.refused(), (400, "BAD_FORMAT"));
+    assert_eq!(client.post(&path, json!({ "number": "5" })).await.refused(), (400, "UNKNOWN_FIELD"));
+    let missing = client.post(&format!("/v1.0/providers/{}/doctor", id(999)), json!({})).await;
+    assert_eq!(missing.refused(), (404, "NOT_FOUND"));
+}
+
+#[tokio::test]
 async fn only_a_trunk_that_registers_can_be_made_to() {
     let client = Client::new();
     let registers = client.create("/v1.0/trunks", trunk("carrier")).await;
