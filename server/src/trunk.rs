@@ -21,9 +21,6 @@ pub struct DoctorArgs {
     /// A number to call over it; whoever answers hears a tone for five seconds.
     #[arg(long, value_name = "NUMBER")]
     number: Option<String>,
-    /// The caller's number of that call.
-    #[arg(long, value_name = "NUMBER", requires = "number")]
-    caller: Option<String>,
     /// Shows the messages of every stage, not only of those that failed.
     #[arg(long)]
     messages: bool,
@@ -38,7 +35,7 @@ pub struct DoctorArgs {
 pub fn run(command: TrunkCommand) -> Result<bool, Box<dyn Error>> {
     let TrunkCommand::Doctor(args) = command;
     let id = trunk_id(&args.client, &args.name)?;
-    let asked = json!({ "test_number": args.number, "caller": args.caller });
+    let asked = json!({ "test_number": args.number });
     let report = args.client.post(&format!("/v1.0/trunks/{id}/doctor"), &asked)?;
     if args.json {
         println!("{report:#}");

@@ -90,7 +90,13 @@ impl Exam {
             return self.finish(cx);
         };
         self.sheet.begin(STAGE, now);
-        let step = self.step(&number);
+        let step = match self.step(&number) {
+            Ok(step) => step,
+            Err(why) => {
+                self.sheet.find(STAGE, StageOutcome::Failed, Diagnosis::NumberForbidden, why, now);
+                return self.finish(cx);
+            }
+        };
         let flows = self.ways(Purpose::Calls, cx);
         let challengers = self.examinee.challengers();
         let mut seen = Seen { inner: &mut *cx.ctx.exchange, flows, challengers };
@@ -102,7 +108,7 @@ impl Exam {
                 return self.finish(cx);
             }
         };
-        let caller = caller(self.examinee.trunk(), self.asked.caller.as_deref());
+        let caller = caller(self.examinee.trunk());
         let Some(dial) = preview(&Round::Trunk(step), &caller, &Limits::default(), &seen) else {
             let what = Diagnosis::PeerNotRegistered;
             let detail = "there is no address to send a call to";
@@ -133,9 +139,10 @@ impl Exam {
     }
 
     /// The number as a route sends it over this trunk, else as the trunk writes numbers.
-    fn step(&mut self, number: &str) -> PlannedStep {
+    fn step(&mut self, number: &str) -> Result<PlannedStep, String> {
         let trunk = self.examinee.trunk().clone();
         let mut step = match std::mem::take(&mut self.route) {
+            Route::Forbidden(why) => return Err(why),
             Route::Step(step) => *step,
             Route::None => PlannedStep {
                 number: trunk.number_to_send(number),
@@ -151,10 +158,7 @@ impl Exam {
         };
         // A test is no emergency, and keeps to the limits.
         step.emergency = false;
-        if self.asked.caller.is_some() {
-            step.caller_id.clone_from(&self.asked.caller);
-        }
-        step
+        Ok(step)
     }
 
     pub(crate) fn on_leg_event(&mut self, event: LegEvent, answer: Option<&Message>, cx: &mut Cx) {
@@ -372,8 +376,8 @@ impl Exam {
 }
 
 /// Who makes the test call: whoever the trunk names, else its account.
-fn caller(trunk: &Arc<Trunk>, asked: Option<&str>) -> Caller {
-    let number = asked.or(trunk.caller_id_number.as_deref()).or(trunk.account_user()).unwrap_or("anonymous");
+fn caller(trunk: &Arc<Trunk>) -> Caller {
+    let number = trunk.caller_id_number.as_deref().or(trunk.account_user()).unwrap_or("anonymous");
     let named = Named { number: number.to_owned(), name: trunk.caller_id_name.clone() };
     let identity = Identity { shown: named.clone(), asserted: Some(named), ..Identity::default() };
     let source = Source::Trunk(trunk.clone());

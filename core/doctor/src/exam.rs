@@ -46,6 +46,8 @@ pub enum Route {
     None,
     /// This.
     Step(Box<PlannedStep>),
+    /// The tenant whose trunk it is may not call there, for this reason.
+    Forbidden(String),
 }
 
 pub(crate) enum State {

@@ -9,7 +9,7 @@ use tandem_model::{
     BindingOwner, Diagnosis, Examination, Extension, InboundRoute, NoExamination, StageOutcome, Trunk,
     TrunkId, TrunkMode,
 };
-use tandem_routing::{Moment, PlannedStep, Round, Trail};
+use tandem_routing::{Moment, NoDestination, PlannedStep, Round, Trail};
 use tandem_sip_dialog::Sip;
 use tandem_sip_txn::Owner;
 use tandem_time::Time;
@@ -58,7 +58,9 @@ impl Engine {
         if !trunk.enabled {
             warn(Diagnosis::TrunkDisabled, "`enabled` is false".to_owned());
         }
-        let routes = || self.config.routes.values().filter(|route| route.enabled);
+        let is_whose = |tenant| trunk.tenant_id.is_none() || tenant == trunk.tenant_id;
+        let routes =
+            || self.config.routes.values().filter(|route| route.enabled && is_whose(route.tenant_id));
         let is_called = |step: &tandem_model::Step| step.enabled && step.trunk_id == trunk.id;
         let is_routed = routes().any(|route| route.steps.iter().any(is_called));
         if !is_routed && trunk.mode != TrunkMode::PeerIn {
@@ -71,18 +73,19 @@ impl Engine {
             self.look_inwards(trunk, now, &mut warn);
         }
         self.look_around(trunk, &mut warn);
-        if let Some(number) = asked.test_number.as_deref()
-            && let Some(steps) = self.steps_to(trunk, number, now)
-        {
-            match steps.first() {
-                Some(first) if first.trunk.id != trunk.id => {
-                    let detail = format!("a call to {number} goes to the trunk {} first", first.trunk.name);
-                    warn(Diagnosis::RoutedElsewhere, detail);
+        if let Some(number) = asked.test_number.as_deref() {
+            match self.steps_to(trunk, number, now) {
+                Ok(steps) => {
+                    if let Some(first) = steps.first().filter(|first| first.trunk.id != trunk.id) {
+                        let detail =
+                            format!("a call to {number} goes to the trunk {} first", first.trunk.name);
+                        warn(Diagnosis::RoutedElsewhere, detail);
+                    }
+                    if let Some(step) = steps.into_iter().find(|step| step.trunk.id == trunk.id) {
+                        prior.route = Route::Step(Box::new(step));
+                    }
                 }
-                _ => {}
-            }
-            if let Some(step) = steps.into_iter().find(|step| step.trunk.id == trunk.id) {
-                prior.route = Route::Step(Box::new(step));
+                Err(why) => prior.route = Route::Forbidden(why),
             }
         }
         if trunk.mode == TrunkMode::RegisterIn && !self.registrar.is_bound(BindingOwner::Trunk(trunk.id), now)
@@ -132,7 +135,10 @@ impl Engine {
     /// Whether the trouble is this trunk's at all.
     fn look_around(&self, trunk: &Trunk, warn: &mut impl FnMut(Diagnosis, String)) {
         let others = || {
-            let other = |other: &&Arc<Trunk>| other.enabled && other.id != trunk.id && !other.mode.comes_in();
+            let is_whose = |tenant| trunk.tenant_id.is_none() || tenant == trunk.tenant_id;
+            let other = move |other: &&Arc<Trunk>| {
+                other.enabled && other.id != trunk.id && !other.mode.comes_in() && is_whose(other.tenant_id)
+            };
             self.config.trunks.values().filter(other)
         };
         let count = others().count();
@@ -141,12 +147,18 @@ impl Engine {
         }
     }
 
-    /// Which trunks a call to a number would take, in order, from whichever extension there is; nothing where no route takes it.
-    fn steps_to(&self, trunk: &Trunk, number: &str, now: Time) -> Option<Vec<PlannedStep>> {
+    /// Which trunks a call to a number would take, in order, from whichever extension there is; why the tenant whose trunk it is may
+    /// not call there.
+    fn steps_to(&self, trunk: &Trunk, number: &str, now: Time) -> Result<Vec<PlannedStep>, String> {
         let is_whose = |extension: &&Arc<Extension>| {
             extension.enabled && (trunk.tenant_id.is_none() || extension.tenant_id == trunk.tenant_id)
         };
-        let extension = self.config.extensions.values().find(is_whose)?.clone();
+        let Some(extension) = self.config.extensions.values().find(is_whose).cloned() else {
+            return match trunk.tenant_id {
+                None => Ok(Vec::new()),
+                Some(_) => Err("the tenant has no extension, as which it would be dialled".to_owned()),
+            };
+        };
         let health = Health {
             trunks: &self.trunks,
             registrar: &self.registrar,
@@ -156,12 +168,17 @@ impl Engine {
         };
         let moment = Moment { millis: now.as_millis(), random: 0 };
         let source = Source::Extension(extension);
-        let found =
-            destination(&self.config, &source, ("", number), moment, &health, &mut Trail::none()).ok()?;
-        let steps = found.rounds.into_iter().filter_map(|round| match round {
-            Round::Trunk(step) => Some(step),
-            Round::Extension { .. } | Round::Refuse { .. } => None,
-        });
-        Some(steps.collect()).filter(|steps: &Vec<PlannedStep>| !steps.is_empty())
+        let found = destination(&self.config, &source, ("", number), moment, &health, &mut Trail::none());
+        match found {
+            Ok(found) => {
+                let steps = found.rounds.into_iter().filter_map(|round| match round {
+                    Round::Trunk(step) => Some(step),
+                    Round::Extension { .. } | Round::Refuse { .. } => None,
+                });
+                Ok(steps.collect())
+            }
+            Err(NoDestination::Forbidden { why, .. }) if trunk.tenant_id.is_some() => Err(why),
+            Err(_) => Ok(Vec::new()),
+        }
     }
 }

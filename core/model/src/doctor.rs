@@ -19,9 +19,6 @@ pub struct Examination {
     /// call is made, and the stages `invite` and `rtp` are skipped.
     #[serde(default)]
     pub test_number: Option<String>,
-    /// The caller's number of that call; empty: the trunk's `caller_id_number`, else its account.
-    #[serde(default)]
-    pub caller: Option<String>,
 }
 
 /// Characters of a number at most.
@@ -39,11 +36,10 @@ impl Examination {
             let fits = |b: u8| b.is_ascii_alphanumeric() || b"+*#.-_".contains(&b);
             !number.is_empty() && number.len() <= LONGEST && number.bytes().all(fits)
         };
-        for (field, number) in [("test_number", &asked.test_number), ("caller", &asked.caller)] {
-            if !number.as_deref().is_none_or(diallable) {
-                let fix = "give a number as `+15551234567`: at most 64 letters, digits, `+`, `*`, `#`, `.`, `-` or `_`";
-                problems.invalid(field, "BAD_FORMAT", "this cannot be dialled", fix);
-            }
+        if !asked.test_number.as_deref().is_none_or(diallable) {
+            let fix =
+                "give a number as `+15551234567`: at most 64 letters, digits, `+`, `*`, `#`, `.`, `-` or `_`";
+            problems.invalid("test_number", "BAD_FORMAT", "this cannot be dialled", fix);
         }
         problems.into_result(asked, 1)
     }

@@ -195,7 +195,7 @@ fn limits_hold_for_a_test_call_too() {
     w.route(&[&trunk]);
     let phone = w.phone("100");
     w.talk(phone, "5551234");
-    let asked = Examination { test_number: Some(NUMBER.to_owned()), caller: None };
+    let asked = Examination { test_number: Some(NUMBER.to_owned()) };
     let id = trunk.parse().unwrap();
     let now = w.now;
     w.engine.examine(id, asked.clone(), now).unwrap();
@@ -232,4 +232,20 @@ fn the_routes_say_which_number_goes_out_and_whether_it_goes_by_this_trunk() {
     assert_warns(&report, ExamStage::Configuration, "ROUTED_ELSEWHERE");
     let invite = rig.provider.heard.iter().find(|m| m.method_name() == "INVITE").unwrap();
     assert!(invite.request_uri().unwrap().as_str().contains("4930123456"));
+}
+
+#[test]
+fn a_tenant_s_trunk_calls_no_further_than_the_tenant_may() {
+    let mut rig = Rig::new();
+    let tenant =
+        rig.create(Kind::Tenant, json!({"name": "Acme", "country": "DE", "allowed_countries": ["DE"]}));
+    let trunk = rig.trunk(json!({"tenant_id": tenant}));
+    let extension =
+        json!({"name": "a", "number": "100", "password": "a-long-password-100", "tenant_id": tenant});
+    assert_fails(&rig.examine(trunk, Some(NUMBER)), ExamStage::Invite, "NUMBER_FORBIDDEN");
+    rig.create(Kind::Extension, extension);
+    assert_fails(&rig.examine(trunk, Some("+442071234567")), ExamStage::Invite, "NUMBER_FORBIDDEN");
+    assert_eq!(rig.provider.count("INVITE"), 0);
+    let report = rig.examine(trunk, Some(NUMBER));
+    assert_eq!(stage(&report, ExamStage::Rtp).outcome, StageOutcome::Passed, "{report:#?}");
 }

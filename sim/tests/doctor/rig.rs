@@ -140,8 +140,12 @@ impl Rig {
         let mut body = json!({"name": "carrier", "host": "203.0.113.10", "port": 5060, "ping_interval": 0, "mode": "ip_auth"});
         body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let id = self.create(Kind::Trunk, body);
-        self.create(Kind::Route, json!({"name": "out", "steps": [{"trunk_id": id}]}));
-        self.create(Kind::InboundRoute, json!({"name": "in", "destination": {"type": "busy"}}));
+        let tenant = more["tenant_id"].clone();
+        self.create(Kind::Route, json!({"name": "out", "steps": [{"trunk_id": id}], "tenant_id": tenant}));
+        self.create(
+            Kind::InboundRoute,
+            json!({"name": "in", "destination": {"type": "busy"}, "tenant_id": tenant}),
+        );
         TrunkId(id)
     }
 
@@ -153,7 +157,7 @@ impl Rig {
     }
 
     pub fn begin(&mut self, trunk: TrunkId, number: Option<&str>) -> Result<u64, NoExamination> {
-        let asked = Examination { test_number: number.map(str::to_owned), caller: None };
+        let asked = Examination { test_number: number.map(str::to_owned) };
         let begun = self.engine.examine(trunk, asked, self.now);
         self.carry_out();
         begun

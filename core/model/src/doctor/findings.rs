@@ -106,6 +106,7 @@ pub const FOR: &[(ExamStage, &[Diagnosis])] = {
         (
             ExamStage::Invite,
             &[
+                NumberForbidden,
                 TrunkFull,
                 NoMediaPort,
                 CallerRefused,
@@ -314,6 +315,9 @@ findings! {
          uses the same account, and takes its place.",
         "Register each account from one server only, or ask the provider to allow several; a shorter `expires` brings it back sooner.";
 
+    NumberForbidden "NUMBER_FORBIDDEN":
+        "The tenant of this trunk may not call the number, so no test call was made.",
+        "Give a number that the tenant may call, or look at its `allowed_countries`, `blocked_prefixes` and `status`.";
     TrunkFull "TRUNK_FULL":
         "The trunk carries as many calls as its limits allow, so no test call was made.",
         "Try again when there is room, or raise `max_calls`, `max_out` or `cps`.";

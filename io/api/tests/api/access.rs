@@ -433,6 +433,7 @@ async fn a_shared_trunk_is_seen_by_name_and_used_and_not_touched() {
     );
     assert_eq!(house.ask(admin, "DELETE", &path, Value::Null).await.refused(), (403, "SHARED"));
     assert_eq!(house.post(admin, &format!("{path}/register"), Value::Null).await.refused(), (403, "SHARED"));
+    assert_eq!(house.post(admin, &format!("{path}/doctor"), json!({})).await.refused(), (403, "SHARED"));
     let route = json!({ "name": "Out", "steps": [{ "trunk_id": house.shared }] });
     assert_eq!(house.post(admin, ROUTES, route).await.status, StatusCode::CREATED);
 }
