@@ -46,7 +46,7 @@ pub(super) fn refusals() -> Value {
     Value::Object(responses)
 }
 
-const REFUSALS: [(u16, &str); 10] = [
+const REFUSALS: [(u16, &str); 11] = [
     (
         400,
         "The request is wrong: `reason`, `field` and `fix` say what and how to mend it; `problems` lists all.",
@@ -58,6 +58,7 @@ const REFUSALS: [(u16, &str); 10] = [
     (409, "It contradicts something that is there already."),
     (413, "The body is larger than 1 MiB, or than 32 MiB where a configuration comes as text."),
     (415, "The body is not JSON by its `Content-Type`, or is compressed."),
+    (429, "As many of these are under way as may be at once."),
     (500, "A fault in tandem."),
     (503, "The store is not available, or the answer took too long."),
 ];

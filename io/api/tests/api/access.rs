@@ -156,7 +156,7 @@ fn allowed(operation: &str) -> &'static str {
         ("create" | "delete", "tenant" | "assignment") | ("update", "assignment") => "a",
         ("update", "trunk" | "provider") => "aoA",
         ("create" | "update" | "delete", _) => "aA",
-        ("register", _) | ("hang", "up_call") => "aoA",
+        ("register" | "examine", _) | ("hang", "up_call") => "aoA",
         ("export" | "plan" | "apply" | "import", _) => "a",
         _ => panic!("who may {operation}?"),
     }
