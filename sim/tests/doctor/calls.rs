@@ -157,7 +157,8 @@ fn sound_that_does_not_come() {
 
 #[test]
 fn sound_that_is_poor() {
-    let cases: [(fn(&mut Rig), &str); 3] = [
+    type Fault = fn(&mut Rig);
+    let cases: [(Fault, &str); 3] = [
         (|rig| rig.sound.loses = 10, "RTP_LOSS"),
         (|rig| rig.sound.late = Duration::from_millis(90), "RTP_JITTER"),
         (|rig| rig.sound.payload = 18, "RTP_OTHER_CODEC"),

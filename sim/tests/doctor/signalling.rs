@@ -244,7 +244,8 @@ fn credentials_that_are_not_taken() {
 fn registrations_that_are_refused() {
     let query =
         |act: Act| move |rig: &mut Rig| (rig.provider.query, rig.provider.register) = (act.clone(), act);
-    let cases: Vec<(Box<dyn FnOnce(&mut Rig)>, &str)> = vec![
+    type Fault = Box<dyn FnOnce(&mut Rig)>;
+    let cases: Vec<(Fault, &str)> = vec![
         (Box::new(query(Act::refuse(405))), "REGISTER_NOT_TAKEN"),
         (Box::new(query(Act::refuse(501))), "REGISTER_NOT_TAKEN"),
         (Box::new(query(Act::refuse(403))), "REGISTER_NOT_TAKEN"),
