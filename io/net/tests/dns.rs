@@ -155,7 +155,7 @@ async fn a_port_or_the_lack_of_services_leads_to_the_addresses() {
     let found = resolved(&mut net, 2).await.unwrap();
     assert_eq!(
         found,
-        Resolved { targets: targets(&["192.0.2.30:5060"]), ttl: Duration::from_secs(30), by_service: true }
+        Resolved { targets: targets(&["192.0.2.30:5060"]), ttl: Duration::from_secs(30), by_service: false }
     );
     net.resolve(3, "long.test.", None, Transport::Tcp);
     assert_eq!(resolved(&mut net, 3).await.unwrap().ttl, Duration::from_secs(3600));
