@@ -189,7 +189,8 @@ fn granted_by_system(
             Some(field) => forbid(field, "FORBIDDEN_FIELD", "this is set by the system", FIX),
             None => Ok(()),
         },
-        Entity::Route(route) if route.emergency && is_changed("emergency") => {
+        // Not its steps either: nothing asks where they lead.
+        Entity::Route(route) if route.emergency => {
             let message = "emergency routes pass every limit, and are made by the system";
             forbid("emergency", "FORBIDDEN_FIELD", message, FIX)
         }

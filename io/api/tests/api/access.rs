@@ -408,6 +408,10 @@ async fn a_tenant_does_not_grant_itself_what_the_system_grants() {
         assert_eq!(answer.refused(), (403, reason), "{}", answer.text);
         assert_eq!(answer.json["field"], field);
     }
+    let help = json!({ "name": "Help", "emergency": true, "tenant_id": house.acme.tenant, "steps": step });
+    let help = format!("{ROUTES}/{}", house.client.create(ROUTES, help).await);
+    let elsewhere = house.ask(admin, "PATCH", &help, json!({ "match": { "patterns": ["."] } })).await;
+    assert_eq!(elsewhere.refused(), (403, "FORBIDDEN_FIELD"), "no limit holds what such a route takes");
     for number in ["+12025550102", "777"] {
         let made = house.post(admin, NUMBERS, json!({ "number": number })).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
