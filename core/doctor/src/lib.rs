@@ -1,8 +1,8 @@
 //! The doctor: walks the way that a call takes to a trunk, stage by stage, and says at the first stage that fails what was sent,
 //! what came, what it means and what to change.
 //!
-//! An [`Exam`](exam) is one machine. It asks the same names, goes the same ways and writes the same requests as the trunk itself
-//! ([`Examinee`]) and its calls (`Leg`), and leaves the trunk's own state alone.
+//! Each exam is one machine of the [`Doctor`]. It asks the same names, goes the same ways and writes the same requests as the trunk itself
+//! (`Examinee`) and its calls (`Leg`), and leaves the trunk's own state alone.
 
 mod asking;
 mod calling;
