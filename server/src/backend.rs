@@ -1,16 +1,19 @@
 //! The server as the API sees it.
 
 use crate::clock::Clock;
+use crate::courier::Courier;
 use crate::engine_loop::{Command, EngineHandle};
 use crate::metrics;
 use crate::outbox::Outbox;
+use crate::publisher::Watcher;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    CallId, CallRecord, Change, Config, Event, ExamReport, Examination, Explanation, LiveCall, NoExamination,
-    Question, RecordPage, RecordQuery, RegistrationView, TrunkId, TrunkState, TrunkStatus,
+    Alert, CallId, CallRecord, Change, Config, Event, ExamReport, Examination, Explanation, LiveCall,
+    NoExamination, Question, RecordPage, RecordQuery, RegistrationView, TrunkId, TrunkQuality, TrunkState,
+    TrunkStatus, WebhookId, WebhookStatus,
 };
 use tandem_relay::Relay;
 use tandem_store::{CallsWriter, Store, StoreError};
@@ -39,6 +42,10 @@ pub struct Live {
     pub outbox: Outbox,
     /// Where they are read.
     pub feed: Feed,
+    /// Carries them to webhooks.
+    pub courier: Courier,
+    /// Watches over trunks.
+    pub watcher: Watcher,
 }
 
 impl Backend for Live {
@@ -48,6 +55,7 @@ impl Backend for Live {
 
     async fn change(&self, changes: Vec<Change>) -> Result<Arc<Config>, ChangeError> {
         let _one = self.changing.lock().await;
+        self.courier.check(&changes).map_err(ChangeError::Rejected)?;
         let before = self.config.load_full();
         let changed = Arc::new(before.apply(&changes).map_err(ChangeError::Rejected)?);
         self.store.apply(&changes).await.map_err(|error| ChangeError::Unavailable(error.to_string()))?;
@@ -103,6 +111,18 @@ impl Backend for Live {
         self.store.record(call).await.map_err(read_error)
     }
 
+    fn webhook_statuses(&self) -> BTreeMap<WebhookId, WebhookStatus> {
+        self.courier.statuses(&self.config())
+    }
+
+    fn alerts(&self) -> Vec<Alert> {
+        self.watcher.alerts()
+    }
+
+    fn quality(&self, trunk: TrunkId) -> TrunkQuality {
+        self.watcher.quality(trunk, self.clock.now())
+    }
+
     fn feed(&self) -> &Feed {
         &self.feed
     }
@@ -110,14 +130,18 @@ impl Backend for Live {
     async fn metrics(&self) -> String {
         let figures = self.engine.ask(Command::Figures).await;
         let statuses = self.trunk_statuses().await;
-        metrics::text(
+        let config = self.config();
+        let mut text = metrics::text(
             &figures,
             &self.relay.totals(),
-            &self.config(),
+            &config,
             &statuses,
             self.records.waiting(),
             self.clock.uptime_secs(),
-        )
+        );
+        metrics::quality(&mut text, &config, &self.watcher.qualities(self.clock.now()));
+        metrics::webhooks(&mut text, &config, &self.webhook_statuses());
+        text
     }
 
     async fn health(&self) -> Health {

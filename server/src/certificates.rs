@@ -1,11 +1,12 @@
 //! Certificates that change while the server runs: on SIGHUP, and whenever one of their files does.
 
 use crate::engine_loop::{Command, EngineHandle};
-use crate::outbox::Outbox;
+use crate::outbox::{News, Outbox};
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tandem_model::Event;
 use tandem_net::{Tls, TlsFiles};
+use tandem_time::Time;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -27,6 +28,7 @@ pub async fn keep(files: TlsFiles, first: Tls, engine: EngineHandle, outbox: Out
     let mut files_now = Changing::of(&files);
     let mut expires = first.expires();
     let mut warned = SystemTime::UNIX_EPOCH;
+    outbox.leave(News::Expires(moment(expires)));
     loop {
         let changed = tokio::select! {
             signal = hang_up.recv() => signal.is_some(),
@@ -36,6 +38,7 @@ pub async fn keep(files: TlsFiles, first: Tls, engine: EngineHandle, outbox: Out
             match Tls::load(&files) {
                 Ok(tls) => {
                     expires = tls.expires();
+                    outbox.leave(News::Expires(moment(expires)));
                     warned = SystemTime::UNIX_EPOCH;
                     tracing::info!("new connections in TLS have the certificates as they are on disk now");
                     engine.tell(Command::UseTls(tls));
@@ -49,10 +52,13 @@ pub async fn keep(files: TlsFiles, first: Tls, engine: EngineHandle, outbox: Out
             let days = expires.duration_since(now).map_or(0, |left| left.as_secs() / DAY.as_secs());
             tracing::warn!("{} expires in {days} days; renew it", files.certificate.display());
             let certificate = files.certificate.display().to_string();
-            let expires_at = expires.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64;
-            outbox.put(Event::CertExpiring { certificate, expires_at, days });
+            outbox.put(Event::CertExpiring { certificate, expires_at: moment(expires).as_millis(), days });
         }
     }
+}
+
+fn moment(at: SystemTime) -> Time {
+    Time::default() + at.duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// What tells one state of the files from another.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tandem_engine::{Counters, Engine, Output};
 use tandem_media::{MediaCommand, MediaEvent};
 use tandem_model::{
-    CallId, Config, Event, ExamReport, Examination, Explanation, LiveCall, NoExamination, Question,
-    RegistrationView, TrunkId, TrunkStatus,
+    CallId, CallRecord, Config, Event, ExamReport, Examination, Explanation, LiveCall, NoExamination,
+    Question, RegistrationView, TrunkId, TrunkStatus,
 };
 use tandem_net::{Net, NetEvent, Tls};
 use tandem_relay::Relay;
@@ -27,6 +27,8 @@ pub enum Command {
     TrunkStatuses(oneshot::Sender<BTreeMap<TrunkId, TrunkStatus>>),
     /// All registrations.
     Registrations(oneshot::Sender<Vec<RegistrationView>>),
+    /// How many calls each trunk carries, of those that carry any.
+    TrunkCalls(oneshot::Sender<BTreeMap<TrunkId, u32>>),
     /// Counters and gauges.
     Figures(oneshot::Sender<Figures>),
     /// End a call.
@@ -111,6 +113,8 @@ pub struct Parts {
     pub records: CallsWriter,
     /// Told of everything that happens.
     pub on_event: Box<dyn Fn(Event) + Send>,
+    /// Shown the record of each call.
+    pub on_record: Box<dyn Fn(&CallRecord) + Send>,
     /// The way back for what the store answers.
     pub handle: EngineHandle,
 }
@@ -243,6 +247,7 @@ impl Loop {
             Command::Calls(answer) => reply(answer, engine.calls()),
             Command::TrunkStatuses(answer) => reply(answer, engine.trunk_statuses(now)),
             Command::Registrations(answer) => reply(answer, engine.registrations(now)),
+            Command::TrunkCalls(answer) => reply(answer, engine.trunk_calls()),
             Command::Figures(answer) => reply(answer, figures(engine)),
             Command::HangUp(id, answer) => {
                 reply(answer, engine.hang_up(id, "Ended by the administrator", now))
@@ -277,7 +282,10 @@ impl Loop {
                 Output::Persist { id, changes } => self.persist(id, changes),
                 Output::Media(command) => self.orders.push(command),
                 Output::Open { id, record } => self.parts.records.open(id, *record),
-                Output::Record { id, record } => self.parts.records.keep(id, *record),
+                Output::Record { id, record } => {
+                    (self.parts.on_record)(&record);
+                    self.parts.records.keep(id, *record);
+                }
                 Output::Event(event) => (self.parts.on_event)(event),
                 Output::Examined { no, report } => {
                     if let Some(answer) = self.examining.remove(&no) {

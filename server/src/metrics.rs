@@ -3,7 +3,7 @@
 use crate::engine_loop::Figures;
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use tandem_model::{Config, TrunkId, TrunkState, TrunkStatus};
+use tandem_model::{Config, TrunkId, TrunkQuality, TrunkState, TrunkStatus, WebhookId, WebhookStatus};
 
 /// All metrics as text.
 pub fn text(
@@ -121,6 +121,72 @@ fn trunks(out: &mut String, config: &Config, statuses: &BTreeMap<TrunkId, TrunkS
     family("tandem_trunk_rtt_seconds", "Round trip of the last OPTIONS", &|status| {
         status.rtt_ms.map(|ms| ms / 1000.0)
     });
+}
+
+/// How well calls go over each trunk.
+pub fn quality(out: &mut String, config: &Config, all: &BTreeMap<TrunkId, TrunkQuality>) {
+    type Value<'a> = &'a dyn Fn(&TrunkQuality) -> Option<f64>;
+    let mut family = |name: &str, kind: &str, help: &str, value: Value| {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (id, quality) in all {
+            if let (Some(trunk), Some(value)) = (config.trunks.get(id), value(quality)) {
+                let _ = writeln!(out, "{name}{{trunk=\"{}\",id=\"{id}\"}} {value}", escape(&trunk.name));
+            }
+        }
+    };
+    let counters: [(&str, &str, Value); 4] = [
+        ("tandem_trunk_attempts_total", "Calls tried on the trunk", &|q| Some(q.total.attempts as f64)),
+        ("tandem_trunk_answered_total", "Those that were answered", &|q| Some(q.total.answered as f64)),
+        ("tandem_trunk_failovers_total", "Attempts after which another was tried", &|q| {
+            Some(q.total.failovers as f64)
+        }),
+        ("tandem_trunk_rtp_received_total", "Media packets from the trunk, of calls that ended", &|q| {
+            Some(q.total.packets as f64)
+        }),
+    ];
+    for (name, help, value) in counters {
+        family(name, "counter", help, value);
+    }
+    let gauges: [(&str, &str, Value); 6] = [
+        ("tandem_trunk_asr_ratio", "Answered of tried calls, last 15 minutes", &|q| {
+            q.recent.asr.map(|asr| asr / 100.0)
+        }),
+        (
+            "tandem_trunk_ner_ratio",
+            "Calls that reached the called side of those tried, last 15 minutes",
+            &|q| q.recent.ner.map(|ner| ner / 100.0),
+        ),
+        ("tandem_trunk_pdd_seconds", "Mean post-dial delay, last 15 minutes", &|q| {
+            q.recent.pdd_ms.map(|ms| ms / 1000.0)
+        }),
+        (
+            "tandem_trunk_pdd_p95_seconds",
+            "Post-dial delay that 95 of 100 calls stayed within, last 15 minutes",
+            &|q| q.recent.pdd_p95_ms.map(|ms| f64::from(ms) / 1000.0),
+        ),
+        ("tandem_trunk_loss_ratio", "Media packets lost on the way from the trunk, last 15 minutes", &|q| {
+            q.recent.loss.map(|loss| loss / 100.0)
+        }),
+        ("tandem_trunk_jitter_seconds", "Mean interarrival jitter, last 15 minutes", &|q| {
+            q.recent.jitter_ms.map(|ms| ms / 1000.0)
+        }),
+    ];
+    for (name, help, value) in gauges {
+        family(name, "gauge", help, value);
+    }
+}
+
+/// What has come of deliveries to each webhook.
+pub fn webhooks(out: &mut String, config: &Config, all: &BTreeMap<WebhookId, WebhookStatus>) {
+    let mut family = |name: &str, kind: &str, help: &str, value: &dyn Fn(&WebhookStatus) -> u64| {
+        let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        for (id, status) in all {
+            let label = config.webhooks.get(id).map(|hook| escape(&hook.name)).unwrap_or_default();
+            let _ = writeln!(out, "{name}{{webhook=\"{label}\",id=\"{id}\"}} {}", value(status));
+        }
+    };
+    family("tandem_webhook_waiting", "gauge", "Events that wait for the webhook", &|status| status.waiting);
+    family("tandem_webhook_dropped_total", "counter", "Events that were given up", &|status| status.dropped);
 }
 
 fn is_up(state: TrunkState) -> bool {

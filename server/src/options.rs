@@ -62,6 +62,12 @@ pub struct ServeArgs {
     /// Name server to ask, as 192.0.2.53:53; repeatable [default: those of /etc/resolv.conf]
     #[arg(long, env = "TANDEM_NAME_SERVERS", value_name = "ADDRESS", value_delimiter = ',')]
     pub name_server: Vec<SocketAddr>,
+    /// Webhooks may be on this machine and in private networks: only where all who may configure one may reach those too
+    #[arg(long, env = "TANDEM_WEBHOOKS_PRIVATE")]
+    pub webhooks_private: bool,
+    /// Certificates by whose issuers servers of webhooks are believed, beside those of the system, PEM
+    #[arg(long, env = "TANDEM_WEBHOOKS_CA", value_name = "FILE")]
+    pub webhooks_ca: Option<PathBuf>,
     /// Calls at once; more are answered 503 [default: 20000]
     #[arg(long, env = "TANDEM_MAX_CALLS")]
     pub max_calls: Option<usize>,
@@ -97,7 +103,16 @@ struct File {
     open_metrics: Option<bool>,
     name_servers: Vec<SocketAddr>,
     tls: FileTls,
+    webhooks: FileWebhooks,
     limits: FileLimits,
+}
+
+/// `[webhooks]` of `tandem.toml`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct FileWebhooks {
+    private: bool,
+    ca: Option<PathBuf>,
 }
 
 /// `[tls]` of `tandem.toml`.
@@ -142,6 +157,10 @@ pub struct Options {
     pub tls: Option<TlsFiles>,
     /// Name servers instead of the system's.
     pub name_servers: Vec<SocketAddr>,
+    /// Webhooks may be at addresses that are not public.
+    pub webhooks_private: bool,
+    /// Roots for servers of webhooks, beside those of the system.
+    pub webhooks_ca: Option<PathBuf>,
     /// API address.
     pub http: SocketAddr,
     /// First and last media port.
@@ -216,6 +235,8 @@ impl Options {
             drain: Duration::from_secs(args.drain.or(file.drain).unwrap_or(60)),
             admin_token: token(args.admin_token.or(file.admin_token))?,
             api: api(args.query_token.or(file.query_token), args.open_metrics.or(file.open_metrics)),
+            webhooks_private: args.webhooks_private || file.webhooks.private,
+            webhooks_ca: args.webhooks_ca.or(file.webhooks.ca),
             sip,
             tls,
             name_servers: name_servers.unwrap_or_default(),

@@ -2,20 +2,30 @@
 //! beyond that is paid by the task that takes them out.
 
 use crate::clock::Clock;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-use tandem_api::Feed;
-use tandem_model::Event;
+use tandem_model::{Event, TrunkId};
 use tandem_time::Time;
+use tandem_watch::Sample;
 use tokio::sync::Notify;
 
 /// Events that may wait. More come only where the runtime stands still, and then the newest are lost.
 const MOST: usize = 50_000;
-/// The events of so long are taken together, so that a busy server wakes the task that seldom.
-const GATHER: Duration = Duration::from_millis(10);
 
-/// Events on their way. Clones share it.
+/// What is left in an outbox.
+pub enum News {
+    /// Something happened.
+    Event(Event),
+    /// A call over trunks ended.
+    Call(Sample),
+    /// The server's certificate expires then.
+    Expires(Time),
+    /// How many calls each trunk carries.
+    Calls(BTreeMap<TrunkId, u32>),
+}
+
+/// News on their way. Clones share it.
 #[derive(Clone)]
 pub struct Outbox(Arc<Shared>);
 
@@ -28,7 +38,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    events: Vec<(Time, Event)>,
+    news: Vec<(Time, News)>,
     lost: u64,
 }
 
@@ -41,51 +51,51 @@ impl Outbox {
 
     /// Something happened just now.
     pub fn put(&self, event: Event) {
+        self.leave(News::Event(event));
+    }
+
+    /// There is this to tell.
+    pub fn leave(&self, news: News) {
         let now = self.0.clock.now();
         let mut waiting = self.waiting();
-        if waiting.events.len() >= MOST {
+        if waiting.news.len() >= MOST {
             waiting.lost += 1;
             return;
         }
-        let first = waiting.events.is_empty();
-        waiting.events.push((now, event));
+        let first = waiting.news.is_empty();
+        waiting.news.push((now, news));
         drop(waiting);
         if first {
             self.0.wake.notify_one();
         }
     }
 
-    /// Nothing will be put in any more: [`publish`] ends when it has taken out what there is.
+    /// Nothing will be put in any more: who takes out what there is may end then.
     pub fn close(&self) {
-        self.0.closed.store(true, Ordering::Relaxed);
+        self.0.closed.store(true, Ordering::Release);
         self.0.wake.notify_one();
+    }
+
+    /// Something was put in, or it was closed.
+    pub async fn woken(&self) {
+        self.0.wake.notified().await;
+    }
+
+    /// Takes out everything, in exchange for an empty list; `true` when there will be no more.
+    pub fn take(&self, out: &mut Vec<(Time, News)>) -> bool {
+        // Looked at first: what was put in before it was closed is taken out now.
+        let closed = self.0.closed.load(Ordering::Acquire);
+        let mut waiting = self.waiting();
+        std::mem::swap(&mut waiting.news, out);
+        let lost = std::mem::take(&mut waiting.lost);
+        drop(waiting);
+        if lost > 0 {
+            tracing::error!(lost, "events were lost: the server could not keep up with them");
+        }
+        closed
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Hands everything on, until the outbox is closed; then ends whoever reads the feed.
-pub async fn publish(outbox: Outbox, feed: Feed) {
-    let mut events = Vec::new();
-    loop {
-        outbox.0.wake.notified().await;
-        let closed = outbox.0.closed.load(Ordering::Relaxed);
-        let lost = {
-            let mut waiting = outbox.waiting();
-            std::mem::swap(&mut waiting.events, &mut events);
-            std::mem::take(&mut waiting.lost)
-        };
-        if lost > 0 {
-            tracing::error!(lost, "events were lost: the server could not keep up with them");
-        }
-        for (at, event) in events.drain(..) {
-            feed.publish(at.as_millis(), event);
-        }
-        if closed {
-            return feed.close();
-        }
-        tokio::time::sleep(GATHER).await;
     }
 }

@@ -3,9 +3,11 @@
 use crate::backend::Live;
 use crate::certificates;
 use crate::clock::Clock;
+use crate::courier::Courier;
 use crate::engine_loop::{self, Command, EngineHandle, Parts};
 use crate::options::Options;
-use crate::outbox::{self, Outbox};
+use crate::outbox::{News, Outbox};
+use crate::publisher::{Publisher, Watcher};
 use arc_swap::ArcSwap;
 use std::error::Error;
 use std::io;
@@ -15,10 +17,12 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tandem_api::{Feed, TokenHash};
 use tandem_engine::{Engine, Local, RegistrarConfig, Settings};
+use tandem_hooks::Poster;
 use tandem_model::{Config, Event};
 use tandem_net::{Limits as NetLimits, Net, Tls};
 use tandem_relay::{Relay, RelayConfig};
 use tandem_store::Store;
+use tandem_watch::Sample;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -35,6 +39,7 @@ pub struct Server {
     engine_thread: JoinHandle<()>,
     records: tokio::task::JoinHandle<()>,
     publisher: tokio::task::JoinHandle<()>,
+    courier: tokio::task::JoinHandle<()>,
     api: tokio::task::JoinHandle<io::Result<()>>,
     stop_api: oneshot::Sender<()>,
     certificates: Option<tokio::task::JoinHandle<()>>,
@@ -59,7 +64,6 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
     let relay = Arc::new(Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?);
     let (outbox, feed) = (Outbox::new(clock), Feed::new(clock.now().as_micros()));
-    let publisher = tokio::spawn(outbox::publish(outbox.clone(), feed.clone()));
     let written = handle.clone();
     let (records, records_task, broken) =
         store.calls_writer(move |id| written.tell(Command::Written(id))).await?;
@@ -82,6 +86,10 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
                 outbox.put(event);
             }
         }),
+        on_record: Box::new({
+            let outbox = outbox.clone();
+            move |record| drop(Sample::of(record).map(|sample| outbox.leave(News::Call(sample))))
+        }),
         handle: handle.clone(),
     };
     let (name_servers, secure) = (options.name_servers.clone(), tls.clone());
@@ -102,10 +110,26 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         .clone()
         .zip(tls)
         .map(|(files, tls)| tokio::spawn(certificates::keep(files, tls, handle.clone(), outbox.clone())));
+    let config = Arc::new(ArcSwap::new(config));
+    let poster = Poster::new(options.webhooks_ca.as_deref(), options.webhooks_private)
+        .map_err(|error| format!("--webhooks-ca {error}"))?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random bytes: {error}"))?;
+    let (courier, watcher) = (Courier::new(clock, poster, seed), Watcher::default());
+    let publisher = Publisher {
+        clock,
+        outbox: outbox.clone(),
+        feed: feed.clone(),
+        courier: courier.clone(),
+        watcher: watcher.clone(),
+        config: config.clone(),
+        engine: handle.clone(),
+    };
+    let (publisher, carrying) = (tokio::spawn(publisher.run()), tokio::spawn(courier.clone().run()));
     let live = Live {
         store,
         engine: handle.clone(),
-        config: Arc::new(ArcSwap::new(config)),
+        config,
         changing: Arc::default(),
         clock,
         token: hash,
@@ -113,6 +137,8 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         relay,
         outbox,
         feed,
+        courier,
+        watcher,
     };
     let (stop_api, stopped) = oneshot::channel();
     let backend = live.clone();
@@ -131,6 +157,7 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         engine_thread,
         records: records_task,
         publisher,
+        courier: carrying,
         api,
         stop_api,
         certificates,
@@ -162,6 +189,7 @@ impl Server {
         // The last calls have told of their end: whoever follows the events gets that, and then theirs.
         self.live.outbox.close();
         let _ = self.publisher.await;
+        self.courier.abort();
         let _ = tokio::time::timeout(Duration::from_secs(5), self.api).await;
         let store = self.live.store.clone();
         drop(self.live);

@@ -6,6 +6,7 @@ mod coverage;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use tandem_model::{AlertDefaults, AlertKind};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
@@ -142,6 +143,52 @@ fn every_finding_of_the_doctor_is_in_its_document() {
         }
     }
     is_up_to_date("docs/doctor.md", &(written.trim_end().to_owned() + "\n"));
+}
+
+#[test]
+fn the_events_and_the_kinds_of_alerts_are_documented() {
+    let document = tandem_api::openapi();
+    let schemas = &document["components"]["schemas"];
+    let mut text = include_str!("documentation/events.md").to_owned();
+    text += "| kind | what it looks at | raised | cleared | `for_s` |\n|---|---|---|---|---|\n";
+    for kind in AlertKind::ALL {
+        let described = schemas["AlertKind"]["oneOf"].as_array().into_iter().flatten();
+        let words = described
+            .filter(|each| each["const"] == kind.key() || each["enum"][0] == kind.key())
+            .find_map(|each| each["description"].as_str())
+            .unwrap_or_else(|| panic!("{} is described nowhere", kind.key()));
+        let AlertDefaults { thresholds, for_s } = kind.defaults();
+        let (raised, cleared) = match (thresholds, kind.is_low()) {
+            (None, _) => ("so".to_owned(), "not so".to_owned()),
+            (Some((bad, well)), true) => (format!("below {bad}"), format!("from {well} on")),
+            (Some((bad, well)), false) => (format!("from {bad} on"), format!("down to {well}")),
+        };
+        text += &format!("| `{}` | {words} | {raised} | {cleared} | {for_s} |\n", kind.key());
+    }
+    text += "\n`loss_high` stands in for a mean opinion score: packets lost before they reached this server, which is what a score \
+             would be computed of here.\n\n## All events\n";
+    for variant in schemas["Event"]["oneOf"].as_array().expect("variants") {
+        let name = variant["properties"]["type"]["enum"][0].as_str().expect("a type");
+        text += &format!("\n### `{name}`\n\n{}\n\n", variant["description"].as_str().expect("a description"));
+        text += "| field | |\n|---|---|\n";
+        let mut data = &variant["properties"]["data"];
+        if let Some(inner) = data["allOf"].as_array().and_then(|all| all.first()) {
+            data = inner;
+        }
+        if let Some(reference) = data["$ref"].as_str() {
+            data = &document.pointer(&reference[1..]).expect("a schema")["properties"];
+        } else {
+            data = &data["properties"];
+        }
+        for (field, property) in
+            data.as_object().unwrap_or_else(|| panic!("{name} has no fields: {variant:#}"))
+        {
+            let words = property["description"].as_str().or(property["oneOf"][0]["description"].as_str());
+            let words = words.unwrap_or_else(|| panic!("{name}.{field} is not described"));
+            text += &format!("| `{field}` | {} |\n", words.replace('\n', " "));
+        }
+    }
+    is_up_to_date("docs/events.md", &text);
 }
 
 fn is_up_to_date(path: &str, expected: &str) {

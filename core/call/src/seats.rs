@@ -236,6 +236,11 @@ impl Seats {
         }
     }
 
+    /// Calls on each trunk that has any.
+    pub fn all_taken(&self) -> impl Iterator<Item = (TrunkId, u32)> {
+        self.trunks.iter().map(|(id, row)| (*id, row.all())).filter(|(_, calls)| *calls > 0)
+    }
+
     /// Calls on a trunk now.
     pub fn taken(&self, trunk: TrunkId) -> u32 {
         self.trunks.get(&trunk).map_or(0, Row::all)

@@ -23,6 +23,11 @@ impl Engine {
             .collect()
     }
 
+    /// How many calls each trunk carries, of those that carry any.
+    pub fn trunk_calls(&self) -> BTreeMap<TrunkId, u32> {
+        self.seats.all_taken().collect()
+    }
+
     /// Our registrations at providers and devices' registrations at us.
     pub fn registrations(&self, now: Time) -> Vec<RegistrationView> {
         let mut views = self.trunks.views();

@@ -6,7 +6,7 @@ use crate::preset::preset;
 use crate::problem::{Rejection, RejectionKind};
 use crate::read::Fault;
 use crate::trunk::slug_of;
-use crate::{Entity, Kind};
+use crate::{AlertDefaults, AlertKind, Entity, Kind};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -34,7 +34,7 @@ pub(crate) fn patch(entity: &Entity, patch: Value) -> Result<Entity, Rejection> 
     let changes = fields(kind, id, object(kind, patch)?, &mut findings);
     let mut written = Vec::new();
     for change in changes {
-        let may_be_absent = matches!(change.name.as_str(), "password" | "provider_id");
+        let may_be_absent = matches!(change.name.as_str(), "password" | "secret" | "provider_id");
         if change.value.is_null() && !may_be_absent && !known.contains(&change.name) {
             let problem = Fault::unknown(&change.written, &known).problem(kind, &change.written);
             findings.add(RejectionKind::Invalid, problem);
@@ -185,6 +185,18 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
             }
         }
         Kind::Token if !has("name") => need("name", "say what the token is for, in 1 to 64 characters"),
+        Kind::Webhook | Kind::AlertRule => {
+            if !has("name") {
+                need("name", "give it a name of 1 to 64 characters");
+            }
+            if kind == Kind::Webhook && !has("url") {
+                need("url", "say where events are posted to, as `https://hooks.example.com/path`");
+            }
+            if kind == Kind::AlertRule && !has("kind") {
+                let kinds = AlertKind::ALL.map(AlertKind::key).join(", ");
+                need("kind", &format!("say what it looks at: one of {kinds}"));
+            }
+        }
         Kind::Tenant if !has("name") => need("name", "give it a name of 1 to 64 characters"),
         Kind::Assignment => {
             for field in ["trunk_id", "tenant_id"] {
@@ -251,6 +263,24 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
             let slug = of_name.or_else(of_id).unwrap_or_default();
             body.entry("slug").or_insert_with(|| slug.into());
         }
+        Kind::AlertRule => {
+            let kind =
+                AlertKind::ALL.into_iter().find(|kind| body.get("kind").is_some_and(|k| k == kind.key()));
+            let Some(AlertDefaults { thresholds, for_s }) = kind.map(AlertKind::defaults) else { return };
+            body.entry("for_s").or_insert_with(|| for_s.into());
+            let Some((threshold, clear)) = thresholds else { return };
+            if given(body, "threshold").is_none() {
+                body.insert("threshold".to_owned(), threshold.into());
+            }
+            if given(body, "clear_threshold").is_none() {
+                // The same part of another threshold.
+                let threshold = body.get("threshold").and_then(Value::as_f64).unwrap_or(threshold);
+                let of_kind = kind.and_then(|kind| kind.defaults().thresholds);
+                let part = of_kind.map_or(1.0, |(whole, part)| part / whole);
+                let most = kind.map_or(clear, AlertKind::most);
+                body.insert("clear_threshold".to_owned(), (threshold * part).min(most).into());
+            }
+        }
         Kind::Extension => {
             let (number, username) = (given(body, "number"), given(body, "username"));
             if let Some(default) = number.as_ref().or(username.as_ref()) {
@@ -303,6 +333,8 @@ fn minimal(kind: Kind) -> Object {
         Kind::InboundRoute => json!({ "id": id, "name": "-", "destination": { "type": "busy" } }),
         Kind::User => json!({ "id": id, "email": "-", "name": "-", "role": "viewer" }),
         Kind::Token => json!({ "id": id, "name": "-" }),
+        Kind::Webhook => json!({ "id": id, "name": "-", "url": "-" }),
+        Kind::AlertRule => json!({ "id": id, "name": "-", "kind": "trunk_down", "for_s": 0 }),
     };
     match body {
         Value::Object(object) => object,

@@ -5,9 +5,9 @@ use crate::index::Index;
 use crate::index::number_scope;
 use crate::rules::{self, Touched};
 use crate::{
-    Assignment, AssignmentId, DidForm, Entity, Extension, ExtensionId, InboundRoute, InboundRouteId,
-    Interval, Kind, Number, NumberId, Problem, Rejection, RejectionKind, Route, RouteId, Schedule,
-    ScheduleId, Tenant, TenantId, Token, TokenId, Trunk, TrunkId, User, UserId,
+    AlertRule, AlertRuleId, Assignment, AssignmentId, DidForm, Entity, Extension, ExtensionId, InboundRoute,
+    InboundRouteId, Interval, Kind, Number, NumberId, Problem, Rejection, RejectionKind, Route, RouteId,
+    Schedule, ScheduleId, Tenant, TenantId, Token, TokenId, Trunk, TrunkId, User, UserId, Webhook, WebhookId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -59,6 +59,10 @@ pub struct Config {
     pub users: Arc<BTreeMap<UserId, Arc<User>>>,
     /// Tokens by id.
     pub tokens: Arc<BTreeMap<TokenId, Arc<Token>>>,
+    /// Webhooks by id.
+    pub webhooks: Arc<BTreeMap<WebhookId, Arc<Webhook>>>,
+    /// Rules for alerts by id.
+    pub alert_rules: Arc<BTreeMap<AlertRuleId, Arc<AlertRule>>>,
     index: Index,
 }
 

@@ -3,8 +3,8 @@
 use crate::body;
 use crate::read::{self, Fault};
 use crate::{
-    Assignment, Config, Extension, InboundRoute, Number, Rejection, Route, Schedule, Secret, Tenant,
-    TenantId, Token, Trunk, User,
+    AlertRule, AlertRuleId, Assignment, Config, Extension, InboundRoute, Number, Rejection, Route, Schedule,
+    Secret, Tenant, TenantId, Token, Trunk, User, Webhook, WebhookId,
 };
 use crate::{
     AssignmentId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TokenId, TrunkId, UserId,
@@ -107,6 +107,10 @@ kinds! {
     User, UserId, users, "user", "user";
     /// Tokens.
     Token, TokenId, tokens, "token", "token";
+    /// Webhooks.
+    Webhook, WebhookId, webhooks, "webhook", "webhook";
+    /// Rules for alerts.
+    AlertRule, AlertRuleId, alert_rules, "alert rule", "alert_rule";
 }
 
 impl Kind {
@@ -118,7 +122,7 @@ impl Kind {
 
 impl Entity {
     /// The fields of [`Entity::to_stored`] that nobody but the server may read.
-    pub const SECRETS: [&str; 2] = ["password", "hash"];
+    pub const SECRETS: [&str; 3] = ["password", "hash", "secret"];
 
     /// What people call it: its name, or the number itself.
     pub fn label(&self) -> &str {
@@ -133,6 +137,8 @@ impl Entity {
             Entity::Number(number) => &number.number,
             Entity::User(user) => &user.email,
             Entity::Token(token) => &token.name,
+            Entity::Webhook(webhook) => &webhook.name,
+            Entity::AlertRule(rule) => &rule.name,
         }
     }
 
@@ -149,6 +155,8 @@ impl Entity {
             Entity::Number(number) => number.tenant_id,
             Entity::User(user) => user.tenant_id,
             Entity::Token(token) => token.tenant_id,
+            Entity::Webhook(webhook) => webhook.tenant_id,
+            Entity::AlertRule(rule) => rule.tenant_id,
         }
     }
 
@@ -196,6 +204,7 @@ impl Entity {
                 extension.password.as_ref().map(|password| ("password", password))
             }
             Entity::Token(token) => Some(("hash", &token.hash)),
+            Entity::Webhook(webhook) => webhook.secret.as_ref().map(|secret| ("secret", secret)),
             _ => None,
         }
     }

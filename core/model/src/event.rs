@@ -1,6 +1,6 @@
 //! What happened, for logs, metrics, the event stream, webhooks and alerts. No event holds a secret.
 
-use crate::{BindingOwner, CallId, Cause, Direction, ExtensionId, RouteId, TenantId, TransferKind};
+use crate::{Alert, BindingOwner, CallId, Cause, Direction, ExtensionId, RouteId, TenantId, TransferKind};
 use crate::{TrunkId, TrunkState};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 /// Makes the events: of each its variant and its type, dotted as clients see it.
 macro_rules! events {
-    ($($(#[$doc:meta])* $variant:ident = $type:literal { $($fields:tt)* })*) => {
+    ($($(#[$doc:meta])* $variant:ident = $type:tt { $($fields:tt)* })*) => {
         /// Something that happened.
         #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
         #[serde(tag = "type", content = "data")]
@@ -340,6 +340,18 @@ events! {
         /// Whole days that are left.
         days: u64,
     }
+    /// A rule found what it looks for. Told once, until it is cleared.
+    AlertRaised = "alert.raised" {
+        /// The alert.
+        #[serde(flatten)]
+        alert: Alert,
+    }
+    /// It is well again, or the rule or the trunk is gone.
+    AlertCleared = "alert.cleared" {
+        /// The alert.
+        #[serde(flatten)]
+        alert: Alert,
+    }
     /// A change of the configuration is in effect.
     ConfigApplied = "config.applied" {
         /// Counts changes since the server started.
@@ -415,6 +427,7 @@ impl Event {
             | Event::CallEnded { tenant_id, .. }
             | Event::Failover { tenant_id, .. }
             | Event::CapacityReached { tenant_id, .. } => *tenant_id,
+            Event::AlertRaised { alert } | Event::AlertCleared { alert } => alert.tenant_id,
             Event::InboundAmbiguous { .. }
             | Event::AuthFailed { .. }
             | Event::AuthBlocked { .. }

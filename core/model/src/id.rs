@@ -86,6 +86,14 @@ id!(
     TokenId
 );
 id!(
+    /// A webhook.
+    WebhookId
+);
+id!(
+    /// A rule for alerts.
+    AlertRuleId
+);
+id!(
     /// A call; also the key of its record. Not the SIP Call-ID, of which a call has one a leg.
     CallId
 );

@@ -95,7 +95,7 @@ impl Index {
     pub fn rebuild(&mut self, kind: Kind, config: &Config, clashes: &mut Vec<Clash>) {
         match kind {
             Kind::Tenant => self.tenants = Arc::new(tenants(config, clashes)),
-            Kind::Schedule => {}
+            Kind::Schedule | Kind::Webhook | Kind::AlertRule => {}
             Kind::Trunk => {
                 self.trunks = Arc::new(trunks(config, clashes));
                 self.pools = Arc::new(Pools::of(config));

@@ -2,6 +2,7 @@
 //! events. Names are those of the API, and every rule about what may stand in a configuration is kept here, so that
 //! the API, the command line and an importer refuse the same things in the same words.
 
+mod alert;
 mod assignment;
 mod binding;
 mod body;
@@ -38,7 +39,9 @@ mod suggest;
 mod tenant;
 mod trunk;
 mod user;
+mod webhook;
 
+pub use alert::{Alert, AlertDefaults, AlertKind, AlertRule};
 pub use assignment::Assignment;
 pub use binding::{Binding, BindingChange, BindingOwner};
 pub use cause::{Cause, q850_of};
@@ -53,8 +56,8 @@ pub use event::{Event, EventTypes, Health, Published, Skipped, Tried};
 pub use explain::{Explanation, Looked, Question, Try};
 pub use extension::Extension;
 pub use id::{
-    AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TenantId, TokenId,
-    TrunkId, UserId,
+    AlertRuleId, AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TenantId,
+    TokenId, TrunkId, UserId, WebhookId,
 };
 pub use inbound::{CallerMatch, Destination, Did, DidForm, InboundRoute, Particular};
 pub use number::{Digits, Number};
@@ -69,7 +72,10 @@ pub use record::{
 pub use route::{FailoverOn, OnExhausted, Route, RouteMatch, Step, Strategy};
 pub use schedule::{Clock, Date, Day, Holiday, Hours, Openness, Schedule};
 pub use secret::Secret;
-pub use status::{LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus};
+pub use status::{
+    LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus, WebhookStatus,
+};
+pub use status::{Quality, TrunkQuality};
 pub use tenant::{Tenant, TenantStatus, UnownedCallerId};
 pub use trunk::{
     AuthAlgorithm, Capture, CidSource, Codec, ContactUser, Delimiters, DidSource, DiversionMode, Dtmf,
@@ -77,3 +83,4 @@ pub use trunk::{
     PrivacyDefault, SignallingTransport, Technology, Trunk, TrunkMode, Vars, expand,
 };
 pub use user::{Role, Token, User};
+pub use webhook::Webhook;

@@ -1,5 +1,6 @@
 //! What may stand in a configuration. One room a kind, plus one for what contradicts another entity.
 
+mod alert;
 mod conflict;
 mod extension;
 mod inbound;
@@ -15,6 +16,7 @@ mod tenant;
 mod text;
 mod trunk;
 mod user;
+mod webhook;
 
 use crate::findings::Findings;
 use crate::index::Clash;
@@ -50,6 +52,8 @@ pub(crate) fn check(
             Entity::Number(number) => number::check(number, findings),
             Entity::User(user) => user::user(user, findings),
             Entity::Token(token) => user::token(token, findings),
+            Entity::Webhook(webhook) => webhook::check(webhook, findings),
+            Entity::AlertRule(rule) => alert::check(after, rule, findings),
         }
         reference::check(after, &entity, findings);
     }

@@ -114,6 +114,23 @@ pub struct RegistrationView {
     pub user_agent: Option<String>,
 }
 
+/// What has come of deliveries to a webhook since the server started.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct WebhookStatus {
+    /// When one was last taken, milliseconds since the Unix epoch.
+    pub last_success_at: Option<u64>,
+    /// When one last failed.
+    pub last_failure_at: Option<u64>,
+    /// Why, in words.
+    pub last_failure: Option<String>,
+    /// Events that wait, those on their way included.
+    pub waiting: u64,
+    /// When the next is tried, while it does not take them.
+    pub next_try_at: Option<u64>,
+    /// Events that were given up: more than may wait, or older than a day.
+    pub dropped: u64,
+}
+
 /// How far a live call is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -151,4 +168,38 @@ pub struct LiveCall {
     pub attempts: u32,
     /// The codec agreed on.
     pub codec: Option<String>,
+}
+
+/// How well calls go over a trunk.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct TrunkQuality {
+    /// The last fifteen minutes, to the minute.
+    pub recent: Quality,
+    /// Since the server started.
+    pub total: Quality,
+}
+
+/// How well calls went. What is null was not measured: there were no such calls.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct Quality {
+    /// Calls that were tried on the trunk.
+    pub attempts: u64,
+    /// Those of them that were answered.
+    pub answered: u64,
+    /// Answer-seizure ratio: answered of attempted, percent.
+    pub asr: Option<f64>,
+    /// Network effectiveness ratio: those that reached the called side, which may be busy or not answer, percent.
+    pub ner: Option<f64>,
+    /// Attempts after which the next one was tried.
+    pub failovers: u64,
+    /// Post-dial delay, milliseconds on average.
+    pub pdd_ms: Option<f64>,
+    /// The post-dial delay that 95 of 100 calls stayed within, as a step of a scale.
+    pub pdd_p95_ms: Option<u32>,
+    /// Media packets received from the trunk, calls in both directions.
+    pub packets: u64,
+    /// Those lost on the way here, percent.
+    pub loss: Option<f64>,
+    /// Interarrival jitter at the end of calls, milliseconds on average.
+    pub jitter_ms: Option<f64>,
 }

@@ -58,7 +58,7 @@ impl Who {
         let system = self.tenant.is_none();
         let admin = matches!(self.role, Role::SystemAdmin | Role::TenantAdmin);
         match action {
-            Action::List(of) | Action::Get(of) => admin || !is_access(of.kind),
+            Action::List(of) | Action::Get(of) => admin || !is_for_admins(of.kind),
             Action::Create(of) | Action::Delete(of) => match self.role {
                 Role::SystemAdmin => true,
                 Role::TenantAdmin => !matches!(of.kind, Kind::Tenant | Kind::Assignment),
@@ -72,7 +72,8 @@ impl Who {
             },
             Action::RegisterNow(_) | Action::Examine(_) | Action::HangUp => self.role != Role::Viewer,
             Action::Registrations | Action::Calls | Action::Records | Action::Record => true,
-            Action::Explain | Action::Presets | Action::Me | Action::Events => true,
+            Action::Explain | Action::Presets | Action::Me => true,
+            Action::Events | Action::Alerts | Action::Quality(_) => true,
             Action::Export | Action::Import | Action::Plan | Action::Apply => self.role == Role::SystemAdmin,
             Action::Metrics => system,
             Action::Health | Action::OpenApi => true,
@@ -241,8 +242,9 @@ fn shared(trunk: &Trunk) -> Option<Entity> {
     Some(Entity::Trunk(shown))
 }
 
-fn is_access(kind: Kind) -> bool {
-    matches!(kind, Kind::User | Kind::Token)
+/// Whether only administrators may look at those of a kind. The URL of a webhook often is a secret of whoever gets it.
+fn is_for_admins(kind: Kind) -> bool {
+    matches!(kind, Kind::User | Kind::Token | Kind::Webhook)
 }
 
 fn forbid(field: &str, reason: &'static str, message: &str, fix: &str) -> Result<(), ApiError> {

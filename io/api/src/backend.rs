@@ -5,8 +5,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_model::{
-    CallId, CallRecord, Change, Config, ExamReport, Examination, Explanation, LiveCall, NoExamination,
-    Question, RecordPage, RecordQuery, RegistrationView, Rejection, TrunkId, TrunkStatus,
+    Alert, CallId, CallRecord, Change, Config, ExamReport, Examination, Explanation, LiveCall, NoExamination,
+    Question, RecordPage, RecordQuery, RegistrationView, Rejection, TrunkId, TrunkQuality, TrunkStatus,
+    WebhookId, WebhookStatus,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -53,6 +54,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// One call record.
     fn record(&self, call: CallId) -> impl Future<Output = Result<Option<CallRecord>, ReadError>> + Send;
+
+    /// What has come of deliveries to each webhook. One that is missing is shown with [`WebhookStatus::default`].
+    fn webhook_statuses(&self) -> BTreeMap<WebhookId, WebhookStatus>;
+
+    /// Alerts that stand.
+    fn alerts(&self) -> Vec<Alert>;
+
+    /// How well calls go over a trunk.
+    fn quality(&self, trunk: TrunkId) -> TrunkQuality;
 
     /// What happened lately, and happens.
     fn feed(&self) -> &Feed;

@@ -11,7 +11,9 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use tandem_model::{Change, Config, Entity, Examination, Kind, NoExamination, TrunkId, TrunkStatus};
+use tandem_model::{
+    Change, Config, Entity, Examination, Kind, NoExamination, TrunkId, TrunkStatus, WebhookId, WebhookStatus,
+};
 use uuid::Uuid;
 
 /// A collection of the API.
@@ -29,7 +31,7 @@ pub(crate) struct Collection {
 }
 
 /// All of them.
-pub(crate) static COLLECTIONS: [Collection; 11] = [
+pub(crate) static COLLECTIONS: [Collection; 13] = [
     collection(Kind::Tenant, "/v1.0/tenants", "tenant", "tenants", "Tenant"),
     collection(Kind::Trunk, "/v1.0/trunks", "trunk", "trunks", "Trunk"),
     collection(Kind::Trunk, "/v1.0/providers", "provider", "providers", "Trunk"),
@@ -41,6 +43,8 @@ pub(crate) static COLLECTIONS: [Collection; 11] = [
     collection(Kind::Number, "/v1.0/numbers", "number", "numbers", "Number"),
     collection(Kind::User, "/v1.0/users", "user", "users", "User"),
     collection(Kind::Token, "/v1.0/tokens", "token", "tokens", "Token"),
+    collection(Kind::Webhook, "/v1.0/webhooks", "webhook", "webhooks", "Webhook"),
+    collection(Kind::AlertRule, "/v1.0/alert_rules", "alert_rule", "alert_rules", "AlertRule"),
 ];
 
 const fn collection(
@@ -157,6 +161,13 @@ impl Collection {
         Err(ApiError::new(status, "", reason, message, fix))
     }
 
+    /// How well calls go over a trunk; of one that the system shares with tenants that is not a tenant's to know.
+    pub(crate) async fn quality<B: Backend>(&self, call: Call<B>) -> Answer {
+        let id = call.id()?;
+        call.who.may_change(&self.find(&call, &call.backend().config(), id)?)?;
+        Ok(Json(call.backend().quality(TrunkId(id))).into_response())
+    }
+
     /// What who asks may know of.
     fn find<B>(&self, call: &Call<B>, config: &Config, id: Uuid) -> Result<Entity, ApiError> {
         let found = config.get(self.kind, id).filter(|entity| call.who.sees(config, entity));
@@ -173,22 +184,38 @@ impl Collection {
         Ok(Json(show(&call.who, entity, &self.statuses(call).await)))
     }
 
-    async fn statuses<B: Backend>(&self, call: &Call<B>) -> BTreeMap<TrunkId, TrunkStatus> {
+    async fn statuses<B: Backend>(&self, call: &Call<B>) -> Statuses {
         match self.kind {
-            Kind::Trunk => call.backend().trunk_statuses().await,
-            _ => BTreeMap::new(),
+            Kind::Trunk => Statuses::Trunks(call.backend().trunk_statuses().await),
+            Kind::Webhook => Statuses::Webhooks(call.backend().webhook_statuses()),
+            _ => Statuses::None,
         }
     }
 }
 
-/// An entity as the API shows it; a trunk with what it is doing.
-fn show(who: &Who, entity: Entity, statuses: &BTreeMap<TrunkId, TrunkStatus>) -> Value {
+/// What those of a kind are doing, where they do anything.
+enum Statuses {
+    None,
+    Trunks(BTreeMap<TrunkId, TrunkStatus>),
+    Webhooks(BTreeMap<WebhookId, WebhookStatus>),
+}
+
+/// An entity as the API shows it, with what it is doing.
+fn show(who: &Who, entity: Entity, statuses: &Statuses) -> Value {
     let entity = who.view(entity);
     let mut shown = entity.to_json();
-    if let (Entity::Trunk(trunk), Value::Object(fields)) = (&entity, &mut shown) {
-        let status = statuses.get(&trunk.id).cloned().unwrap_or_default();
-        let status = who.view_status(trunk, status);
-        fields.insert("status".to_owned(), serde_json::to_value(status).unwrap_or_default());
+    let status = match (&entity, statuses) {
+        (Entity::Trunk(trunk), Statuses::Trunks(all)) => {
+            let status = all.get(&trunk.id).cloned().unwrap_or_default();
+            serde_json::to_value(who.view_status(trunk, status))
+        }
+        (Entity::Webhook(webhook), Statuses::Webhooks(all)) => {
+            serde_json::to_value(all.get(&webhook.id).cloned().unwrap_or_default())
+        }
+        _ => return shown,
+    };
+    if let Value::Object(fields) = &mut shown {
+        fields.insert("status".to_owned(), status.unwrap_or_default());
     }
     shown
 }

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tandem_model::{
-    CallId, Config, Explanation, Kind, Question, RegistrationView, Role, TenantId, TokenId, UserId,
+    Alert, CallId, Config, Explanation, Kind, Question, RegistrationView, Role, TenantId, TokenId, UserId,
 };
 use utoipa::ToSchema;
 
@@ -60,6 +60,19 @@ pub(crate) async fn hang_up<B: Backend>(call: Call<B>) -> Answer {
         true => Ok(StatusCode::NO_CONTENT.into_response()),
         false => Err(ApiError::not_found("live call", CALLS)),
     }
+}
+
+/// Alerts that stand. They have no id: they are listed by rule and trunk, and their place is who raised them on what.
+pub(crate) async fn alerts<B: Backend>(call: Call<B>) -> Answer {
+    let (limit, after) = (call.params.limit()?, call.params.text("after").unwrap_or_default());
+    let place = |alert: &Alert| {
+        let trunk = alert.trunk_id.map(|id| id.0.simple().to_string()).unwrap_or_default();
+        format!("{}{trunk}", alert.rule_id.0.simple())
+    };
+    let mut left = call.backend().alerts();
+    left.retain(|alert| call.who.sees_of(alert.tenant_id) && place(alert).as_str() > after);
+    left.sort_by_cached_key(place);
+    Ok(Page::first(left, limit, place).into_response())
 }
 
 /// What is known of providers; they fit on one page.

@@ -21,6 +21,8 @@ pub(crate) enum Action {
     Delete(&'static Collection),
     RegisterNow(&'static Collection),
     Examine(&'static Collection),
+    Quality(&'static Collection),
+    Alerts,
     Registrations,
     Calls,
     HangUp,
@@ -91,7 +93,7 @@ const PAGE: &[Param] = &[
     Param { name: "after", description: "`next` of the page before.", kind: ParamKind::Id },
 ];
 
-const REGISTRATIONS_PAGE: &[Param] = &[
+const OPAQUE_PAGE: &[Param] = &[
     Param { name: "limit", description: "How many items a page has at most.", kind: ParamKind::Limit },
     Param { name: "after", description: "`next` of the page before; opaque.", kind: ParamKind::Cursor },
 ];
@@ -109,7 +111,7 @@ pub(crate) static OPERATIONS: LazyLock<Vec<Operation>> = LazyLock::new(|| {
 
 fn of_collection(of: &'static Collection) -> Vec<Operation> {
     let Collection { one, many, schema, path, .. } = *of;
-    let a = if one.starts_with('e') { "an" } else { "a" };
+    let a = if one.starts_with(['a', 'e']) { "an" } else { "a" };
     let listing =
         |method, id: &str, summary: &str, action| Operation::new(method, path, id, many, summary, action);
     let by_id = format!("{path}/{{id}}");
@@ -151,6 +153,10 @@ fn of_collection(of: &'static Collection) -> Vec<Operation> {
         let examine = Operation::new(Method::POST, &path, &id, many, &summary, Action::Examine(of));
         let examine = examine.reading("Examination".to_owned()).answering(200, Content::One("ExamReport"));
         operations.push(examine.failing(&[409, 429]));
+        let (path, id) = (format!("{by_id}/quality"), format!("get_{one}_quality"));
+        let summary = format!("How well calls go over a {one}");
+        let quality = Operation::new(Method::GET, &path, &id, many, &summary, Action::Quality(of));
+        operations.push(quality.answering(200, Content::One("TrunkQuality")));
     }
     operations
 }
@@ -168,7 +174,7 @@ fn of_what_is_live() -> Vec<Operation> {
             registrations,
             Action::Registrations,
         )
-        .asking(REGISTRATIONS_PAGE)
+        .asking(OPAQUE_PAGE)
         .answering(200, Content::PageOf("RegistrationView")),
         get(CALLS, "list_calls", "calls", "Calls under way, oldest first", Action::Calls)
             .asking(PAGE)
@@ -205,6 +211,9 @@ fn of_what_is_live() -> Vec<Operation> {
         .failing(&[404]),
         get(&record, "get_call_record", "call records", "The record of one call", Action::Record)
             .answering(200, Content::One("CallRecord")),
+        get("/v1.0/alerts", "list_alerts", "alerts", "Alerts that stand", Action::Alerts)
+            .asking(OPAQUE_PAGE)
+            .answering(200, Content::PageOf("Alert")),
         get(
             EVENTS,
             "stream_events",

@@ -209,9 +209,11 @@ impl<'a> Comparing<'a> {
             return self.problems.push(entry.located(found));
         }
         let before = self.config.get(entry.kind, id);
-        if let Some(password) = before.as_ref().and_then(|before| before.to_stored().get("password").cloned())
-        {
-            body.entry("password").or_insert(password);
+        let stored = before.as_ref().map(Entity::to_stored).unwrap_or_default();
+        for field in Entity::SECRETS {
+            if let Some(secret) = stored.get(field) {
+                body.entry(field).or_insert_with(|| secret.clone());
+            }
         }
         match Entity::create(entry.kind, id, Value::Object(body)) {
             Ok(entity) => self.compare(entry, before, entity),
@@ -322,15 +324,17 @@ fn differences(before: &Entity, after: &Entity, entry: &Entry) -> Vec<FieldPlan>
             fields.push(field(entry, name, value.clone(), before));
         }
     }
-    if before.to_stored().get("password") != after.to_stored().get("password") {
-        fields.push(field(entry, "password", HIDDEN.into(), Value::Null));
+    let (old, new) = (before.to_stored(), after.to_stored());
+    for secret in Entity::SECRETS.into_iter().filter(|secret| old.get(secret) != new.get(secret)) {
+        fields.push(field(entry, secret, HIDDEN.into(), Value::Null));
     }
     fields
 }
 
 fn given(entry: &Entry) -> Vec<FieldPlan> {
     let shown = |(name, value): (&String, &Value)| {
-        let value = if name == "password" { HIDDEN.into() } else { value.clone() };
+        let is_secret = Entity::SECRETS.contains(&name.as_str());
+        let value = if is_secret { HIDDEN.into() } else { value.clone() };
         field(entry, name, value, Value::Null)
     };
     entry.body.iter().map(shown).collect()

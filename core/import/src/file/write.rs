@@ -47,6 +47,8 @@ fn body_of(entity: &Entity) -> Map<String, Value> {
         Kind::Route => &["name", "steps"],
         Kind::InboundRoute => &["name", "destination"],
         Kind::User | Kind::Token => &[],
+        Kind::Webhook => &["name", "url"],
+        Kind::AlertRule => &["name", "kind"],
     };
     let mut body: Map<String, Value> = needed
         .iter()

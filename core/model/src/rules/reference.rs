@@ -51,12 +51,18 @@ fn references(entity: &Entity) -> Vec<Reference> {
                 refer(&format!("outbound_cid_by_trunk.{trunk}"), Kind::Trunk, trunk.0);
             }
         }
+        Entity::AlertRule(rule) => {
+            if let Some(id) = rule.trunk_id {
+                refer("trunk_id", Kind::Trunk, id.0);
+            }
+        }
         Entity::Token(token) => {
             if let Some(id) = token.user_id {
                 refer("user_id", Kind::User, id.0);
             }
         }
-        Entity::Tenant(_) | Entity::Schedule(_) | Entity::Trunk(_) | Entity::User(_) => {}
+        Entity::Tenant(_) | Entity::Schedule(_) | Entity::Trunk(_) => {}
+        Entity::User(_) | Entity::Webhook(_) => {}
     }
     found
 }

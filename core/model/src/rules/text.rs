@@ -10,9 +10,9 @@ pub(super) struct Fault {
     fix: String,
 }
 
-type Verdict = Result<(), Fault>;
+pub(super) type Verdict = Result<(), Fault>;
 
-fn bad<T>(message: impl Into<String>, fix: impl Into<String>) -> Result<T, Fault> {
+pub(super) fn bad<T>(message: impl Into<String>, fix: impl Into<String>) -> Result<T, Fault> {
     Err(Fault { reason: "BAD_FORMAT", message: message.into(), fix: fix.into() })
 }
 
@@ -224,7 +224,7 @@ fn bare_host(text: &str) -> &str {
 }
 
 /// The host without the brackets of an IPv6 address, and what follows it behind a colon.
-fn split_port(text: &str) -> (&str, Option<&str>) {
+pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
     if text.parse::<Ipv6Addr>().is_ok() {
         return (text, None);
     }

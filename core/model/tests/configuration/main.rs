@@ -16,3 +16,4 @@ mod shown;
 mod snapshot;
 mod tenant;
 mod trunk;
+mod watching;

@@ -49,7 +49,7 @@ const DESCRIPTION: &str = "Configures and watches a Tandem SIP trunking server. 
     may do is a matter of its role; whoever is confined to a tenant sees nothing of others, as if it were not there. Moments are milliseconds since the Unix epoch. Listings come in \
     pages: give `next` of one as `after` of the following.";
 
-const TAGS: [(&str, &str); 17] = [
+const TAGS: [(&str, &str); 20] = [
     ("tenants", "Customers of the system, each with extensions, numbers and routes that nobody else sees."),
     ("assignments", "What tenants may use of the system's trunks: pools of numbers, and calls at once."),
     ("schedules", "When somebody is there: hours and holidays."),
@@ -62,6 +62,9 @@ const TAGS: [(&str, &str); 17] = [
     ("registrations", "Who is registered where, now."),
     ("calls", "Calls under way."),
     ("call records", "Calls that have ended, one record each."),
+    ("webhooks", "Where events are posted to, signed."),
+    ("alert_rules", "What is to be told of when it is as it should not be."),
+    ("alerts", "What is as it should not be, now."),
     ("users", "People, each with a role, in the whole system or in one tenant."),
     ("tokens", "What people and programs show with every request. Each is shown once, when it is made."),
     ("events", "What happens, as it happens."),

@@ -262,6 +262,18 @@ fn examples(action: Action) -> Value {
             Kind::Token => json!({
                 "program": example("For a program that reads everything", json!({ "name": "Wallboard", "role": "viewer" })),
             }),
+            Kind::Webhook => json!({
+                "calls": example("Every call and every change of a trunk's state", json!({
+                    "name": "CRM", "url": "https://hooks.example.com/tandem", "events": ["call.", "trunk.state"],
+                    "secret": "6f0c2a9e51d84b7fa3e2c8d9b0714e65",
+                })),
+            }),
+            Kind::AlertRule => json!({
+                "down": example("A trunk that is down for a minute", json!({ "name": "Trunk down", "kind": "trunk_down", "for_s": 60 })),
+                "asr": example("Fewer than 30 of 100 calls over one trunk are answered", json!({
+                    "name": "Few answers", "kind": "asr_low", "trunk_id": ID, "threshold": 30, "clear_threshold": 40,
+                })),
+            }),
             Kind::Number => json!({
                 "to_extension": example("A number that rings a phone", json!({ "number": "+15551234567", "extension_id": EXTENSION })),
             }),
@@ -279,6 +291,8 @@ fn examples(action: Action) -> Value {
             Kind::User | Kind::Token => {
                 json!({ "off": example("Switch it off", json!({ "enabled": false })) })
             }
+            Kind::Webhook => json!({ "off": example("Switch it off", json!({ "enabled": false })) }),
+            Kind::AlertRule => json!({ "later": example("Only after ten minutes", json!({ "for_s": 600 })) }),
             Kind::Schedule | Kind::InboundRoute => {
                 json!({ "rename": example("Another name", json!({ "name": "Office 2" })) })
             }

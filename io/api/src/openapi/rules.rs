@@ -2,6 +2,7 @@
 //! each bound is where this table has it.
 
 use serde_json::{Map, Value, json};
+use tandem_model::Event;
 
 /// Whole numbers and between which bounds they stand: schema, field, least, most.
 pub(crate) const RANGES: [(&str, &str, u64, u64); 24] = [
@@ -49,6 +50,8 @@ const TELEPHONE: &str = r"^[+]?[ ().\/-]*([0-9][ ().\/-]*){1,32}$";
 const ONLY_00: &str = r"^[ ().\/-]*0[ ().\/-]*0[ ().\/-]*$";
 const DIAL_PATTERN: &str = r"^([0-9A-Za-z+*#]|\[[0-9+*#]+\]|\[[0-4]-[5-9]\])+[.]?$";
 const IPV4_NETWORK: &str = r"^((25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])[.]){3}(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])\/([89]|[12][0-9]|3[0-2])$";
+/// Narrower than what is taken.
+const WEBHOOK_URL: &str = r"^https:\/\/([a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?[.])+[a-z]{2,20}(:[1-9][0-9]{0,3})?(\/[A-Za-z0-9_.~-]*)*$";
 const IPV6_NETWORK: &str = r"^[23][0-9a-f]{3}:[0-9a-f]{1,4}::\/(1[6-9]|[2-9][0-9]|1[01][0-9]|12[0-8])$";
 
 /// Narrower than what is taken: there are some 600 time zones and 240 countries.
@@ -167,6 +170,17 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Tenant", "area_code", json!({ "pattern": "^[0-9]{1,6}$" })),
         ("Tenant", "default_caller_id", telephone()),
         ("Schedule", "name", text(LABEL, 64)),
+        ("Webhook", "name", text(LABEL, 64)),
+        ("Webhook", "url", json!({ "maxLength": 2048, "pattern": WEBHOOK_URL })),
+        (
+            "Webhook",
+            "events",
+            json!({ "maxItems": 64, "items": { "type": "string", "enum": event_types() } }),
+        ),
+        ("AlertRule", "name", text(LABEL, 64)),
+        ("AlertRule", "for_s", json!({ "minimum": 0, "maximum": 86_400 })),
+        ("AlertRule", "clear_for_s", json!({ "minimum": 0, "maximum": 86_400 })),
+        ("AlertRule", "window_s", json!({ "minimum": 60, "maximum": 900 })),
         ("Schedule", "timezone", json!({ "enum": or_none(SOME_TIMEZONES) })),
         ("Schedule", "hours", json!({ "maxItems": 366 })),
         ("Schedule", "holidays", json!({ "maxItems": 366 })),
@@ -218,17 +232,28 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
     }
 }
 
-/// The password of a kind that has one, which the derived schema leaves out because it is never shown.
-pub(super) fn password(schema: &str) -> Option<Value> {
-    let least = match schema {
-        "Trunk" => 1,
-        "Extension" => 8,
+/// The secret of a kind that has one, which the derived schema leaves out because it is never shown.
+pub(super) fn secret(schema: &str) -> Option<(String, Value)> {
+    let (field, least) = match schema {
+        "Trunk" => ("password", 1),
+        "Extension" => ("password", 8),
+        "Webhook" => ("secret", 16),
         _ => return None,
     };
-    Some(json!({
+    let property = json!({
         "type": ["string", "null"], "writeOnly": true, "minLength": least, "maxLength": 128, "pattern": PLAIN,
         "description": "Write-only: no answer ever holds it.",
-    }))
+    });
+    Some((field.to_owned(), property))
+}
+
+/// Types of events, and the beginnings of some that stand for all of those.
+fn event_types() -> Vec<&'static str> {
+    let beginning = |name: &&'static str| name.find('.').map(|dot| &name[..=dot]);
+    let mut types: Vec<&str> = Event::TYPES.iter().filter_map(beginning).collect();
+    types.dedup();
+    types.extend(Event::TYPES);
+    types
 }
 
 fn telephone() -> Value {

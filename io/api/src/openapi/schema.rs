@@ -8,16 +8,18 @@ use crate::live::Me;
 use serde_json::{Map, Value, json};
 use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
-    Assignment, CallRecord, Entity, ExamReport, Examination, Explanation, Extension, InboundRoute, Kind,
-    LiveCall, Number, Preset, Published, Question, RegistrationView, Route, Schedule, Tenant, Token, Trunk,
-    TrunkStatus, User,
+    Alert, AlertKind, AlertRule, Assignment, CallRecord, Entity, ExamReport, Examination, Explanation,
+    Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published, Question, RegistrationView, Route,
+    Schedule, Tenant, Token, Trunk, TrunkQuality, TrunkStatus, User, Webhook, WebhookStatus,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 type Schemas = Map<String, Value>;
 
-const KINDS: [(&str, Kind); 10] = [
+const KINDS: [(&str, Kind); 12] = [
+    ("Webhook", Kind::Webhook),
+    ("AlertRule", Kind::AlertRule),
     ("Tenant", Kind::Tenant),
     ("Assignment", Kind::Assignment),
     ("Schedule", Kind::Schedule),
@@ -45,12 +47,17 @@ pub(super) fn all() -> Value {
     collect::<User>(&mut schemas);
     collect::<Token>(&mut schemas);
     collect::<Me>(&mut schemas);
+    collect::<Webhook>(&mut schemas);
+    collect::<WebhookStatus>(&mut schemas);
+    collect::<AlertRule>(&mut schemas);
+    collect::<TrunkQuality>(&mut schemas);
     collect::<Explanation>(&mut schemas);
     collect::<ExamReport>(&mut schemas);
     collect::<Preset>(&mut schemas);
     collect::<RegistrationView>(&mut schemas);
     collect::<LiveCall>(&mut schemas);
     collect::<CallRecord>(&mut schemas);
+    collect::<Alert>(&mut schemas);
     collect::<Published>(&mut schemas);
     collect::<Health>(&mut schemas);
     collect::<ImportPlan>(&mut schemas);
@@ -61,7 +68,8 @@ pub(super) fn all() -> Value {
     for schema in schemas.values_mut() {
         answer(schema);
     }
-    trunk_with_status(&mut schemas["Trunk"]);
+    with_status(&mut schemas["Trunk"], "A trunk and what it is doing.", "TrunkStatus");
+    with_status(&mut schemas["Webhook"], "A webhook and what has come of it.", "WebhookStatus");
     let issued = issued(&schemas["Token"]);
     schemas.insert("TokenIssued".to_owned(), issued);
     schemas.extend(bodies);
@@ -141,10 +149,10 @@ fn answer(schema: &mut Value) {
     schema["required"] = json!(always);
 }
 
-fn trunk_with_status(trunk: &mut Value) {
-    trunk["description"] = json!("A trunk and what it is doing.");
-    trunk["properties"]["status"] = json!({ "$ref": "#/components/schemas/TrunkStatus" });
-    if let Some(required) = trunk["required"].as_array_mut() {
+fn with_status(schema: &mut Value, description: &str, status: &str) {
+    schema["description"] = json!(description);
+    schema["properties"]["status"] = json!({ "$ref": format!("#/components/schemas/{status}") });
+    if let Some(required) = schema["required"].as_array_mut() {
         required.push(json!("status"));
     }
 }
@@ -170,7 +178,7 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             property.insert("default".to_owned(), default);
         }
     }
-    properties.extend(rules::password(name).map(|password| ("password".to_owned(), password)));
+    properties.extend(rules::secret(name));
     let mut schema = json!({ "type": "object", "additionalProperties": false });
     let mut all_of = Vec::new();
     for (alias, field) in aliases(name) {
@@ -208,6 +216,18 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             schema["description"] = json!("Without `slug` it is made of the name, as far as that goes.");
         }
         Kind::Schedule => schema["required"] = json!(["name"]),
+        Kind::Webhook => {
+            schema["required"] = json!(["name", "url", "secret"]);
+            properties["secret"]["type"] = json!("string");
+        }
+        Kind::AlertRule => {
+            schema["required"] = json!(["name", "kind"]);
+            schema["description"] = json!(
+                "`threshold` and `for_s` are by default those of the kind; `clear_threshold` must not lie beyond `threshold`. What \
+                 is about the server as a whole takes neither `trunk_id` nor `tenant_id`."
+            );
+            all_of.push(json!({ "oneOf": alert_kinds() }));
+        }
         Kind::Assignment => schema["required"] = json!(["trunk_id", "tenant_id"]),
         Kind::InboundRoute => {
             schema["required"] = json!(["name", "destination"]);
@@ -255,10 +275,15 @@ fn of_either() -> Value {
 
 /// A merge patch: nothing is required, and null is the default again.
 fn patch(name: &str, create: &Value) -> Value {
-    const NEVER_NULL: [(&str, &str); 13] = [
+    const NEVER_NULL: [(&str, &str); 18] = [
         ("User", "email"),
         ("User", "role"),
         ("Token", "name"),
+        ("Webhook", "name"),
+        ("Webhook", "url"),
+        ("Webhook", "secret"),
+        ("AlertRule", "name"),
+        ("AlertRule", "kind"),
         ("Tenant", "name"),
         ("Schedule", "name"),
         ("InboundRoute", "name"),
@@ -349,9 +374,14 @@ fn alias_of(field: &str, property: &Value) -> Value {
 
 /// What the model fills in, whatever else a body says.
 fn defaults(kind: Kind) -> Vec<(String, Value)> {
-    const DEPENDING: [&str; 14] = [
+    const DEPENDING: [&str; 19] = [
         "email",
         "role",
+        "url",
+        "kind",
+        "threshold",
+        "clear_threshold",
+        "for_s",
         "trunk_id",
         "destination",
         "id",
@@ -376,6 +406,8 @@ fn defaults(kind: Kind) -> Vec<(String, Value)> {
         Kind::InboundRoute => json!({ "name": "-", "destination": { "type": "busy" } }),
         Kind::User => json!({ "email": "-", "role": "viewer" }),
         Kind::Token => json!({ "name": "-" }),
+        Kind::Webhook => json!({ "name": "-", "url": "-" }),
+        Kind::AlertRule => json!({ "name": "-", "kind": "trunk_down" }),
     };
     match Entity::create(kind, Uuid::nil(), least).map(|entity| entity.to_json()) {
         Ok(Value::Object(fields)) => {
@@ -383,6 +415,25 @@ fn defaults(kind: Kind) -> Vec<(String, Value)> {
         }
         _ => Vec::new(),
     }
+}
+
+/// What each kind of rule takes: so it is or not, or something measured within bounds; of trunks, or of the server.
+fn alert_kinds() -> Value {
+    let of = |kind: AlertKind| {
+        let mut properties = json!({ "kind": { "const": kind.key() } });
+        for field in ["threshold", "clear_threshold"] {
+            properties[field] = match kind.defaults().thresholds {
+                None => json!({ "type": "null" }),
+                Some(_) => json!({ "anyOf": [{ "type": "null" }, { "minimum": 0, "maximum": kind.most() }] }),
+            };
+        }
+        if kind.is_of_server() {
+            properties["trunk_id"] = json!({ "type": "null" });
+            properties["tenant_id"] = json!({ "type": "null" });
+        }
+        json!({ "properties": properties })
+    };
+    AlertKind::ALL.map(of).into()
 }
 
 /// What each mode of a trunk needs, with the mode that follows from the username where none is given.

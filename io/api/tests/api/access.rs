@@ -8,7 +8,9 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tandem_api::openapi;
-use tandem_model::{CallRecord, Event, LiveCall, Outcome, RegistrationView, TenantId, TrunkId};
+use tandem_model::{
+    Alert, AlertKind, AlertRuleId, CallRecord, Event, LiveCall, Outcome, RegistrationView, TenantId, TrunkId,
+};
 use tower::ServiceExt;
 use uuid::Uuid;
 
@@ -44,6 +46,7 @@ const ROUTES: &str = "/v1.0/routes";
 const NUMBERS: &str = "/v1.0/numbers";
 const USERS: &str = "/v1.0/users";
 const TOKENS: &str = "/v1.0/tokens";
+const WEBHOOKS: &str = "/v1.0/webhooks";
 
 impl House {
     async fn new() -> House {
@@ -72,6 +75,10 @@ impl House {
         fake.records.lock().unwrap().push(CallRecord { tenant_id, ..record(n, 100, Outcome::Busy) });
         let registered = RegistrationView { trunk_id: Some(trunk), ..registration(n) };
         fake.registrations.lock().unwrap().push(registered);
+        let name = if tenant_id.is_some() { "zebra" } else { "okapi" };
+        if n > 0 {
+            fake.alerts.lock().unwrap().push(alert(name, tenant_id));
+        }
         fake.feed.publish(n, Event::TrunkDeleted { trunk_id: trunk, name: String::new(), tenant_id });
     }
 
@@ -90,6 +97,20 @@ impl House {
 
     async fn token(&self, body: Value) -> String {
         issue(&self.client, body).await
+    }
+}
+
+fn alert(name: &str, tenant_id: Option<TenantId>) -> Alert {
+    Alert {
+        rule_id: AlertRuleId(id(90)),
+        name: name.to_owned(),
+        kind: AlertKind::TrunkDown,
+        tenant_id,
+        trunk_id: None,
+        value: None,
+        threshold: None,
+        raised_at: 0,
+        message: name.to_owned(),
     }
 }
 
@@ -133,6 +154,11 @@ async fn own(client: &Client, slug: Option<&str>, mark: &str, area: &str, shared
         ("/v1.0/schedules", json!({ "name": mark })),
         (NUMBERS, json!({ "number": format!("+{area}0101"), "name": mark, "extension_id": phone })),
         (USERS, json!({ "email": format!("kim@{mark}.example"), "role": "viewer" })),
+        (
+            WEBHOOKS,
+            json!({ "name": mark, "url": format!("https://{mark}.example/"), "secret": "correct horse battery" }),
+        ),
+        ("/v1.0/alert_rules", json!({ "name": mark, "kind": "trunk_down" })),
     ] {
         things.push((path, client.create(path, with(body)).await));
     }
@@ -150,7 +176,7 @@ async fn own(client: &Client, slug: Option<&str>, mark: &str, area: &str, shared
 fn allowed(operation: &str) -> &'static str {
     let (verb, rest) = operation.split_once('_').unwrap();
     match (verb, rest) {
-        ("list" | "get", "users" | "user" | "tokens" | "token") => "aA",
+        ("list" | "get", "users" | "user" | "tokens" | "token" | "webhooks" | "webhook") => "aA",
         ("get", "metrics") => "aov",
         ("list" | "get", _) | ("explain", "route") | ("stream", "events") => "aovAV",
         ("create" | "delete", "tenant" | "assignment") | ("update", "assignment") => "a",
@@ -247,7 +273,7 @@ async fn what_is_somebody_elses_is_not_there() {
     let house = House::new().await;
     for token in [&house.acme.admin, &house.acme.viewer] {
         for (path, id) in house.beta.things.iter().chain(&house.system.things) {
-            let by_viewer = token == &house.acme.viewer && [USERS, TOKENS].contains(path);
+            let by_viewer = token == &house.acme.viewer && [USERS, TOKENS, WEBHOOKS].contains(path);
             let missing = if by_viewer { 403 } else { 404 };
             assert_eq!(house.get(token, &format!("{path}/{id}")).await.refused().0, missing, "{path}");
         }

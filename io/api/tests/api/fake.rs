@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    CallId, CallRecord, Change, Config, ExamReport, Examination, Explanation, LiveCall, NoExamination,
-    Question, RecordPage, RecordQuery, RegistrationView, StageOutcome, TrunkId, TrunkMode, TrunkState,
-    TrunkStatus,
+    Alert, CallId, CallRecord, Change, Config, ExamReport, Examination, Explanation, LiveCall, NoExamination,
+    Question, RecordPage, RecordQuery, RegistrationView, StageOutcome, TrunkId, TrunkMode, TrunkQuality,
+    TrunkState, TrunkStatus, WebhookId, WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -24,6 +24,7 @@ pub struct Fake(Arc<State>);
 
 pub struct State {
     pub feed: Feed,
+    pub alerts: Mutex<Vec<Alert>>,
     pub config: Mutex<Arc<Config>>,
     pub records: Mutex<Vec<CallRecord>>,
     pub calls: Mutex<Vec<LiveCall>>,
@@ -42,6 +43,7 @@ impl Default for State {
     fn default() -> State {
         State {
             feed: Feed::new(1),
+            alerts: Mutex::default(),
             config: Mutex::default(),
             records: Mutex::default(),
             calls: Mutex::default(),
@@ -168,6 +170,19 @@ impl Backend for Fake {
 
     async fn record(&self, call: CallId) -> Result<Option<CallRecord>, ReadError> {
         Ok(self.records.lock().unwrap().iter().find(|record| record.id == call).cloned())
+    }
+
+    fn webhook_statuses(&self) -> BTreeMap<WebhookId, WebhookStatus> {
+        let status = WebhookStatus { waiting: 3, ..WebhookStatus::default() };
+        self.config().webhooks.keys().map(|id| (*id, status.clone())).collect()
+    }
+
+    fn alerts(&self) -> Vec<Alert> {
+        self.alerts.lock().unwrap().clone()
+    }
+
+    fn quality(&self, _: TrunkId) -> TrunkQuality {
+        TrunkQuality::default()
     }
 
     fn feed(&self) -> &Feed {
