@@ -88,7 +88,11 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         }),
         on_record: Box::new({
             let outbox = outbox.clone();
-            move |record| drop(Sample::of(record).map(|sample| outbox.leave(News::Call(sample))))
+            move |record| {
+                if let Some(sample) = Sample::of(record) {
+                    outbox.leave(News::Call(sample));
+                }
+            }
         }),
         handle: handle.clone(),
     };

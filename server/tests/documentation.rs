@@ -152,18 +152,13 @@ fn the_events_and_the_kinds_of_alerts_are_documented() {
     let mut text = include_str!("documentation/events.md").to_owned();
     text += "| kind | what it looks at | raised | cleared | `for_s` |\n|---|---|---|---|---|\n";
     for kind in AlertKind::ALL {
-        let described = schemas["AlertKind"]["oneOf"].as_array().into_iter().flatten();
-        let words = described
-            .filter(|each| each["const"] == kind.key() || each["enum"][0] == kind.key())
-            .find_map(|each| each["description"].as_str())
-            .unwrap_or_else(|| panic!("{} is described nowhere", kind.key()));
         let AlertDefaults { thresholds, for_s } = kind.defaults();
         let (raised, cleared) = match (thresholds, kind.is_low()) {
             (None, _) => ("so".to_owned(), "not so".to_owned()),
             (Some((bad, well)), true) => (format!("below {bad}"), format!("from {well} on")),
             (Some((bad, well)), false) => (format!("from {bad} on"), format!("down to {well}")),
         };
-        text += &format!("| `{}` | {words} | {raised} | {cleared} | {for_s} |\n", kind.key());
+        text += &format!("| `{}` | {} | {raised} | {cleared} | {for_s} |\n", kind.key(), kind.words());
     }
     text += "\n`loss_high` stands in for a mean opinion score: packets lost before they reached this server, which is what a score \
              would be computed of here.\n\n## All events\n";

@@ -49,32 +49,54 @@ fn yes() -> bool {
     true
 }
 
-/// What a rule looks at.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertKind {
+/// Makes the kinds of alerts: of each its variant, its name in files and in the API, and its meaning in words.
+macro_rules! kinds {
+    ($(#[doc = $words:literal] $kind:ident = $key:literal;)*) => {
+        /// What a rule looks at.
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum AlertKind { $(#[doc = $words] $kind,)* }
+
+        impl AlertKind {
+            /// Every kind.
+            pub const ALL: &[AlertKind] = &[$(AlertKind::$kind,)*];
+
+            /// As files and the API write it.
+            pub fn key(self) -> &'static str {
+                match self { $(AlertKind::$kind => $key,)* }
+            }
+
+            /// What it means, in words.
+            pub fn words(self) -> &'static str {
+                match self { $(AlertKind::$kind => $words.trim_ascii(),)* }
+            }
+        }
+    };
+}
+
+kinds! {
     /// A trunk that should be registered, at its provider or here, is not.
-    RegistrationLost,
+    RegistrationLost = "registration_lost";
     /// Calls cannot be sent to a trunk.
-    TrunkDown,
+    TrunkDown = "trunk_down";
     /// How often a trunk came up or went down.
-    Flapping,
+    Flapping = "flapping";
     /// Answered of attempted calls to a trunk, percent.
-    AsrLow,
+    AsrLow = "asr_low";
     /// Post-dial delay of calls to a trunk, milliseconds on average.
-    PddHigh,
+    PddHigh = "pdd_high";
     /// Media packets lost on the way from a trunk, percent.
-    LossHigh,
+    LossHigh = "loss_high";
     /// Calls on a trunk, percent of its `max_calls`.
-    Capacity,
+    Capacity = "capacity";
     /// Attempts on a trunk after which the next one was tried, percent.
-    FailoverRate,
+    FailoverRate = "failover_rate";
     /// Wrong credentials that the server was shown.
-    AuthFailures,
+    AuthFailures = "auth_failures";
     /// Days until the server's certificate expires.
-    CertExpiring,
+    CertExpiring = "cert_expiring";
     /// Registrations that were refused.
-    UnauthorisedRegistration,
+    UnauthorisedRegistration = "unauthorised_registration";
 }
 
 /// What a kind has by default: threshold and where it is well again, and how long it must last.
@@ -87,38 +109,6 @@ pub struct AlertDefaults {
 }
 
 impl AlertKind {
-    /// Every kind.
-    pub const ALL: [AlertKind; 11] = [
-        AlertKind::RegistrationLost,
-        AlertKind::TrunkDown,
-        AlertKind::Flapping,
-        AlertKind::AsrLow,
-        AlertKind::PddHigh,
-        AlertKind::LossHigh,
-        AlertKind::Capacity,
-        AlertKind::FailoverRate,
-        AlertKind::AuthFailures,
-        AlertKind::CertExpiring,
-        AlertKind::UnauthorisedRegistration,
-    ];
-
-    /// As files and the API write it.
-    pub fn key(self) -> &'static str {
-        match self {
-            AlertKind::RegistrationLost => "registration_lost",
-            AlertKind::TrunkDown => "trunk_down",
-            AlertKind::Flapping => "flapping",
-            AlertKind::AsrLow => "asr_low",
-            AlertKind::PddHigh => "pdd_high",
-            AlertKind::LossHigh => "loss_high",
-            AlertKind::Capacity => "capacity",
-            AlertKind::FailoverRate => "failover_rate",
-            AlertKind::AuthFailures => "auth_failures",
-            AlertKind::CertExpiring => "cert_expiring",
-            AlertKind::UnauthorisedRegistration => "unauthorised_registration",
-        }
-    }
-
     /// What it has by default.
     pub fn defaults(self) -> AlertDefaults {
         let (thresholds, for_s) = match self {

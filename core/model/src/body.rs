@@ -193,7 +193,7 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
                 need("url", "say where events are posted to, as `https://hooks.example.com/path`");
             }
             if kind == Kind::AlertRule && !has("kind") {
-                let kinds = AlertKind::ALL.map(AlertKind::key).join(", ");
+                let kinds = AlertKind::ALL.iter().map(|kind| kind.key()).collect::<Vec<_>>().join(", ");
                 need("kind", &format!("say what it looks at: one of {kinds}"));
             }
         }
@@ -265,7 +265,7 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
         }
         Kind::AlertRule => {
             let kind =
-                AlertKind::ALL.into_iter().find(|kind| body.get("kind").is_some_and(|k| k == kind.key()));
+                AlertKind::ALL.iter().copied().find(|kind| body.get("kind").is_some_and(|k| k == kind.key()));
             let Some(AlertDefaults { thresholds, for_s }) = kind.map(AlertKind::defaults) else { return };
             body.entry("for_s").or_insert_with(|| for_s.into());
             let Some((threshold, clear)) = thresholds else { return };

@@ -433,7 +433,7 @@ fn alert_kinds() -> Value {
         }
         json!({ "properties": properties })
     };
-    AlertKind::ALL.map(of).into()
+    AlertKind::ALL.iter().copied().map(of).collect()
 }
 
 /// What each mode of a trunk needs, with the mode that follows from the username where none is given.
