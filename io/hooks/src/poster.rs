@@ -156,11 +156,16 @@ async fn send(
     let broken = |error: hyper::Error| format!("the connection broke: {error}");
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
-    tokio::select! {
-        answer = sender.send_request(request) => Ok(answer.map_err(broken)?.status()),
+    let answer = sender.send_request(request);
+    tokio::pin!(answer);
+    let answered = tokio::select! {
+        biased;
+        answered = &mut answer => answered,
+        // A connection may end as soon as the answer has come, which is then there to be taken.
         ended = connection => match ended {
-            Ok(()) => Err("the connection was closed without an answer".to_owned()),
-            Err(error) => Err(broken(error)),
+            Ok(()) => answer.await,
+            Err(error) => Err(error),
         },
-    }
+    };
+    Ok(answered.map_err(broken)?.status())
 }

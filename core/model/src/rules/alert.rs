@@ -54,8 +54,9 @@ fn thresholds(rule: &AlertRule, findings: &mut Findings) {
         }
         return;
     }
+    let fits = |value: f64| (0.0..=kind.most()).contains(&value);
     for (field, value) in given {
-        if value.is_some_and(|value| !(0.0..=kind.most()).contains(&value)) {
+        if value.is_some_and(|value| !fits(value)) {
             let message = format!("`{}` is a number from 0 to {}", kind.key(), kind.most());
             findings.invalid(
                 field,
@@ -70,7 +71,7 @@ fn thresholds(rule: &AlertRule, findings: &mut Findings) {
         true => (clear < threshold, "below"),
         false => (clear > threshold, "above"),
     };
-    if wrong {
+    if wrong && fits(threshold) && fits(clear) {
         let message = format!("{clear} is {side} {threshold}: the alert would be cleared and raised at once");
         let fix = format!("give a `clear_threshold` that is not {side} `threshold`");
         findings.invalid("clear_threshold", "BAD_RANGE", message, fix);
