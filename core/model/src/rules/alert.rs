@@ -54,9 +54,8 @@ fn thresholds(rule: &AlertRule, findings: &mut Findings) {
         }
         return;
     }
-    let fits = |value: f64| (0.0..=kind.most()).contains(&value);
     for (field, value) in given {
-        if value.is_some_and(|value| !fits(value)) {
+        if value.is_some_and(|value| !(0.0..=kind.most()).contains(&value)) {
             let message = format!("`{}` is a number from 0 to {}", kind.key(), kind.most());
             findings.invalid(
                 field,
@@ -64,6 +63,7 @@ fn thresholds(rule: &AlertRule, findings: &mut Findings) {
                 message,
                 format!("give a number from 0 to {}", kind.most()),
             );
+            return;
         }
     }
     let (Some(threshold), Some(clear)) = (rule.threshold, rule.clear_threshold) else { return };
@@ -71,7 +71,7 @@ fn thresholds(rule: &AlertRule, findings: &mut Findings) {
         true => (clear < threshold, "below"),
         false => (clear > threshold, "above"),
     };
-    if wrong && fits(threshold) && fits(clear) {
+    if wrong {
         let message = format!("{clear} is {side} {threshold}: the alert would be cleared and raised at once");
         let fix = format!("give a `clear_threshold` that is not {side} `threshold`");
         findings.invalid("clear_threshold", "BAD_RANGE", message, fix);
