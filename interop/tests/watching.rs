@@ -197,7 +197,7 @@ fn an_alert_is_raised_listed_and_cleared() {
     let standing = tandem.rest().get("/v1.0/alerts").ok();
     assert_eq!(standing["items"], json!([raised["data"]]), "what was told is what is listed");
     assert_eq!(standing["items"][0]["trunk_id"], trunk.as_str());
-    let _carrier = Carrier::new().on(beside(13)).start();
+    carrier.restart();
     let cleared = receiver.next().event();
     assert_eq!((&cleared["type"], &cleared["data"]), (&json!("alert.cleared"), &raised["data"]));
     assert_eq!(tandem.rest().get("/v1.0/alerts").ok()["items"], json!([]));
