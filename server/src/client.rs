@@ -37,8 +37,10 @@ impl fmt::Display for ClientError {
 
 impl std::error::Error for ClientError {}
 
-/// Whole configurations take a while.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than a server lets anything take: whole configurations take a while.
+const PATIENCE: Duration = Duration::from_secs(660);
+/// A server that is there takes a connection at once.
+const CONNECT: Duration = Duration::from_secs(10);
 /// An answer is no longer than this: a whole configuration.
 const LONGEST: u64 = 512 * 1024 * 1024;
 
@@ -89,8 +91,11 @@ impl ClientArgs {
             .header("content-type", "application/json")
             .body(body.map(Value::to_string).unwrap_or_default())
             .map_err(|error| unreachable(&error))?;
-        let config =
-            Agent::config_builder().http_status_as_error(false).timeout_global(Some(PATIENCE)).build();
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_connect(Some(CONNECT))
+            .timeout_global(Some(PATIENCE))
+            .build();
         let mut answer = Agent::from(config).run(request).map_err(|error| unreachable(&error))?;
         let body = text_of(answer.body_mut()).map_err(|error| unreachable(&error))?;
         read(answer.status().as_u16(), &body)

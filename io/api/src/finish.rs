@@ -62,11 +62,11 @@ fn log(
 }
 
 /// Answers in time, whatever the handler is waiting for.
-pub(crate) async fn in_time(limit: Duration, request: Request, next: Next) -> Response {
-    match tokio::time::timeout(limit, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => ApiError::timeout().into_response(),
-    }
+pub(crate) async fn in_time(
+    limit: Duration,
+    handler: impl Future<Output = Result<Response, ApiError>>,
+) -> Result<Response, ApiError> {
+    tokio::time::timeout(limit, handler).await.unwrap_or_else(|_| Err(ApiError::timeout()))
 }
 
 /// What a panic is answered with; its message goes to the log only.

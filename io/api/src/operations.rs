@@ -9,7 +9,13 @@ use crate::params::{Param, ParamKind};
 use crate::records::{self, RECORDS};
 use axum::http::Method;
 use std::sync::LazyLock;
+use std::time::Duration;
 use tandem_model::Kind;
+
+/// An examination of a trunk listens to a call, and ends by itself.
+const EXAMINATION: Duration = Duration::from_secs(150);
+/// The configuration of a large server takes its time to be compared and to be written.
+const WHOLE_CONFIGURATION: Duration = Duration::from_secs(600);
 
 /// What an operation does.
 #[derive(Clone, Copy, Debug)]
@@ -343,6 +349,15 @@ impl Operation {
         match self.action {
             Action::Import | Action::Plan | Action::Apply => MAX_TEXT,
             _ => MAX_BODY,
+        }
+    }
+
+    /// How long it may take, where others may take `usual`.
+    pub(crate) fn time_limit(&self, usual: Duration) -> Duration {
+        match self.action {
+            Action::Examine(_) => usual.max(EXAMINATION),
+            Action::Export | Action::Import | Action::Plan | Action::Apply => usual.max(WHOLE_CONFIGURATION),
+            _ => usual,
         }
     }
 

@@ -25,9 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 
-/// How long an examination of a trunk may take.
-const EXAMINATION: Duration = Duration::from_secs(150);
-
 /// What an administrator may set about the API.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -35,7 +32,7 @@ pub struct Options {
     pub metrics_open: bool,
     /// The token may come as `?token=` beside the header.
     pub query_token: bool,
-    /// How long a request may take.
+    /// How long a request may take, unless it is one of those that take longer by nature.
     pub timeout: Duration,
 }
 
@@ -47,13 +44,13 @@ impl Default for Options {
 
 /// The whole API as a service.
 pub fn router<B: Backend>(backend: B, options: Options) -> Router {
-    let timeout = options.timeout;
+    let usual = options.timeout;
     let shared = Arc::new(Shared { backend, options, limiter: Limiter::default(), changing: Arc::default() });
     let mut router = Router::new();
     for operation in OPERATIONS.iter() {
         let shared = shared.clone();
         let handler = move |path: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
-            run(operation, shared, path.ok(), request)
+            finish::in_time(operation.time_limit(usual), run(operation, shared, path.ok(), request))
         };
         router = router.route(&operation.path, on(filter(operation), handler));
     }
@@ -64,11 +61,6 @@ pub fn router<B: Backend>(backend: B, options: Options) -> Router {
         .route("/docs/docs.css", get(docs::style))
         .fallback(|| async { ApiError::no_such_path() })
         .method_not_allowed_fallback(|| async { ApiError::method_not_allowed() })
-        .layer(from_fn(move |request: Request, next: Next| {
-            // An examination listens to a call, and ends by itself.
-            let is_exam = request.uri().path().ends_with("/doctor");
-            finish::in_time(if is_exam { timeout.max(EXAMINATION) } else { timeout }, request, next)
-        }))
         .layer(CatchPanicLayer::custom(finish::after_panic))
         .layer(from_fn(move |request: Request, next: Next| {
             finish::finish(shared.backend.new_uuid(), request, next)

@@ -157,6 +157,17 @@ async fn a_request_that_takes_too_long_is_answered_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_whole_configuration_may_take_longer_than_a_request() {
+    let client = Client::with(Options { timeout: Duration::from_secs(3), ..Options::default() });
+    *client.fake.delay.lock().unwrap() = Duration::from_secs(300);
+    let file = json!({ "text": "[[trunk]]\nname = \"x\"\nhost = \"192.0.2.1\"\nmode = \"ip_auth\"\n" });
+    assert_eq!(client.post("/v1.0/configuration/apply", file.clone()).await.status, StatusCode::OK);
+    *client.fake.delay.lock().unwrap() = Duration::from_secs(700);
+    let file = json!({ "text": file["text"].as_str().unwrap().replace('x', "y") });
+    assert_eq!(client.post("/v1.0/configuration/apply", file).await.refused(), (503, "TIMEOUT"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_arrive_is_waited_for_only_so_long() {
     assert_eq!(Client::new().send(post(None, Body::new(Silent))).await.refused(), (408, "BODY_TIMEOUT"));
 }
