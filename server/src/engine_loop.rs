@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tandem_engine::{Counters, Engine, Output};
+use tandem_engine::{Counters, Engine, Output, Usage};
 use tandem_media::{MediaCommand, MediaEvent};
 use tandem_model::{
     CallId, CallRecord, Config, Event, ExamReport, Examination, Explanation, LiveCall, NoExamination,
@@ -28,7 +28,7 @@ pub enum Command {
     /// All registrations.
     Registrations(oneshot::Sender<Vec<RegistrationView>>),
     /// How many calls each trunk carries, of those that carry any.
-    TrunkCalls(oneshot::Sender<BTreeMap<TrunkId, u32>>),
+    Usage(oneshot::Sender<Usage>),
     /// Counters and gauges.
     Figures(oneshot::Sender<Figures>),
     /// End a call.
@@ -247,7 +247,7 @@ impl Loop {
             Command::Calls(answer) => reply(answer, engine.calls()),
             Command::TrunkStatuses(answer) => reply(answer, engine.trunk_statuses(now)),
             Command::Registrations(answer) => reply(answer, engine.registrations(now)),
-            Command::TrunkCalls(answer) => reply(answer, engine.trunk_calls()),
+            Command::Usage(answer) => reply(answer, engine.usage(now)),
             Command::Figures(answer) => reply(answer, figures(engine)),
             Command::HangUp(id, answer) => {
                 reply(answer, engine.hang_up(id, "Ended by the administrator", now))

@@ -16,6 +16,7 @@ mod publisher;
 mod route;
 mod serve;
 mod server;
+mod spending;
 mod trunk;
 
 use clap::{Parser, Subcommand};

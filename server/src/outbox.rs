@@ -2,10 +2,10 @@
 //! beyond that is paid by the task that takes them out.
 
 use crate::clock::Clock;
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tandem_model::{Event, TrunkId};
+use tandem_engine::Usage;
+use tandem_model::Event;
 use tandem_time::Time;
 use tandem_watch::Sample;
 use tokio::sync::Notify;
@@ -21,8 +21,8 @@ pub enum News {
     Call(Sample),
     /// The server's certificate expires then.
     Expires(Time),
-    /// How many calls each trunk carries.
-    Calls(BTreeMap<TrunkId, u32>),
+    /// How much is used of what there are limits on.
+    Usage(Usage),
 }
 
 /// News on their way. Clones share it.

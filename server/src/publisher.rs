@@ -71,7 +71,7 @@ impl Publisher {
         loop {
             let (due, counts) = {
                 let mut watch = self.watcher.watch();
-                (watch.poll_timeout(), watch.wants_calls().then(|| counted + COUNT))
+                (watch.poll_timeout(), watch.wants_usage().then(|| counted + COUNT))
             };
             let due =
                 due.into_iter().chain(counts).min().unwrap_or(self.clock.now() + Duration::from_secs(3600));
@@ -88,7 +88,7 @@ impl Publisher {
             }
             if counts.is_some_and(|due| due <= now) {
                 counted = now;
-                self.count_calls();
+                self.ask_for_usage();
             }
             self.publish(&mut news, now);
             if closed {
@@ -104,9 +104,9 @@ impl Publisher {
     }
 
     /// Asks the engine; its answer comes through the outbox.
-    fn count_calls(&self) {
+    fn ask_for_usage(&self) {
         let (engine, outbox) = (self.engine.clone(), self.outbox.clone());
-        tokio::spawn(async move { outbox.leave(News::Calls(engine.ask(Command::TrunkCalls).await)) });
+        tokio::spawn(async move { outbox.leave(News::Usage(engine.ask(Command::Usage).await)) });
     }
 
     fn publish(&self, news: &mut Vec<(Time, News)>, now: Time) {
@@ -120,7 +120,10 @@ impl Publisher {
                 }
                 News::Call(sample) => watch.call(&sample, at),
                 News::Expires(expires) => watch.certificate(expires, at),
-                News::Calls(calls) => watch.calls(&calls, at),
+                News::Usage(usage) => {
+                    watch.calls(&usage.calls, at);
+                    watch.spent(usage.spent, at);
+                }
             }
             self.publish_alerts(&mut watch, at, &mut entries);
         }

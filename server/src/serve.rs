@@ -101,6 +101,9 @@ fn log(event: &Event) {
         Event::CapacityReached { trunk_id, field, limit, tenant_id } => {
             tracing::warn!(trunk = ?trunk_id, tenant = ?tenant_id, field, limit, "as many calls as there may be");
         }
+        Event::FraudLimit { field, limit, tenant_id } => {
+            tracing::warn!(tenant = ?tenant_id, field, limit, "a tenant calls no further today");
+        }
         event => tracing::debug!(?event),
     }
 }

@@ -8,6 +8,7 @@ use crate::engine_loop::{self, Command, EngineHandle, Parts};
 use crate::options::Options;
 use crate::outbox::{News, Outbox};
 use crate::publisher::{Publisher, Watcher};
+use crate::spending;
 use arc_swap::ArcSwap;
 use std::error::Error;
 use std::io;
@@ -71,8 +72,9 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         tracing::warn!(calls = broken, "calls were up when the server last stopped; their records say so");
     }
     let listens = options.sip.clone();
-    let engine =
+    let mut engine =
         Engine::new(settings(options, secret(&store).await?)?, config.clone(), bindings, clock.now());
+    spending::recall(&mut engine, &store, &config, clock.now()).await?;
     let parts = Parts {
         engine,
         clock,

@@ -4,8 +4,8 @@
 
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
-use tandem_model::{Change, Config, Entity, Kind, TenantId, TrunkId};
-use tandem_routing::{Availability, Moment, Trail, TrunkHealth, from_extension, from_trunk};
+use tandem_model::{Change, Config, Entity, Kind, Tenant, TenantId, TrunkId};
+use tandem_routing::{Availability, Conditions, Moment, Spent, Trail, from_extension, from_trunk};
 use uuid::Uuid;
 
 const TENANTS: u128 = 1_000;
@@ -15,9 +15,17 @@ const EXTENSIONS: u128 = 100_000;
 
 struct AllUp;
 
-impl TrunkHealth for AllUp {
+impl Conditions for AllUp {
     fn availability(&self, _: TrunkId, _: Option<TenantId>) -> Availability {
         Availability::Up
+    }
+
+    fn is_impaired(&self, _: TrunkId) -> bool {
+        false
+    }
+
+    fn spent(&self, _: &Tenant) -> Spent {
+        Spent::default()
     }
 }
 

@@ -93,6 +93,10 @@ impl Outgoing {
 
 /// The record of an attempt that is only beginning, or never could.
 pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Attempt {
+    let (country, charge) = match round {
+        Round::Extension { .. } | Round::Refuse { .. } => (None, None),
+        Round::Trunk(step) => (step.country.map(str::to_owned), step.charge.clone()),
+    };
     let (trunk_id, extension_id, route_id, step) = match round {
         Round::Extension { extension, .. } => (None, Some(extension.id), None, None),
         Round::Refuse { .. } => (None, None, None, None),
@@ -118,6 +122,8 @@ pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Att
         reason: String::new(),
         q850: None,
         codec: None,
+        country,
+        charge,
     }
 }
 
@@ -142,6 +148,8 @@ pub(crate) fn present(target: &Target, number: String, flow: &Flow, reason: &str
         reason: reason.to_owned(),
         q850: None,
         codec: None,
+        country: None,
+        charge: None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::media_end::MediaEnd;
 use crate::setup::own_failure;
 use std::time::Duration;
 use tandem_media::{PortId, PortStats};
-use tandem_model::{CallRecord, Cause, Event, Outcome, Side, q850_of};
+use tandem_model::{Attempt, CallRecord, Cause, Event, Outcome, Side, q850_of};
 use tandem_sip_msg::standard_reason;
 use tandem_time::Time;
 
@@ -144,7 +144,7 @@ impl Call {
             ended_by: ending.by,
             cause: ending.cause,
             sip_call_id: self.caller.leg.call_id().to_owned(),
-            attempts: attempts.into_iter().map(|(_, attempt)| attempt).collect(),
+            attempts: attempts.into_iter().map(|(_, attempt)| charged(attempt)).collect(),
             direct_media: is_direct,
             media_from_caller: caller.record().filter(|_| !is_direct),
             media_from_callee: callee.and_then(MediaEnd::record),
@@ -165,6 +165,14 @@ impl Call {
             _ => Outcome::Failed,
         }
     }
+}
+
+/// The attempt with what its talk time cost.
+fn charged(mut attempt: Attempt) -> Attempt {
+    if let (Some(charge), Some(answered)) = (&mut attempt.charge, attempt.answered_at) {
+        charge.cost = charge.cost_of(Duration::from_millis(attempt.ended_at.saturating_sub(answered)));
+    }
+    attempt
 }
 
 /// Reason values for the other side: those received, and the Q.850 cause where none of them names it (RFC 3326).

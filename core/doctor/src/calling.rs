@@ -152,6 +152,8 @@ impl Exam {
                 step: 0,
                 timeout: 30,
                 onward: Onward::Never,
+                country: None,
+                charge: None,
                 emergency: false,
                 trunk,
             },

@@ -2,6 +2,7 @@
 
 use crate::door::Door;
 use crate::examine::is_doctors;
+use crate::ledger::Ledger;
 use crate::places::Places;
 use crate::surroundings::Surroundings;
 use crate::writes::{Writes, Written};
@@ -118,6 +119,7 @@ pub struct Engine {
     pub(crate) doctor: Doctor,
     pub(crate) desk: MediaDesk,
     pub(crate) seats: Seats,
+    pub(crate) ledger: Ledger,
     /// Looked up by number only; what is listed is listed by id.
     pub(crate) calls: HashMap<u64, Box<Call>, ahash::RandomState>,
     pub(crate) by_id: BTreeMap<CallId, u64>,
@@ -156,6 +158,7 @@ impl Engine {
             doctor: Doctor::new(settings.local.clone()),
             desk: MediaDesk::new(pool),
             seats: Seats::default(),
+            ledger: Ledger::default(),
             calls: HashMap::with_hasher(hasher),
             by_id: BTreeMap::new(),
             next_call: 1,
@@ -180,12 +183,18 @@ impl Engine {
     /// A new configuration takes effect; calls under way keep the one they began with.
     pub fn configure(&mut self, config: Arc<Config>, now: Time) {
         self.config = config.clone();
+        self.ledger.configure(&config);
         self.registrar.configure(&config, now);
         self.trunks.configure(&config, &mut sip(&mut self.txn, &mut self.rng, now));
         for trunk in config.trunks.values().filter(|trunk| trunk.mode == TrunkMode::RegisterIn) {
             self.trunks.set_bound(trunk.id, self.registrar.is_bound(BindingOwner::Trunk(trunk.id), now), now);
         }
         self.settle(now);
+    }
+
+    /// A call of today that ended before the engine began, so that it counts for its tenant's daily limits.
+    pub fn recall(&mut self, record: &CallRecord) {
+        self.ledger.close(record, &self.config);
     }
 
     /// One datagram, or one message cut from a stream.
@@ -370,6 +379,7 @@ impl Engine {
             trunks: &self.trunks,
             registrar: &self.registrar,
             seats: &mut self.seats,
+            ledger: &self.ledger,
             settings: &self.settings,
             writes: &self.writes,
             config: &self.config,
@@ -395,9 +405,11 @@ impl Engine {
                     Output::Event(event)
                 }
                 CallOutput::Open(record) => {
+                    self.ledger.open(&record, &self.config, now);
                     Output::Open { id: self.writes.begin(no, Written::Note, now), record }
                 }
                 CallOutput::Record(record) => {
+                    self.ledger.close(&record, &self.config);
                     Output::Record { id: self.writes.begin(no, Written::Record, now), record }
                 }
                 CallOutput::Seek(replaces) => {

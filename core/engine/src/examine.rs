@@ -1,7 +1,7 @@
 //! Examinations of trunks: what the configuration shows beforehand, and the doctor among the other layers.
 
 use crate::Engine;
-use crate::surroundings::{Health, Surroundings, destination};
+use crate::surroundings::{Surroundings, destination};
 use std::sync::Arc;
 use tandem_call::{Ctx, Source};
 use tandem_doctor::{DOCTOR_BIT, Doctor, Prior, Route};
@@ -43,6 +43,7 @@ impl Engine {
             trunks: &self.trunks,
             registrar: &self.registrar,
             seats: &mut self.seats,
+            ledger: &self.ledger,
             settings: &self.settings,
             writes: &self.writes,
             config: &self.config,
@@ -159,16 +160,10 @@ impl Engine {
                 Some(_) => Err("the tenant has no extension, as which it would be dialled".to_owned()),
             };
         };
-        let health = Health {
-            trunks: &self.trunks,
-            registrar: &self.registrar,
-            seats: &self.seats,
-            config: &self.config,
-            now,
-        };
+        let conditions = self.at_present(now);
         let moment = Moment { millis: now.as_millis(), random: 0 };
         let source = Source::Extension(extension);
-        let found = destination(&self.config, &source, ("", number), moment, &health, &mut Trail::none());
+        let found = destination(&self.config, &source, ("", number), moment, &conditions, &mut Trail::none());
         match found {
             Ok(found) => {
                 let steps = found.rounds.into_iter().filter_map(|round| match round {

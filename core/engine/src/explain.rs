@@ -2,7 +2,7 @@
 
 use crate::Engine;
 use crate::invite::refusal_of;
-use crate::surroundings::{Health, Surroundings, destination};
+use crate::surroundings::{Surroundings, destination};
 use tandem_call::{Caller, Identity, Source, preview};
 use tandem_model::{Explanation, Looked, Question, Try};
 use tandem_routing::{Line, Moment, NoDestination, Round, Trail};
@@ -23,16 +23,10 @@ impl Engine {
         };
         let at = question.at.unwrap_or(now.as_millis());
         let moment = Moment { millis: at, random: CHANCE };
-        let health = Health {
-            trunks: &self.trunks,
-            registrar: &self.registrar,
-            seats: &self.seats,
-            config: &self.config,
-            now,
-        };
+        let conditions = self.at_present(now);
         let mut trail = Trail::full();
         let numbers = (question.caller.as_deref().unwrap_or_default(), question.number.as_str());
-        let found = destination(&self.config, &source, numbers, moment, &health, &mut trail);
+        let found = destination(&self.config, &source, numbers, moment, &conditions, &mut trail);
         let steps = trail.into_lines().into_iter().map(looked).collect();
         let mut explanation = Explanation { at, steps, ..Explanation::default() };
         match found {
@@ -69,6 +63,7 @@ impl Engine {
             trunks: &self.trunks,
             registrar: &self.registrar,
             seats: &mut self.seats,
+            ledger: &self.ledger,
             settings: &self.settings,
             writes: &self.writes,
             config: &self.config,

@@ -3,7 +3,7 @@
 use crate::engine::sip;
 use crate::identify::Who;
 use crate::refuse::{Refusal, target_of, to_of};
-use crate::surroundings::{Health, Surroundings, destination, share};
+use crate::surroundings::{Surroundings, destination, share};
 use crate::{Engine, Output};
 use rand::Rng;
 use tandem_call::{Bound, Call, Caller, Ctx, Full, Identity, Over, Seat, Setup, Source};
@@ -57,13 +57,6 @@ impl Engine {
     }
 
     fn route(&mut self, key: ServerKey, message: Message, flow: Flow, source: Source, now: Time) {
-        let health = Health {
-            trunks: &self.trunks,
-            registrar: &self.registrar,
-            seats: &self.seats,
-            config: &self.config,
-            now,
-        };
         let dialled = match &source {
             Source::Extension(_) => {
                 let uri = message.request_uri();
@@ -75,9 +68,10 @@ impl Engine {
         let mut random = [0; 8];
         self.rng.fill_bytes(&mut random);
         let moment = Moment { millis: now.as_millis(), random: u64::from_ne_bytes(random) };
+        let conditions = self.at_present(now);
         let caller = identity.party(&source).number;
         let destination =
-            destination(&self.config, &source, (&caller, &dialled), moment, &health, &mut Trail::none());
+            destination(&self.config, &source, (&caller, &dialled), moment, &conditions, &mut Trail::none());
         let destination = match destination {
             Ok(destination) => destination,
             Err(none) => return self.no_destination((key, &message, flow, now), &source, dialled, none),
@@ -120,6 +114,7 @@ impl Engine {
             trunks: &self.trunks,
             registrar: &self.registrar,
             seats: &mut self.seats,
+            ledger: &self.ledger,
             settings: &self.settings,
             writes: &self.writes,
             config: &self.config,
@@ -200,6 +195,9 @@ impl Engine {
             }
             (none, _) => {
                 let (refusal, reason, why) = refusal_of(none, &dialled);
+                let tenant = tenant_id.and_then(|id| self.config.tenants.get(&id));
+                let told = tenant.and_then(|tenant| self.ledger.reached(tenant, reason, asked.3));
+                self.outputs.extend(told.map(Output::Event));
                 self.turn_down(asked, source, &refusal, reason, why);
             }
         }

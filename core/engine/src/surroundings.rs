@@ -1,15 +1,16 @@
 //! The server as a call sees it, and as routing does.
 
-use crate::Settings;
+use crate::ledger::Ledger;
 use crate::writes::Writes;
+use crate::{Engine, Settings};
 use ipnet::IpNet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use tandem_call::{Bound, Exchange, Full, Over, Seat, Seats, Source, Target, Way};
-use tandem_model::{Assignment, BindingOwner, Config, TenantId, Trunk, TrunkId, TrunkMode};
+use tandem_model::{Assignment, BindingOwner, Config, Tenant, TenantId, Trunk, TrunkId, TrunkMode};
 use tandem_routing::{
-    Availability, Destination, Moment, NoDestination, PlannedStep, Round, Trail, TrunkHealth, from_extension,
-    from_trunk,
+    Availability, Conditions, Destination, Moment, NoDestination, PlannedStep, Round, Spent, Trail,
+    from_extension, from_trunk,
 };
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
@@ -19,6 +20,7 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) trunks: &'a Trunks,
     pub(crate) registrar: &'a Registrar,
     pub(crate) seats: &'a mut Seats,
+    pub(crate) ledger: &'a Ledger,
     pub(crate) settings: &'a Settings,
     pub(crate) writes: &'a Writes,
     pub(crate) config: &'a Config,
@@ -59,10 +61,10 @@ impl Exchange for Surroundings<'_> {
     }
 
     fn route(&self, who: &Source, dialled: &str) -> Result<Vec<Round>, (u16, String)> {
-        let Surroundings { trunks, registrar, config, now, .. } = *self;
-        let health = Health { trunks, registrar, seats: self.seats, config, now };
+        let Surroundings { trunks, registrar, ledger, config, now, .. } = *self;
+        let conditions = AtPresent { trunks, registrar, seats: self.seats, ledger, config, now };
         let moment = Moment { millis: now.as_millis(), random: now.as_micros() };
-        match destination(config, who, ("", dialled), moment, &health, &mut Trail::none()) {
+        match destination(config, who, ("", dialled), moment, &conditions, &mut Trail::none()) {
             Ok(destination) => Ok(destination.rounds),
             Err(NoDestination::Unmatched { .. }) => Err((404, "No Such Number".to_owned())),
             Err(NoDestination::Disabled) => Err((480, "Switched Off".to_owned())),
@@ -113,25 +115,34 @@ pub(crate) fn destination(
     source: &Source,
     (caller, dialled): (&str, &str),
     moment: Moment,
-    health: &Health,
+    conditions: &AtPresent,
     trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
     match source {
-        Source::Extension(extension) => from_extension(config, extension, dialled, moment, health, trail),
-        Source::Trunk(trunk) => from_trunk(config, trunk, (caller, dialled), moment, health, trail),
+        Source::Extension(extension) => from_extension(config, extension, dialled, moment, conditions, trail),
+        Source::Trunk(trunk) => from_trunk(config, trunk, (caller, dialled), moment, conditions, trail),
     }
 }
 
-/// The health of trunks for a routing decision.
-pub(crate) struct Health<'a> {
+impl Engine {
+    /// How things stand for a routing decision.
+    pub(crate) fn at_present(&self, now: Time) -> AtPresent<'_> {
+        let Engine { trunks, registrar, seats, ledger, config, .. } = self;
+        AtPresent { trunks, registrar, seats, ledger, config, now }
+    }
+}
+
+/// How things stand for a routing decision.
+pub(crate) struct AtPresent<'a> {
     pub(crate) trunks: &'a Trunks,
     pub(crate) registrar: &'a Registrar,
     pub(crate) seats: &'a Seats,
+    pub(crate) ledger: &'a Ledger,
     pub(crate) config: &'a Config,
     pub(crate) now: Time,
 }
 
-impl TrunkHealth for Health<'_> {
+impl Conditions for AtPresent<'_> {
     fn availability(&self, id: TrunkId, tenant: Option<TenantId>) -> Availability {
         let Some(trunk) = self.config.trunks.get(&id) else { return Availability::Down };
         let over = Over { trunk, share: share(self.config, trunk, tenant), way: Bound::Out };
@@ -143,5 +154,13 @@ impl TrunkHealth for Health<'_> {
             _ => self.trunks.is_up(id),
         };
         if up { Availability::Up } else { Availability::Down }
+    }
+
+    fn is_impaired(&self, id: TrunkId) -> bool {
+        self.trunks.is_impaired(id)
+    }
+
+    fn spent(&self, tenant: &Tenant) -> Spent {
+        self.ledger.spent(tenant, self.now)
     }
 }

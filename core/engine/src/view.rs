@@ -2,8 +2,17 @@
 
 use crate::{Counters, Engine};
 use std::collections::BTreeMap;
-use tandem_model::{LiveCall, RegistrationView, TrunkId, TrunkStatus};
+use tandem_model::{LiveCall, RegistrationView, Tenant, TenantId, TrunkId, TrunkStatus};
 use tandem_time::Time;
+
+/// How much is used of what there are limits on.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// Calls on each trunk, of those that carry any.
+    pub calls: BTreeMap<TrunkId, u32>,
+    /// What each tenant with a daily limit has spent today, percent of that.
+    pub spent: BTreeMap<TenantId, f64>,
+}
 
 impl Engine {
     /// Calls under way, oldest first.
@@ -23,9 +32,16 @@ impl Engine {
             .collect()
     }
 
-    /// How many calls each trunk carries, of those that carry any.
-    pub fn trunk_calls(&self) -> BTreeMap<TrunkId, u32> {
-        self.seats.all_taken().collect()
+    /// How much is used of what there are limits on.
+    pub fn usage(&self, now: Time) -> Usage {
+        let part = |tenant: &Tenant| {
+            let spent = self.ledger.spent(tenant, now).cost;
+            Some((tenant.id, spent.percent_of(tenant.max_daily_cost?)))
+        };
+        Usage {
+            calls: self.seats.all_taken().collect(),
+            spent: self.config.tenants.values().filter_map(|tenant| part(tenant)).collect(),
+        }
     }
 
     /// Our registrations at providers and devices' registrations at us.

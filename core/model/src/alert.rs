@@ -91,6 +91,8 @@ kinds! {
     Capacity = "capacity";
     /// Attempts on a trunk after which the next one was tried, percent.
     FailoverRate = "failover_rate";
+    /// What a tenant has spent today, percent of its `max_daily_cost`; for a rule of the system, the largest of all tenants.
+    Spend = "spend";
     /// Wrong credentials that the server was shown.
     AuthFailures = "auth_failures";
     /// Days until the server's certificate expires.
@@ -120,6 +122,7 @@ impl AlertKind {
             AlertKind::LossHigh => (Some((3.0, 2.0)), 60),
             AlertKind::Capacity => (Some((80.0, 70.0)), 10),
             AlertKind::FailoverRate => (Some((20.0, 10.0)), 60),
+            AlertKind::Spend => (Some((80.0, 70.0)), 0),
             AlertKind::AuthFailures => (Some((50.0, 10.0)), 0),
             AlertKind::CertExpiring => (Some((14.0, 15.0)), 0),
             AlertKind::UnauthorisedRegistration => (Some((10.0, 2.0)), 0),
@@ -130,7 +133,11 @@ impl AlertKind {
     /// The largest threshold that makes sense.
     pub fn most(self) -> f64 {
         match self {
-            AlertKind::AsrLow | AlertKind::LossHigh | AlertKind::Capacity | AlertKind::FailoverRate => 100.0,
+            AlertKind::AsrLow
+            | AlertKind::LossHigh
+            | AlertKind::Capacity
+            | AlertKind::FailoverRate
+            | AlertKind::Spend => 100.0,
             AlertKind::PddHigh => 300_000.0,
             AlertKind::CertExpiring => 3650.0,
             _ => 1_000_000.0,
@@ -142,7 +149,12 @@ impl AlertKind {
         matches!(self, AlertKind::AsrLow | AlertKind::CertExpiring)
     }
 
-    /// Whether it is about the server as a whole, and not about each trunk.
+    /// Whether it is about each trunk, and not about a tenant or the server as a whole.
+    pub fn is_of_trunks(self) -> bool {
+        !self.is_of_server() && self != AlertKind::Spend
+    }
+
+    /// Whether it is about the server as a whole.
     pub fn is_of_server(self) -> bool {
         matches!(
             self,

@@ -175,7 +175,9 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
         findings.invalid(name, "REQUIRED", format!("every {} needs `{name}`", kind.name()), fix);
     };
     match kind {
-        Kind::Trunk | Kind::Schedule if !has("name") => need("name", "give it a name of 1 to 64 characters"),
+        Kind::Trunk | Kind::Schedule | Kind::RateTable if !has("name") => {
+            need("name", "give it a name of 1 to 64 characters")
+        }
         Kind::User => {
             if !has("email") {
                 need("email", "give the address of the person, as `name@example.com`");
@@ -328,7 +330,7 @@ fn minimal(kind: Kind) -> Object {
         Kind::Extension => json!({ "id": id, "name": "-", "number": "-", "username": "-" }),
         Kind::Number => json!({ "id": id, "number": "0" }),
         Kind::Tenant => json!({ "id": id, "name": "-", "slug": "-" }),
-        Kind::Schedule => json!({ "id": id, "name": "-" }),
+        Kind::Schedule | Kind::RateTable => json!({ "id": id, "name": "-" }),
         Kind::Assignment => json!({ "id": id, "trunk_id": id, "tenant_id": id }),
         Kind::InboundRoute => json!({ "id": id, "name": "-", "destination": { "type": "busy" } }),
         Kind::User => json!({ "id": id, "email": "-", "name": "-", "role": "viewer" }),

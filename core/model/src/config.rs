@@ -5,9 +5,10 @@ use crate::index::Index;
 use crate::index::number_scope;
 use crate::rules::{self, Touched};
 use crate::{
-    AlertRule, AlertRuleId, Assignment, AssignmentId, DidForm, Entity, Extension, ExtensionId, InboundRoute,
-    InboundRouteId, Interval, Kind, Number, NumberId, Problem, Rejection, RejectionKind, Route, RouteId,
-    Schedule, ScheduleId, Tenant, TenantId, Token, TokenId, Trunk, TrunkId, User, UserId, Webhook, WebhookId,
+    AlertRule, AlertRuleId, Assignment, AssignmentId, Date, DidForm, Entity, Extension, ExtensionId,
+    InboundRoute, InboundRouteId, Interval, Kind, Number, NumberId, Problem, Rate, RateTable, RateTableId,
+    Rejection, RejectionKind, Route, RouteId, Schedule, ScheduleId, Tenant, TenantId, Token, TokenId, Trunk,
+    TrunkId, User, UserId, Webhook, WebhookId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -43,6 +44,8 @@ pub struct Config {
     pub tenants: Arc<BTreeMap<TenantId, Arc<Tenant>>>,
     /// Schedules by id.
     pub schedules: Arc<BTreeMap<ScheduleId, Arc<Schedule>>>,
+    /// Rate tables by id.
+    pub rate_tables: Arc<BTreeMap<RateTableId, Arc<RateTable>>>,
     /// Trunks by id, which is by age.
     pub trunks: Arc<BTreeMap<TrunkId, Arc<Trunk>>>,
     /// Assignments of trunks to tenants by id.
@@ -224,6 +227,14 @@ impl Config {
     /// The token with this SHA-256, written in hexadecimal, in force or not.
     pub fn token_by_hash(&self, hash: &str) -> Option<&Arc<Token>> {
         self.index.tokens.get(hash)
+    }
+
+    /// What calls over this trunk to a number with its country code cost at a moment, milliseconds since the Unix epoch; with the
+    /// currency.
+    pub fn rate(&self, trunk: &Trunk, digits: &str, unix_millis: u64) -> Option<(&Rate, &str)> {
+        let id = trunk.cost_table_id?;
+        let rate = self.index.prices.get(&id)?.find(digits, Date::of(unix_millis, "UTC"))?;
+        Some((rate, self.rate_tables.get(&id)?.currency.as_str()))
     }
 
     /// What a tenant may use of a trunk of the system.

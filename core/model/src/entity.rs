@@ -3,8 +3,8 @@
 use crate::body;
 use crate::read::{self, Fault};
 use crate::{
-    AlertRule, AlertRuleId, Assignment, Config, Extension, InboundRoute, Number, Rejection, Route, Schedule,
-    Secret, Tenant, TenantId, Token, Trunk, User, Webhook, WebhookId,
+    AlertRule, AlertRuleId, Assignment, Config, Extension, InboundRoute, Number, RateTable, RateTableId,
+    Rejection, Route, Schedule, Secret, Tenant, TenantId, Token, Trunk, User, Webhook, WebhookId,
 };
 use crate::{
     AssignmentId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TokenId, TrunkId, UserId,
@@ -91,6 +91,8 @@ kinds! {
     Tenant, TenantId, tenants, "tenant", "tenant";
     /// Schedules.
     Schedule, ScheduleId, schedules, "schedule", "schedule";
+    /// Rate tables.
+    RateTable, RateTableId, rate_tables, "rate table", "rate_table";
     /// Trunks.
     Trunk, TrunkId, trunks, "trunk", "trunk";
     /// Assignments of trunks to tenants.
@@ -129,6 +131,7 @@ impl Entity {
         match self {
             Entity::Tenant(tenant) => &tenant.name,
             Entity::Schedule(schedule) => &schedule.name,
+            Entity::RateTable(table) => &table.name,
             Entity::Trunk(trunk) => &trunk.name,
             Entity::Assignment(assignment) => assignment.did_pool.as_ref().map_or("", |pool| pool.as_str()),
             Entity::Extension(extension) => &extension.name,
@@ -147,6 +150,7 @@ impl Entity {
         match self {
             Entity::Tenant(tenant) => Some(tenant.id),
             Entity::Schedule(schedule) => schedule.tenant_id,
+            Entity::RateTable(table) => table.tenant_id,
             Entity::Trunk(trunk) => trunk.tenant_id,
             Entity::Assignment(assignment) => Some(assignment.tenant_id),
             Entity::Extension(extension) => extension.tenant_id,

@@ -331,6 +331,16 @@ events! {
         #[serde(skip)]
         tenant_id: Option<TenantId>,
     }
+    /// A tenant has spent or talked as much as it may in a day: further calls are refused. Told once a day.
+    FraudLimit = "fraud.limit" {
+        /// The field of the tenant that sets the limit.
+        #[schema(value_type = String)]
+        field: &'static str,
+        /// The limit.
+        limit: String,
+        /// The tenant.
+        tenant_id: Option<TenantId>,
+    }
     /// The server's certificate expires soon. Told once a day.
     CertExpiring = "cert.expiring" {
         /// The file.
@@ -426,7 +436,8 @@ impl Event {
             | Event::CallTransferred { tenant_id, .. }
             | Event::CallEnded { tenant_id, .. }
             | Event::Failover { tenant_id, .. }
-            | Event::CapacityReached { tenant_id, .. } => *tenant_id,
+            | Event::CapacityReached { tenant_id, .. }
+            | Event::FraudLimit { tenant_id, .. } => *tenant_id,
             Event::AlertRaised { alert } | Event::AlertCleared { alert } => alert.tenant_id,
             Event::InboundAmbiguous { .. }
             | Event::AuthFailed { .. }

@@ -94,6 +94,10 @@ id!(
     AlertRuleId
 );
 id!(
+    /// A rate table.
+    RateTableId
+);
+id!(
     /// A call; also the key of its record. Not the SIP Call-ID, of which a call has one a leg.
     CallId
 );

@@ -1,9 +1,10 @@
 //! Indexes over a configuration, built once a snapshot, and the clashes that show while building them.
 
 use crate::pools::Pools;
+use crate::rate::Prices;
 use crate::{
-    Assignment, Config, Digits, Extension, InboundRoute, Kind, Number, Route, Tenant, TenantId, Token, Trunk,
-    TrunkId, User,
+    Assignment, Config, Digits, Extension, InboundRoute, Kind, Number, RateTableId, Route, Tenant, TenantId,
+    Token, Trunk, TrunkId, User,
 };
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -32,6 +33,7 @@ pub(crate) struct Index {
     pub extensions: Arc<ExtensionIndex>,
     pub numbers: Arc<NumberIndex>,
     pub tokens: Arc<HashMap<String, Arc<Token>>>,
+    pub prices: Arc<HashMap<RateTableId, Prices>>,
 }
 
 /// A map for each tenant, and one for the system.
@@ -118,6 +120,10 @@ impl Index {
             Kind::Number => self.numbers = Arc::new(numbers(config, clashes)),
             // Nobody is looked up by an address: it must only be the one of its kind.
             Kind::User => drop(users(config, clashes)),
+            Kind::RateTable => {
+                let tables = config.rate_tables.values();
+                self.prices = Arc::new(tables.map(|table| (table.id, Prices::of(table))).collect());
+            }
             Kind::Token => self.tokens = Arc::new(tokens(config)),
         }
     }

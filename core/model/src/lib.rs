@@ -28,6 +28,7 @@ mod pools;
 mod preset;
 mod problem;
 mod query;
+mod rate;
 mod read;
 mod record;
 mod route;
@@ -56,8 +57,8 @@ pub use event::{Event, EventTypes, Health, Published, Skipped, Tried};
 pub use explain::{Explanation, Looked, Question, Try};
 pub use extension::Extension;
 pub use id::{
-    AlertRuleId, AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TenantId,
-    TokenId, TrunkId, UserId, WebhookId,
+    AlertRuleId, AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RateTableId, RouteId,
+    ScheduleId, TenantId, TokenId, TrunkId, UserId, WebhookId,
 };
 pub use inbound::{CallerMatch, Destination, Did, DidForm, InboundRoute, Particular};
 pub use number::{Digits, Number};
@@ -66,6 +67,7 @@ pub use pool::{Interval, Pool, PoolError};
 pub use preset::{Fact, Preset, presets};
 pub use problem::{Problem, Rejection, RejectionKind};
 pub use query::{RecordPage, RecordQuery};
+pub use rate::{Charge, Money, Rate, RateTable};
 pub use record::{
     Attempt, CallRecord, Direction, MediaRecord, Outcome, Party, Side, TransferKind, TransferRecord,
 };

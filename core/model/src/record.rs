@@ -1,6 +1,6 @@
 //! A call record: one a call, attempt by attempt.
 
-use crate::{CallId, Cause, ExtensionId, RouteId, TenantId, TrunkId};
+use crate::{CallId, Cause, Charge, ExtensionId, RouteId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -105,6 +105,12 @@ pub struct Attempt {
     pub q850: Option<u8>,
     /// The codec agreed on.
     pub codec: Option<String>,
+    /// The country called over a trunk, ISO 3166-1 alpha-2, where it is known.
+    #[serde(default)]
+    pub country: Option<String>,
+    /// What it cost over a trunk that has a price for the number.
+    #[serde(default)]
+    pub charge: Option<Charge>,
 }
 
 /// How a call came to somebody else than it was made to, or from somebody else.

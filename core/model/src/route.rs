@@ -1,6 +1,6 @@
 //! An outbound route: which numbers it takes, and the trunks it tries for them.
 
-use crate::{Did, Pattern, RouteId, ScheduleId, TenantId, TrunkId};
+use crate::{Did, Money, Pattern, RouteId, ScheduleId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -35,6 +35,11 @@ pub struct Route {
     pub strategy: Strategy,
     /// The trunks to try, 1 to 6. A `provider_id` given instead becomes the only step.
     pub steps: Vec<Step>,
+    /// The most that a minute may cost: trunks that are dearer for the number, or have no price, are not tried. Empty: no limit.
+    /// Emergency calls may cost what they will.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = r"^[0-9]{1,9}([.][0-9]{1,6})?$")]
+    pub max_per_minute: Option<Money>,
     /// What happens when every step failed. When absent on creation: `next_rule` for a route given by `provider_id`, else `stop`.
     pub on_exhausted: OnExhausted,
 }
@@ -74,6 +79,10 @@ pub enum Strategy {
     Random,
     /// Randomly, the weight of a step in proportion.
     Weighted,
+    /// What costs least for the number first, by the trunks' rate tables; what has no price last.
+    LeastCost,
+    /// Trunks that answer well first, those that have just failed last.
+    Health,
 }
 
 /// One trunk that a route tries.

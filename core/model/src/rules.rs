@@ -7,6 +7,7 @@ mod inbound;
 mod number;
 mod owning;
 mod range;
+mod rate;
 mod receiving;
 mod reference;
 mod route;
@@ -44,6 +45,7 @@ pub(crate) fn check(
         match &entity {
             Entity::Tenant(tenant) => tenant::check(tenant, findings),
             Entity::Schedule(schedule) => schedule::check(schedule, findings),
+            Entity::RateTable(table) => rate::check(table, findings),
             Entity::Trunk(trunk) => trunk::check(trunk, findings),
             Entity::Assignment(_) => {}
             Entity::Extension(extension) => extension::check(extension, findings),

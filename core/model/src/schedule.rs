@@ -85,10 +85,7 @@ pub enum Openness {
 impl Schedule {
     /// What it says of a moment, milliseconds since the Unix epoch, in its own time zone, else in `timezone`.
     pub fn at(&self, unix_millis: u64, timezone: &str) -> Openness {
-        let zone = self.timezone.as_deref().unwrap_or(timezone).parse().unwrap_or(Tz::UTC);
-        let moment =
-            i64::try_from(unix_millis).ok().and_then(DateTime::from_timestamp_millis).unwrap_or_default();
-        let local = moment.with_timezone(&zone);
+        let local = local(unix_millis, self.timezone.as_deref().unwrap_or(timezone));
         let (date, minute) = (local.date_naive(), (local.hour() * 60 + local.minute()) as u16);
         if self.holidays.iter().any(|holiday| holiday.is_on(date)) {
             Openness::Holiday
@@ -193,6 +190,19 @@ impl From<Clock> for String {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Date(NaiveDate);
+
+impl Date {
+    /// The day that a moment, milliseconds since the Unix epoch, is in, in a time zone; in UTC where there is no such zone.
+    pub fn of(unix_millis: u64, timezone: &str) -> Date {
+        Date(local(unix_millis, timezone).date_naive())
+    }
+}
+
+/// A moment as clocks in a time zone show it.
+fn local(unix_millis: u64, timezone: &str) -> DateTime<Tz> {
+    let moment = i64::try_from(unix_millis).ok().and_then(DateTime::from_timestamp_millis);
+    moment.unwrap_or_default().with_timezone(&timezone.parse().unwrap_or(Tz::UTC))
+}
 
 impl TryFrom<String> for Date {
     type Error = String;

@@ -1,6 +1,6 @@
 //! A tenant: a customer of the system, with extensions, numbers and routes of its own that nobody else sees.
 
-use crate::TenantId;
+use crate::{Money, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -69,6 +69,14 @@ pub struct Tenant {
     /// New calls a second; 0 is unlimited.
     #[serde(default)]
     pub max_cps: u32,
+    /// What its calls over trunks with a rate table may cost a day, in its own time zone. When it is spent further calls to trunks are
+    /// refused, but for emergency calls. Empty: no limit.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, pattern = r"^[0-9]{1,9}([.][0-9]{1,6})?$")]
+    pub max_daily_cost: Option<Money>,
+    /// Minutes a day that it may talk to other countries than its own, in the same way; 0 is unlimited.
+    #[serde(default)]
+    pub max_daily_intl_minutes: u32,
     /// The caller number where nothing else gives one that the tenant owns.
     #[serde(default)]
     pub default_caller_id: Option<String>,

@@ -5,7 +5,7 @@ mod number_format;
 mod receiving;
 mod sending;
 
-use crate::{Pool, Secret, TenantId, TrunkId, rules};
+use crate::{Pool, RateTableId, Secret, TenantId, TrunkId, rules};
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -409,6 +409,9 @@ pub struct Trunk {
     /// Calls that may begin within a second, both directions together; 0 is unlimited.
     #[serde(default)]
     pub cps: u32,
+    /// The table of what calls over it cost; empty: nothing is known of that.
+    #[serde(default)]
+    pub cost_table_id: Option<RateTableId>,
     /// Share of calls where a route distributes them by weight and its step says none, 1 to 1,000.
     #[serde(default = "weight")]
     pub weight: u32,

@@ -6,8 +6,8 @@ use crate::{Availability, NoDestination, Onward, PlannedStep, Reason, Round, Ver
 use std::cmp::Reverse;
 use std::sync::Arc;
 use tandem_model::{
-    Config, Digits, Kind, NumberFormat, OnExhausted, Openness, Route, RouteMatch, Step, Strategy, Tenant,
-    Trunk, TrunkId, country_of,
+    Charge, Config, Digits, Kind, Money, NumberFormat, OnExhausted, Openness, Route, RouteMatch, Step,
+    Strategy, Tenant, Trunk, TrunkId, country_of,
 };
 
 /// What the routes say.
@@ -33,6 +33,17 @@ struct Candidate {
     reason: usize,
 }
 
+/// What a step comes to where its trunk may be tried.
+struct Usable {
+    trunk: Arc<Trunk>,
+    /// To be sent there.
+    number: String,
+    country: Option<&'static str>,
+    charge: Option<Charge>,
+    /// To be shown there.
+    caller_id: Option<String>,
+}
+
 /// Collects the steps of every route that takes the call, or nothing when none does.
 pub(crate) fn plan(decision: &mut Decision, dialled: &Dialled) -> Option<Plan> {
     let tenant = decision.tenant();
@@ -42,7 +53,7 @@ pub(crate) fn plan(decision: &mut Decision, dialled: &Dialled) -> Option<Plan> {
     let mut collection =
         Collection { decision, tenant, dialled, emergency, reasons, up, down, forbidden: None };
     for Matching { route, number, .. } in matching {
-        for (n, step) in ordered(route, collection.decision) {
+        for (n, step) in ordered(route, collection.decision, dialled) {
             collection.add(route, n, step, &number);
         }
         if route.on_exhausted == OnExhausted::Stop {
@@ -96,8 +107,7 @@ fn takes<'f>(
         }
     }
     if !asks.countries.is_empty() {
-        let number = dialled.e164.as_ref().or(dialled.digits.as_ref());
-        let country = number.and_then(|digits| country_of(digits.as_str()));
+        let country = dialled.number().and_then(|digits| country_of(digits.as_str()));
         if !country.is_some_and(|country| asks.countries.iter().any(|asked| asked == country)) {
             return Err("is for other countries");
         }
@@ -136,9 +146,15 @@ fn specificity(asks: &RouteMatch, number: &str) -> Option<usize> {
 }
 
 /// The steps of a route with their places from 1, in the order of its strategy.
-fn ordered<'a>(route: &'a Route, decision: &mut Decision) -> Vec<(u32, &'a Step)> {
-    let (config, random) = (decision.config, &mut decision.moment.random);
-    let of_trunk = |step: &Step| config.trunks.get(&step.trunk_id).map_or(1, |trunk| trunk.weight);
+fn ordered<'a>(route: &'a Route, decision: &mut Decision, dialled: &Dialled) -> Vec<(u32, &'a Step)> {
+    let (config, conditions, millis) = (decision.config, decision.conditions, decision.moment.millis);
+    let random = &mut decision.moment.random;
+    let trunk_of = |step: &Step| config.trunks.get(&step.trunk_id);
+    let of_trunk = |step: &Step| trunk_of(step).map_or(1, |trunk| trunk.weight);
+    let price = |step: &Step| {
+        let (rate, _) = config.rate(trunk_of(step)?, dialled.number()?.as_str(), millis)?;
+        Some(rate.per_minute)
+    };
     let mut steps: Vec<(u32, &Step)> = (1..).zip(&route.steps).collect();
     let mut rank: Box<dyn FnMut(&Step) -> u64> = match route.strategy {
         Strategy::Prioritized => return steps,
@@ -149,6 +165,8 @@ fn ordered<'a>(route: &'a Route, decision: &mut Decision) -> Vec<(u32, &'a Step)
             (-(1.0 - luck).ln() / f64::from(step.weight.unwrap_or_else(|| of_trunk(step)).max(1)) * 1e12)
                 as u64
         }),
+        Strategy::LeastCost => Box::new(|step| price(step).map_or(u64::MAX, Money::millionths)),
+        Strategy::Health => Box::new(|step| conditions.is_impaired(step.trunk_id).into()),
     };
     steps.sort_by_cached_key(|(_, step)| rank(step));
     steps
@@ -169,7 +187,7 @@ impl Collection<'_, '_> {
     fn add(&mut self, route: &Route, n: u32, step: &Step, dialled: &str) {
         let reason = self.reasons.len();
         let verdict = match self.usable(route, step, dialled) {
-            Ok((trunk, number, caller_id, verdict)) => {
+            Ok((Usable { trunk, number, country, charge, caller_id }, verdict)) => {
                 let onward = step.failover_on.clone().map_or(Onward::Failure, Onward::Only);
                 let timeout = step.timeout;
                 let planned = PlannedStep {
@@ -180,6 +198,8 @@ impl Collection<'_, '_> {
                     timeout,
                     caller_id,
                     onward,
+                    country,
+                    charge,
                     tenant: self.decision.tenant,
                     emergency: self.emergency,
                 };
@@ -207,7 +227,7 @@ impl Collection<'_, '_> {
         });
     }
 
-    /// The number that the trunk is sent, if the tenant may call it.
+    /// The number that the trunk is sent, and what it is with its country code, if the tenant may call it.
     ///
     /// Where its country is known the trunk writes it from its international form: what is sent is then what was allowed.
     fn number_for(
@@ -216,9 +236,11 @@ impl Collection<'_, '_> {
         trunk: &Trunk,
         step: &Step,
         dialled: &str,
-    ) -> Result<String, Verdict> {
+    ) -> Result<(String, Option<Digits>), Verdict> {
         let whole = number_of(step, dialled);
-        let Some(tenant) = self.tenant else { return Ok(trunk.number_to_send(&whole)) };
+        let Some(tenant) = self.tenant else {
+            return Ok((trunk.number_to_send(&whole), self.dialled.number().cloned()));
+        };
         let as_dialled = trunk.number_format_out == NumberFormat::AsDialled;
         let touched = step.strip > 0 || !step.prepend.is_empty();
         let made = Dialled::new(whole.strip_suffix(step.postfix.as_str()).unwrap_or(&whole), Some(tenant));
@@ -231,30 +253,25 @@ impl Collection<'_, '_> {
             () => &made,
         };
         if !self.emergency
-            && let Err(forbidden) = may_call(tenant, called)
+            && let Err(forbidden) = may_call(tenant, called, self.decision.conditions)
         {
             self.forbidden.get_or_insert(forbidden);
             return Err(Verdict::Forbidden);
         }
         let written_by_us = !as_dialled && (!touched || route.tenant_id.is_some() && !is_own);
-        Ok(match called.e164.as_ref().filter(|_| written_by_us) {
+        let sent = match called.e164.as_ref().filter(|_| written_by_us) {
             Some(digits) => format!("{}{}", trunk.number_to_send(&format!("+{digits}")), step.postfix),
             None => trunk.number_to_send(&whole),
-        })
+        };
+        Ok((sent, called.number().cloned()))
     }
 
-    /// The trunk of a step if it may be tried, now (`Kept`) or if nothing else is up (`Down`), with the number to send there and the
-    /// caller number to show; else why not.
-    fn usable(
-        &mut self,
-        route: &Route,
-        step: &Step,
-        dialled: &str,
-    ) -> Result<(Arc<Trunk>, String, Option<String>, Verdict), Verdict> {
+    /// The trunk of a step if it may be tried, now (`Kept`) or if nothing else is up (`Down`); else why not.
+    fn usable(&mut self, route: &Route, step: &Step, dialled: &str) -> Result<(Usable, Verdict), Verdict> {
         if !step.enabled {
             return Err(Verdict::StepDisabled);
         }
-        let Decision { config, health, extension, .. } = *self.decision;
+        let Decision { config, conditions, extension, .. } = *self.decision;
         let trunk = enabled_trunk(config, step.trunk_id).ok_or(Verdict::TrunkDisabled)?;
         if route.emergency && !trunk.emergency_ok {
             return Err(Verdict::NoEmergency);
@@ -268,7 +285,12 @@ impl Collection<'_, '_> {
                 return Err(Verdict::NotAssigned);
             }
         }
-        let number = self.number_for(route, trunk, step, dialled)?;
+        let (number, called) = self.number_for(route, trunk, step, dialled)?;
+        let (country, charge) = self.decision.tariff(trunk, called.as_ref());
+        let is_within = |most| charge.as_ref().is_some_and(|charge| charge.per_minute <= most);
+        if !self.emergency && !route.max_per_minute.is_none_or(is_within) {
+            return Err(Verdict::TooDear);
+        }
         let caller_id = caller_id::choose(config, self.tenant, extension, trunk, Some(step));
         let caller_id = match caller_id {
             Ok(caller_id) => caller_id,
@@ -276,12 +298,13 @@ impl Collection<'_, '_> {
             Err(()) if route.emergency => None,
             Err(()) => return Err(Verdict::NoCallerId),
         };
-        match health.availability(trunk.id, self.decision.tenant) {
-            Availability::Up => Ok((trunk.clone(), number, caller_id, Verdict::Kept)),
-            Availability::Down => Ok((trunk.clone(), number, caller_id, Verdict::Down)),
-            Availability::Full if route.emergency => Ok((trunk.clone(), number, caller_id, Verdict::Down)),
-            Availability::Full => Err(Verdict::Full),
-        }
+        let verdict = match conditions.availability(trunk.id, self.decision.tenant) {
+            Availability::Up => Verdict::Kept,
+            Availability::Down => Verdict::Down,
+            Availability::Full if route.emergency => Verdict::Down,
+            Availability::Full => return Err(Verdict::Full),
+        };
+        Ok((Usable { trunk: trunk.clone(), number, country, charge, caller_id }, verdict))
     }
 
     fn finish(mut self) -> Plan {

@@ -27,6 +27,11 @@ impl<'a> Dialled<'a> {
         [&self.e164, &self.digits].into_iter().flatten()
     }
 
+    /// What it most likely is as a number with its country code.
+    pub fn number(&self) -> Option<&Digits> {
+        self.e164.as_ref().or(self.digits.as_ref())
+    }
+
     /// Its forms, as dialled first; a pattern may be written for any of them.
     pub fn forms(&self) -> Vec<String> {
         let bare = self.text.strip_prefix('+').map(str::to_owned);

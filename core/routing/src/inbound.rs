@@ -3,7 +3,7 @@
 
 use crate::dialled::Dialled;
 use crate::outbound::{Decision, TIMEOUT, is_suspended, unmatched};
-use crate::{Destination, Moment, NoDestination, Onward, Round, Trail, TrunkHealth};
+use crate::{Conditions, Destination, Moment, NoDestination, Onward, Round, Trail};
 use std::cmp::Reverse;
 use std::sync::Arc;
 use tandem_model::{
@@ -20,11 +20,11 @@ pub fn from_trunk(
     trunk: &Trunk,
     (caller, called): (&str, &str),
     moment: Moment,
-    health: &dyn TrunkHealth,
+    conditions: &dyn Conditions,
     trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
     let mut decision =
-        Decision { config, health, moment, tenant: trunk.tenant_id, extension: None, hops: 0, trail };
+        Decision { config, conditions, moment, tenant: trunk.tenant_id, extension: None, hops: 0, trail };
     if let InboundExtension::Fixed(fixed) = trunk.called_extension()
         && let Some(extension) = config.extension_by_number(trunk.tenant_id, fixed)
     {

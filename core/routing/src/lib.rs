@@ -1,4 +1,4 @@
-//! A number, a configuration and the health of trunks to an ordered plan, with a reason for every rule and trunk kept or skipped.
+//! A number, a configuration and how things stand to an ordered plan, with a reason for every rule and trunk kept or skipped.
 
 mod caller_id;
 mod collect;
@@ -10,7 +10,8 @@ mod outbound;
 mod trail;
 
 use std::sync::Arc;
-use tandem_model::{Extension, RouteId, TenantId, Trunk, TrunkId};
+use std::time::Duration;
+use tandem_model::{Charge, Extension, Money, RouteId, Tenant, TenantId, Trunk, TrunkId};
 
 pub use failover::{Failed, Onward, fails_over};
 pub use inbound::from_trunk;
@@ -28,10 +29,32 @@ pub enum Availability {
     Full,
 }
 
-/// How routing asks for the health of trunks.
-pub trait TrunkHealth {
+/// What a tenant has spent of a day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Spent {
+    /// On calls over trunks with a price for the number.
+    pub cost: Money,
+    /// Talk time with other countries than the tenant's own.
+    pub abroad: Duration,
+}
+
+impl Spent {
+    /// Both together.
+    pub fn and(self, other: Spent) -> Spent {
+        Spent { cost: self.cost.plus(other.cost), abroad: self.abroad + other.abroad }
+    }
+}
+
+/// How routing asks how things stand.
+pub trait Conditions {
     /// The trunk's availability now, for calls of this tenant or of the system.
     fn availability(&self, trunk: TrunkId, tenant: Option<TenantId>) -> Availability;
+
+    /// Whether some of what was sent to the trunk lately was not answered, though it is up.
+    fn is_impaired(&self, trunk: TrunkId) -> bool;
+
+    /// What the tenant has spent today so far, calls under way included.
+    fn spent(&self, tenant: &Tenant) -> Spent;
 }
 
 /// When a call is routed, and with which luck: the same of both gives the same plan.
@@ -68,6 +91,8 @@ pub enum Verdict {
     NoEmergency,
     /// The tenant may not call the number that would be sent there.
     Forbidden,
+    /// It has no price for the number, or one above what the route allows.
+    TooDear,
 }
 
 impl Verdict {
@@ -85,6 +110,9 @@ impl Verdict {
             Verdict::NoCallerId => "is not used: the tenant owns no caller number to show over it",
             Verdict::NoEmergency => "is for no emergency calls",
             Verdict::Forbidden => "is not used: the tenant may not call this number",
+            Verdict::TooDear => {
+                "is not used: it has no price for the number within the route's max_per_minute"
+            }
         }
     }
 }
@@ -119,6 +147,10 @@ pub struct PlannedStep {
     pub caller_id: Option<String>,
     /// After which failures the next round is begun.
     pub onward: Onward,
+    /// The country called, where it is known.
+    pub country: Option<&'static str>,
+    /// What it will be charged by, where the trunk has a price for the number.
+    pub charge: Option<Charge>,
     /// The tenant whose call it is; none: the system's.
     pub tenant: Option<TenantId>,
     /// It is a call for help, which no limit keeps back.

@@ -4,12 +4,14 @@ use crate::collect::{self, enabled_trunk};
 use crate::dialled::Dialled;
 use crate::inbound;
 use crate::{
-    Availability, Destination, Moment, NoDestination, Onward, PlannedStep, Reason, Round, Trail, TrunkHealth,
+    Availability, Conditions, Destination, Moment, NoDestination, Onward, PlannedStep, Reason, Round, Trail,
     Verdict, caller_id, nearest,
 };
 use std::sync::Arc;
+use std::time::Duration;
 use tandem_model::{
-    Config, Digits, Extension, Kind, Number, RouteId, Tenant, TenantId, TenantStatus, TrunkId, country_of,
+    Charge, Config, Digits, Extension, Kind, Number, RouteId, Tenant, TenantId, TenantStatus, Trunk, TrunkId,
+    country_of,
 };
 
 /// How long a trunk that a number names may take to ring, and again to answer, seconds: what a step has by default.
@@ -24,7 +26,7 @@ const LONGEST_SERVICE: usize = 6;
 /// What a routing decision is made of.
 pub(crate) struct Decision<'a> {
     pub config: &'a Config,
-    pub health: &'a dyn TrunkHealth,
+    pub conditions: &'a dyn Conditions,
     pub moment: Moment,
     /// Whose call it is.
     pub tenant: Option<TenantId>,
@@ -42,11 +44,11 @@ pub fn from_extension(
     extension: &Extension,
     dialled: &str,
     moment: Moment,
-    health: &dyn TrunkHealth,
+    conditions: &dyn Conditions,
     trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
     let (tenant, extension) = (extension.tenant_id, Some(extension));
-    Decision { config, health, moment, tenant, extension, hops: 0, trail }.dial(dialled)
+    Decision { config, conditions, moment, tenant, extension, hops: 0, trail }.dial(dialled)
 }
 
 impl<'a> Decision<'a> {
@@ -107,6 +109,13 @@ impl<'a> Decision<'a> {
         Ok(Destination { tenant: self.tenant, rounds: vec![round], reasons: Vec::new() })
     }
 
+    /// The country of a number with its country code, and what the trunk charges for it.
+    pub fn tariff(&self, trunk: &Trunk, number: Option<&Digits>) -> (Option<&'static str>, Option<Charge>) {
+        let digits = number.map(Digits::as_str);
+        let rate = digits.and_then(|digits| self.config.rate(trunk, digits, self.moment.millis));
+        (digits.and_then(country_of), rate.map(|(rate, currency)| rate.charge(currency)))
+    }
+
     /// Out over one trunk, which no route chose.
     pub fn over_trunk(
         &self,
@@ -120,12 +129,13 @@ impl<'a> Decision<'a> {
         if let Some(tenant) = self.tenant().filter(|tenant| trunk.tenant_id != Some(tenant.id)) {
             let dialled = Dialled::new(&number, Some(tenant));
             if !inbound::is_ours(self, &dialled) {
-                may_call(tenant, &dialled)?;
+                may_call(tenant, &dialled, self.conditions)?;
             }
         }
+        let (country, charge) = self.tariff(trunk, Dialled::new(&number, self.tenant()).number());
         let (route_id, step) = (RouteId::NIL, 0);
         let reason = |verdict| vec![Reason { route_id, step, trunk_id, verdict }];
-        let verdict = match self.health.availability(trunk_id, self.tenant) {
+        let verdict = match self.conditions.availability(trunk_id, self.tenant) {
             Availability::Up => Verdict::Kept,
             Availability::Down => Verdict::Hopeful,
             Availability::Full => return Err(NoDestination::Unavailable(reason(Verdict::Full))),
@@ -144,6 +154,8 @@ impl<'a> Decision<'a> {
             timeout,
             caller_id,
             onward,
+            country,
+            charge,
             tenant: self.tenant,
             emergency: false,
         };
@@ -151,8 +163,13 @@ impl<'a> Decision<'a> {
     }
 }
 
-/// Whether the tenant may call this number, which is none of an emergency service.
-pub(crate) fn may_call(tenant: &Tenant, dialled: &Dialled) -> Result<(), NoDestination> {
+/// Whether the tenant may call this number now, which is none of an emergency service.
+pub(crate) fn may_call(
+    tenant: &Tenant,
+    dialled: &Dialled,
+    conditions: &dyn Conditions,
+) -> Result<(), NoDestination> {
+    within_daily_limits(tenant, dialled, conditions)?;
     let forbid = |reason, why| Err(NoDestination::Forbidden { reason, why });
     let Some(number) = &dialled.e164 else {
         // A service of the own country has no international form. A long number without one may lead anywhere.
@@ -181,6 +198,34 @@ pub(crate) fn may_call(tenant: &Tenant, dialled: &Dialled) -> Result<(), NoDesti
             "COUNTRY_NOT_ALLOWED",
             format!("+{number} is in {country}, which the tenant may not call"),
         );
+    }
+    Ok(())
+}
+
+fn within_daily_limits(
+    tenant: &Tenant,
+    dialled: &Dialled,
+    conditions: &dyn Conditions,
+) -> Result<(), NoDestination> {
+    let forbid = |reason, why| Err(NoDestination::Forbidden { reason, why });
+    let most = Duration::from_secs(60 * u64::from(tenant.max_daily_intl_minutes));
+    if tenant.max_daily_cost.is_none() && most.is_zero() {
+        return Ok(());
+    }
+    let spent = conditions.spent(tenant);
+    if let Some(most) = tenant.max_daily_cost.filter(|most| spent.cost >= *most) {
+        let why =
+            format!("the tenant has spent {} today, of {most} that it may (max_daily_cost)", spent.cost);
+        return forbid("DAILY_COST_REACHED", why);
+    }
+    let country = dialled.number().and_then(|number| country_of(number.as_str()));
+    let is_abroad = country.is_some() && country != tenant.country.as_deref();
+    if is_abroad && !most.is_zero() && spent.abroad >= most {
+        let why = format!(
+            "the tenant has talked to other countries for the {} minutes today that it may (max_daily_intl_minutes)",
+            tenant.max_daily_intl_minutes
+        );
+        return forbid("DAILY_INTL_MINUTES_REACHED", why);
     }
     Ok(())
 }

@@ -79,6 +79,11 @@ impl Health {
         self.under_way.is_some() || !self.targets.is_empty()
     }
 
+    /// Whether one of its targets has failed lately.
+    pub(crate) fn is_impaired(&self) -> bool {
+        !self.failed.is_empty() || matches!(self.condition(), Condition::Impaired | Condition::Down)
+    }
+
     pub(crate) fn condition(&self) -> Condition {
         let mut all_down = true;
         let mut all_well = true;

@@ -215,6 +215,11 @@ impl Trunks {
         !self.ending && self.live(id).is_some_and(|live| live.is_up(&self.local))
     }
 
+    /// Whether something of what was sent to it lately was not answered: a probe, or a call.
+    pub fn is_impaired(&self, id: TrunkId) -> bool {
+        self.live(id).is_some_and(|live| live.health.is_impaired())
+    }
+
     /// Where calls to it go, best first; the target that took the registration first, those that do not answer last. Empty
     /// for `register_in`, whose contacts the registrar has.
     pub fn targets(&self, id: TrunkId) -> Vec<Flow> {

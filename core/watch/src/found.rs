@@ -2,7 +2,7 @@
 
 use crate::Watch;
 use crate::watch::{Watched, is_up};
-use tandem_model::{AlertKind, AlertRule, Trunk, TrunkId, TrunkMode, TrunkState};
+use tandem_model::{AlertKind, AlertRule, TenantId, Trunk, TrunkId, TrunkMode, TrunkState};
 use tandem_time::Time;
 
 /// Fewer attempts say nothing.
@@ -20,7 +20,8 @@ pub(crate) struct Found {
     pub(crate) well: bool,
     pub(crate) value: Option<f64>,
     kind: Option<AlertKind>,
-    trunk: String,
+    /// Of the trunk, or the tenant.
+    name: String,
     state: Option<TrunkState>,
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn find(watch: &Watch, rule: &AlertRule, subject: Option<TrunkId>, no
     let watched = subject.and_then(|id| watch.trunks.get(&id)).unwrap_or(&none);
     let mut found = Found {
         kind: Some(rule.kind),
-        trunk: trunk.map(|trunk| trunk.name.clone()).unwrap_or_default(),
+        name: trunk.map(|trunk| trunk.name.clone()).unwrap_or_default(),
         state: watched.state,
         ..Found::default()
     };
@@ -41,6 +42,10 @@ pub(crate) fn find(watch: &Watch, rule: &AlertRule, subject: Option<TrunkId>, no
             found.judge_if(trunk.enabled && watched.state.and_then(is_up) == Some(false));
         }
         _ => {
+            if rule.kind == AlertKind::Spend {
+                let dearest = dearest(watch, rule).and_then(|(id, _)| watch.config.tenants.get(id));
+                found.name = dearest.map(|tenant| tenant.name.clone()).unwrap_or_default();
+            }
             let value = measure(watch, rule, trunk.map(AsRef::as_ref), watched, now);
             found.judge(value, rule);
         }
@@ -76,6 +81,7 @@ fn measure(
             let most = trunk?.max_calls;
             (most > 0).then(|| f64::from(watched.calls) * 100.0 / f64::from(most))
         }
+        AlertKind::Spend => dearest(watch, rule).map(|(_, percent)| *percent),
         AlertKind::AuthFailures => Some(sum(&watch.auth_failures)),
         AlertKind::UnauthorisedRegistration => Some(sum(&watch.rejected)),
         AlertKind::CertExpiring => {
@@ -83,6 +89,12 @@ fn measure(
             Some((left / DAY).max(0.0))
         }
     }
+}
+
+/// The tenant that has spent the largest part of what it may, of those that the rule looks at.
+fn dearest<'a>(watch: &'a Watch, rule: &AlertRule) -> Option<(&'a TenantId, &'a f64)> {
+    let looked_at = watch.spent.iter().filter(|(id, _)| rule.tenant_id.is_none_or(|only| only == **id));
+    looked_at.max_by(|(_, one), (_, other)| one.total_cmp(other))
 }
 
 impl Found {
@@ -107,24 +119,27 @@ impl Found {
 
     /// In words.
     pub(crate) fn words(&self) -> String {
-        let (trunk, value) = (&self.trunk, self.value.unwrap_or_default());
+        let (name, value) = (&self.name, self.value.unwrap_or_default());
         let state = self.state.map(words_of).unwrap_or_default();
         match self.kind {
-            Some(AlertKind::RegistrationLost) => format!("trunk `{trunk}` is not registered: {state}"),
-            Some(AlertKind::TrunkDown) => format!("trunk `{trunk}` takes no calls: {state}"),
-            Some(AlertKind::Flapping) => format!("trunk `{trunk}` came up or went down {value} times"),
+            Some(AlertKind::RegistrationLost) => format!("trunk `{name}` is not registered: {state}"),
+            Some(AlertKind::TrunkDown) => format!("trunk `{name}` takes no calls: {state}"),
+            Some(AlertKind::Flapping) => format!("trunk `{name}` came up or went down {value} times"),
             Some(AlertKind::AsrLow) => {
-                format!("only {value:.0} % of the calls to trunk `{trunk}` were answered")
+                format!("only {value:.0} % of the calls to trunk `{name}` were answered")
             }
             Some(AlertKind::PddHigh) => {
-                format!("calls to trunk `{trunk}` took {value:.0} ms on average until it rang")
+                format!("calls to trunk `{name}` took {value:.0} ms on average until it rang")
             }
-            Some(AlertKind::LossHigh) => format!("{value:.1} % of the media from trunk `{trunk}` was lost"),
+            Some(AlertKind::LossHigh) => format!("{value:.1} % of the media from trunk `{name}` was lost"),
             Some(AlertKind::Capacity) => {
-                format!("trunk `{trunk}` carries {value:.0} % of the calls that it may")
+                format!("trunk `{name}` carries {value:.0} % of the calls that it may")
             }
             Some(AlertKind::FailoverRate) => {
-                format!("after {value:.0} % of the attempts on trunk `{trunk}` another was tried")
+                format!("after {value:.0} % of the attempts on trunk `{name}` another was tried")
+            }
+            Some(AlertKind::Spend) => {
+                format!("tenant `{name}` has spent {value:.0} % of what it may today")
             }
             Some(AlertKind::AuthFailures) => format!("{value} times wrong credentials were shown"),
             Some(AlertKind::UnauthorisedRegistration) => format!("{value} registrations were refused"),

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{
-    Alert, AlertKind, AlertRule, AlertRuleId, Config, Event, TrunkId, TrunkQuality, TrunkState,
+    Alert, AlertKind, AlertRule, AlertRuleId, Config, Event, TenantId, TrunkId, TrunkQuality, TrunkState,
 };
 use tandem_time::{Time, Timers};
 
-/// What a rule looks at: a trunk, or the server.
+/// What a rule looks at: a trunk, or what is no trunk's.
 type Subject = Option<TrunkId>;
 
 /// Watches over everything.
@@ -22,6 +22,8 @@ pub struct Watch {
     pub(crate) trunks: BTreeMap<TrunkId, Watched>,
     pub(crate) auth_failures: Slots<u32>,
     pub(crate) rejected: Slots<u32>,
+    /// What tenants have spent today, percent of what they may; those that may spend what they will are not there.
+    pub(crate) spent: BTreeMap<TenantId, f64>,
     /// When the server's certificate expires.
     pub(crate) expires: Option<Time>,
     /// Rules that found something, or have an alert that stands; all others have nothing here.
@@ -170,9 +172,18 @@ impl Watch {
         }
     }
 
-    /// Whether [`Watch::calls`] is of use.
-    pub fn wants_calls(&self) -> bool {
-        self.config.alert_rules.values().any(|rule| rule.enabled && rule.kind == AlertKind::Capacity)
+    /// What each tenant with a limit has spent today, percent of it.
+    pub fn spent(&mut self, spent: BTreeMap<TenantId, f64>, now: Time) {
+        if self.spent != spent {
+            self.spent = spent;
+            self.look_at(None, &[AlertKind::Spend], now);
+        }
+    }
+
+    /// Whether [`Watch::calls`] and [`Watch::spent`] are of use.
+    pub fn wants_usage(&self) -> bool {
+        let of_usage = |kind| matches!(kind, AlertKind::Capacity | AlertKind::Spend);
+        self.config.alert_rules.values().any(|rule| rule.enabled && of_usage(rule.kind))
     }
 
     /// The server's certificate expires then.
@@ -325,9 +336,9 @@ pub(crate) fn is_up(state: TrunkState) -> Option<bool> {
 /// Whether a rule looks at this.
 fn covers(config: &Config, rule: &AlertRule, subject: Subject) -> bool {
     match subject {
-        None => rule.kind.is_of_server(),
+        None => !rule.kind.is_of_trunks(),
         Some(id) => {
-            let trunk = config.trunks.get(&id).filter(|_| !rule.kind.is_of_server());
+            let trunk = config.trunks.get(&id).filter(|_| rule.kind.is_of_trunks());
             trunk.is_some_and(|trunk| match rule.trunk_id {
                 Some(only) => only == id,
                 None => rule.tenant_id.is_none() || rule.tenant_id == trunk.tenant_id,
@@ -339,7 +350,7 @@ fn covers(config: &Config, rule: &AlertRule, subject: Subject) -> bool {
 /// Everything that a rule looks at.
 fn subjects(config: &Config, rule: &AlertRule) -> Vec<Subject> {
     let all = match rule.trunk_id {
-        _ if rule.kind.is_of_server() => return vec![None],
+        _ if !rule.kind.is_of_trunks() => return vec![None],
         Some(id) => return vec![Some(id)].into_iter().filter(|s| covers(config, rule, *s)).collect(),
         None => config.trunks.keys(),
     };

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{
     AlertRuleId, Attempt, CallId, CallRecord, Cause, Change, Config, Direction, Entity, Event, Kind,
-    MediaRecord, Outcome, Party, Side, TrunkId, TrunkState,
+    MediaRecord, Outcome, Party, Side, TenantId, TrunkId, TrunkState,
 };
 use tandem_time::Time;
 use tandem_watch::{Sample, Watch};
@@ -136,6 +136,8 @@ fn record(tries: &[(u128, u16, Option<u64>)], media: Option<(u64, u64)>) -> Call
         reason: String::new(),
         q850: None,
         codec: None,
+        country: None,
+        charge: None,
     });
     let media =
         media.map(|(packets, lost)| MediaRecord { packets, lost, jitter_ms: 4.0, ..MediaRecord::default() });
@@ -259,11 +261,36 @@ fn slow_lossy_and_failing_trunks_are_told_of_until_their_window_is_over() {
 }
 
 #[test]
+fn a_tenant_has_nearly_spent_what_it_may() {
+    let mut post = Post::new();
+    for (n, name) in [(5, "Acme"), (6, "Beta")] {
+        post.put(Kind::Tenant, n, json!({"name": name, "max_daily_cost": "10"}));
+    }
+    post.rule(10, "spend", json!({"clear_for_s": 0}));
+    post.rule(11, "spend", json!({"clear_for_s": 0, "tenant_id": id(6)}));
+    assert!(post.watch.wants_usage());
+    let spends = |post: &mut Post, acme: f64, beta: f64| {
+        let spent = [(5, acme), (6, beta)].map(|(n, percent)| (TenantId(id(n)), percent));
+        post.watch.spent(BTreeMap::from(spent), post.now);
+        post.drain();
+    };
+    spends(&mut post, 79.9, 10.0);
+    assert_eq!(post.told(), []);
+    spends(&mut post, 85.0, 10.0);
+    let words: Vec<_> = post.watch.alerts().into_iter().map(|alert| alert.message).collect();
+    assert_eq!(words, ["tenant `Acme` has spent 85 % of what it may today"]);
+    spends(&mut post, 0.0, 90.0);
+    assert_eq!(post.watch.alerts().len(), 2);
+    spends(&mut post, 0.0, 0.0);
+    assert_eq!(post.watch.alerts(), []);
+}
+
+#[test]
 fn a_trunk_is_nearly_full() {
     let mut post = Post::new();
-    assert!(!post.watch.wants_calls());
+    assert!(!post.watch.wants_usage());
     post.rule(10, "capacity", json!({"for_s": 10, "clear_for_s": 0}));
-    assert!(post.watch.wants_calls());
+    assert!(post.watch.wants_usage());
     post.carries(1, 8);
     post.pass(secs(9));
     post.carries(1, 7);

@@ -31,7 +31,7 @@ pub(crate) struct Collection {
 }
 
 /// All of them.
-pub(crate) static COLLECTIONS: [Collection; 13] = [
+pub(crate) static COLLECTIONS: [Collection; 14] = [
     collection(Kind::Tenant, "/v1.0/tenants", "tenant", "tenants", "Tenant"),
     collection(Kind::Trunk, "/v1.0/trunks", "trunk", "trunks", "Trunk"),
     collection(Kind::Trunk, "/v1.0/providers", "provider", "providers", "Trunk"),
@@ -39,6 +39,7 @@ pub(crate) static COLLECTIONS: [Collection; 13] = [
     collection(Kind::Route, "/v1.0/routes", "route", "routes", "Route"),
     collection(Kind::InboundRoute, "/v1.0/inbound_routes", "inbound_route", "inbound_routes", "InboundRoute"),
     collection(Kind::Schedule, "/v1.0/schedules", "schedule", "schedules", "Schedule"),
+    collection(Kind::RateTable, "/v1.0/rate_tables", "rate_table", "rate_tables", "RateTable"),
     collection(Kind::Extension, "/v1.0/extensions", "extension", "extensions", "Extension"),
     collection(Kind::Number, "/v1.0/numbers", "number", "numbers", "Number"),
     collection(Kind::User, "/v1.0/users", "user", "users", "User"),

@@ -348,6 +348,8 @@ impl Operation {
     pub(crate) fn largest_body(&self) -> usize {
         match self.action {
             Action::Import | Action::Plan | Action::Apply => MAX_TEXT,
+            // Thousands of prices.
+            Action::Create(of) | Action::Patch(of) if of.kind == Kind::RateTable => MAX_TEXT,
             _ => MAX_BODY,
         }
     }

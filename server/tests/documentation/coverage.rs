@@ -18,7 +18,7 @@ const TABLES: [&str; 6] = [
 ];
 
 /// Entities whose every field has to be in a row: how rows call them, and their schemas.
-const ENTITIES: [(&str, &str); 11] = [
+const ENTITIES: [(&str, &str); 13] = [
     ("trunk", "Trunk"),
     ("route", "Route"),
     ("route.match", "RouteMatch"),
@@ -29,6 +29,8 @@ const ENTITIES: [(&str, &str); 11] = [
     ("tenant", "Tenant"),
     ("assignment", "Assignment"),
     ("schedule", "Schedule"),
+    ("rate_table", "RateTable"),
+    ("rate_table.rates", "Rate"),
     ("status", "TrunkStatus"),
 ];
 

@@ -57,6 +57,7 @@ impl World {
         settings.seed[31] = settings.seed[31].wrapping_add(1);
         self.settings = settings.clone();
         self.engine = Engine::new(settings, Arc::new(self.config.clone()), bindings, self.now);
+        self.records.iter().for_each(|record| self.engine.recall(record));
         self.drain_engine();
         for (ua, id) in cut_off {
             self.cut_off(ua, id);

@@ -27,6 +27,7 @@ mod reliable;
 mod routes;
 mod sending;
 mod session_timers;
+mod spending;
 mod states;
 mod talking;
 mod tenant_limits;

@@ -6,9 +6,10 @@ use tandem_model::{Config, Entity, Kind};
 use uuid::Uuid;
 
 /// Kinds that others refer to, and how the field is called without its `_id`.
-pub(super) const REFERRED: [(&str, Kind); 4] = [
+pub(super) const REFERRED: [(&str, Kind); 5] = [
     ("tenant", Kind::Tenant),
     ("schedule", Kind::Schedule),
+    ("cost_table", Kind::RateTable),
     ("trunk", Kind::Trunk),
     ("extension", Kind::Extension),
 ];
@@ -34,7 +35,7 @@ impl Names {
         let label = match entity {
             Entity::Tenant(tenant) => tenant.slug.clone(),
             Entity::Extension(extension) => extension.number.clone(),
-            Entity::Schedule(_) | Entity::Trunk(_) => entity.label().to_owned(),
+            Entity::Schedule(_) | Entity::RateTable(_) | Entity::Trunk(_) => entity.label().to_owned(),
             _ => return,
         };
         self.0.entry((entity.kind(), scope(entity), label)).or_default().push(entity.id());

@@ -40,7 +40,7 @@ pub fn write_configuration(config: &Config) -> String {
 fn body_of(entity: &Entity) -> Map<String, Value> {
     let Value::Object(meant) = entity.to_json() else { return Map::new() };
     let needed: &[&str] = match entity.kind() {
-        Kind::Tenant | Kind::Schedule => &["name"],
+        Kind::Tenant | Kind::Schedule | Kind::RateTable => &["name"],
         Kind::Trunk => &["name", "mode"],
         Kind::Assignment => &["trunk_id", "tenant_id"],
         Kind::Extension | Kind::Number => &["number"],

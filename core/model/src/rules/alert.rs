@@ -14,8 +14,14 @@ pub(super) fn check(config: &Config, rule: &AlertRule, findings: &mut Findings) 
     seconds("clear_for_s", rule.clear_for_s, LONGEST, findings);
     seconds("window_s", rule.window_s, WINDOW, findings);
     thresholds(rule, findings);
-    if rule.kind.is_of_server() {
-        of_server(rule, findings);
+    if !rule.kind.is_of_trunks() && rule.trunk_id.is_some() {
+        let message = format!("`{}` is about no trunk", rule.kind.key());
+        findings.invalid("trunk_id", "CONFLICTING_FIELDS", message, "leave `trunk_id` out");
+    }
+    if rule.kind.is_of_server() && rule.tenant_id.is_some() {
+        let message = format!("`{}` is about the server as a whole", rule.kind.key());
+        let fix = "leave `tenant_id` out: the rule is the system's";
+        findings.invalid("tenant_id", "SYSTEM_ONLY", message, fix);
     }
     if let (Some(tenant), Some(trunk)) = (rule.tenant_id, rule.trunk_id)
         && config.assignment(trunk, tenant).is_some()
@@ -75,20 +81,5 @@ fn thresholds(rule: &AlertRule, findings: &mut Findings) {
         let message = format!("{clear} is {side} {threshold}: the alert would be cleared and raised at once");
         let fix = format!("give a `clear_threshold` that is not {side} `threshold`");
         findings.invalid("clear_threshold", "BAD_RANGE", message, fix);
-    }
-}
-
-fn of_server(rule: &AlertRule, findings: &mut Findings) {
-    let message = format!("`{}` is about the server as a whole", rule.kind.key());
-    if rule.trunk_id.is_some() {
-        findings.invalid("trunk_id", "CONFLICTING_FIELDS", message.clone(), "leave `trunk_id` out");
-    }
-    if rule.tenant_id.is_some() {
-        findings.invalid(
-            "tenant_id",
-            "SYSTEM_ONLY",
-            message,
-            "leave `tenant_id` out: the rule is the system's",
-        );
     }
 }

@@ -24,6 +24,8 @@ const RANGES: &[(&str, u32, u32)] = &[
     ("weight", 1, 1000),
     ("max_concurrent_calls", 0, 1_000_000),
     ("max_cps", 0, 100_000),
+    ("max_daily_intl_minutes", 0, 10_000_000),
+    ("increment", 1, 3600),
 ];
 
 /// The bounds of the field that `path` ends in.

@@ -61,7 +61,12 @@ fn references(entity: &Entity) -> Vec<Reference> {
                 refer("user_id", Kind::User, id.0);
             }
         }
-        Entity::Tenant(_) | Entity::Schedule(_) | Entity::Trunk(_) => {}
+        Entity::Trunk(trunk) => {
+            if let Some(id) = trunk.cost_table_id {
+                refer("cost_table_id", Kind::RateTable, id.0);
+            }
+        }
+        Entity::Tenant(_) | Entity::Schedule(_) | Entity::RateTable(_) => {}
         Entity::User(_) | Entity::Webhook(_) => {}
     }
     found
@@ -140,6 +145,7 @@ fn unknown(kind: Kind) -> &'static str {
         Kind::Tenant => "UNKNOWN_TENANT",
         Kind::Schedule => "UNKNOWN_SCHEDULE",
         Kind::User => "UNKNOWN_USER",
+        Kind::RateTable => "UNKNOWN_RATE_TABLE",
         _ => "UNKNOWN_REFERENCE",
     }
 }

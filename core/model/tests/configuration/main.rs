@@ -8,6 +8,7 @@ mod handling;
 mod number;
 mod patch;
 mod pattern;
+mod rates;
 mod receiving;
 mod reference;
 mod route;

@@ -60,7 +60,7 @@ fn a_route_shows_its_steps_however_it_was_made() {
     let expected = json!({
         "id": id(9), "tenant_id": null, "name": "r", "priority": 100, "enabled": true, "emergency": false, "schedule_id": null,
         "match": { "patterns": [], "prefixes": [], "lengths": [], "extensions": [], "countries": [] },
-        "strategy": "prioritized", "on_exhausted": "next_rule",
+        "strategy": "prioritized", "max_per_minute": null, "on_exhausted": "next_rule",
         "steps": [{
             "trunk_id": id(1), "enabled": true, "strip": 0, "prepend": "", "postfix": "", "caller_id": null, "timeout": 60,
             "failover_on": null, "weight": null,
@@ -99,7 +99,7 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
     let handling = json!({
         "timeout_retry": null, "ping_accept": "any_final", "ping_unregisters": false, "ping_contact": false, "ping_user_agent": null,
         "dtmf": "auto", "media_encryption": "none", "rtp_timeout": null, "rtp_timeout_hold": null, "max_in": 0, "max_out": 0,
-        "cps": 0, "weight": 10, "emergency_ok": true, "capture": "on_failure",
+        "cps": 0, "cost_table_id": null, "weight": 10, "emergency_ok": true, "capture": "on_failure",
     });
     expected.as_object_mut().unwrap().extend(handling.as_object().unwrap().clone());
     expected.as_object_mut().unwrap().extend(receiving.as_object().unwrap().clone());

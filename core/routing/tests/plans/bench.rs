@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 use std::sync::Arc;
-use tandem_model::{Change, Config, Entity, Kind, TenantId, TrunkId};
+use tandem_model::{Change, Config, Entity, Kind, Tenant, TenantId, TrunkId};
 use tandem_routing::{
-    Availability, Moment, NoDestination, PlannedStep, Reason, Round, Trail, TrunkHealth, Verdict,
+    Availability, Conditions, Moment, NoDestination, PlannedStep, Reason, Round, Spent, Trail, Verdict,
 };
 use uuid::Uuid;
 
@@ -18,13 +18,38 @@ pub fn id(n: u128) -> Uuid {
 /// Every trunk is up but those listed.
 pub struct Health(pub &'static [(u128, Availability)]);
 
-impl TrunkHealth for Health {
+impl Conditions for Health {
     fn availability(&self, trunk: TrunkId, _: Option<TenantId>) -> Availability {
         self.0.iter().find(|(n, _)| id(*n) == trunk.0).map_or(Up, |(_, availability)| *availability)
+    }
+
+    fn is_impaired(&self, _: TrunkId) -> bool {
+        false
+    }
+
+    fn spent(&self, _: &Tenant) -> Spent {
+        Spent::default()
     }
 }
 
 pub const HEALTHY: Health = Health(&[]);
+
+/// Every trunk is up, and something of what was sent to these was not answered.
+pub struct Impaired(pub &'static [u128]);
+
+impl Conditions for Impaired {
+    fn availability(&self, _: TrunkId, _: Option<TenantId>) -> Availability {
+        Up
+    }
+
+    fn is_impaired(&self, trunk: TrunkId) -> bool {
+        self.0.iter().any(|n| id(*n) == trunk.0)
+    }
+
+    fn spent(&self, _: &Tenant) -> Spent {
+        Spent::default()
+    }
+}
 
 /// Trunks 1 to 4, named by their numbers, trunk 4 switched off; extensions 1000 (id 11) and 2000 (id 12, switched off).
 pub fn base() -> Config {
@@ -83,21 +108,37 @@ fn one_thing(destination: tandem_routing::Destination) -> Destination {
 }
 
 /// A call by the extension with id 11.
-pub fn from_extension(config: &Config, dialled: &str, health: &Health) -> Result<Destination, NoDestination> {
+pub fn from_extension(
+    config: &Config,
+    dialled: &str,
+    conditions: &dyn Conditions,
+) -> Result<Destination, NoDestination> {
     let extension = &config.extensions[&tandem_model::ExtensionId(id(11))];
-    tandem_routing::from_extension(config, extension, dialled, Moment::default(), health, &mut Trail::none())
-        .map(one_thing)
+    tandem_routing::from_extension(
+        config,
+        extension,
+        dialled,
+        Moment::default(),
+        conditions,
+        &mut Trail::none(),
+    )
+    .map(one_thing)
 }
 
 /// A call over trunk 1 by nobody in particular.
-pub fn from_trunk(config: &Config, called: &str, health: &Health) -> Result<Destination, NoDestination> {
+pub fn from_trunk(
+    config: &Config,
+    called: &str,
+    conditions: &dyn Conditions,
+) -> Result<Destination, NoDestination> {
     let (trunk, moment) = (&config.trunks[&TrunkId(id(1))], Moment::default());
-    tandem_routing::from_trunk(config, trunk, ("", called), moment, health, &mut Trail::none()).map(one_thing)
+    tandem_routing::from_trunk(config, trunk, ("", called), moment, conditions, &mut Trail::none())
+        .map(one_thing)
 }
 
 /// The plan of a call that goes out.
-pub fn plan(config: &Config, dialled: &str, health: &Health) -> Plan {
-    match from_extension(config, dialled, health) {
+pub fn plan(config: &Config, dialled: &str, conditions: &dyn Conditions) -> Plan {
+    match from_extension(config, dialled, conditions) {
         Ok(Destination::Trunks(plan)) => plan,
         other => panic!("no plan but {other:?}"),
     }
@@ -113,8 +154,8 @@ pub fn verdicts(plan: &Plan) -> Vec<(u128, Verdict)> {
     plan.reasons.iter().map(|reason| (reason.trunk_id.0.as_u128(), reason.verdict)).collect()
 }
 
-pub fn unavailable(config: &Config, dialled: &str, health: &Health) -> Plan {
-    match from_extension(config, dialled, health) {
+pub fn unavailable(config: &Config, dialled: &str, conditions: &dyn Conditions) -> Plan {
+    match from_extension(config, dialled, conditions) {
         Err(NoDestination::Unavailable(reasons)) => Plan { steps: Vec::new(), reasons },
         other => panic!("not unavailable but {other:?}"),
     }

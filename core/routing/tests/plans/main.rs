@@ -7,4 +7,5 @@ mod from_trunk;
 mod health;
 mod nearest;
 mod order;
+mod prices;
 mod tenants;

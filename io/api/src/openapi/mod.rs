@@ -49,10 +49,11 @@ const DESCRIPTION: &str = "Configures and watches a Tandem SIP trunking server. 
     may do is a matter of its role; whoever is confined to a tenant sees nothing of others, as if it were not there. Moments are milliseconds since the Unix epoch. Listings come in \
     pages: give `next` of one as `after` of the following.";
 
-const TAGS: [(&str, &str); 20] = [
+const TAGS: [(&str, &str); 21] = [
     ("tenants", "Customers of the system, each with extensions, numbers and routes that nobody else sees."),
     ("assignments", "What tenants may use of the system's trunks: pools of numbers, and calls at once."),
     ("schedules", "When somebody is there: hours and holidays."),
+    ("rate_tables", "What calls over trunks cost."),
     ("inbound_routes", "What calls that come over trunks reach."),
     ("trunks", "Providers, carriers, gateways and PBXs."),
     ("providers", "Trunks under the name that VoIPBIN gives them: the same objects, the same ids."),

@@ -235,6 +235,14 @@ fn examples(action: Action) -> Value {
                     "holidays": [{ "name": "Christmas", "date": "2026-12-25", "last_date": "2026-12-26", "yearly": true }],
                 })),
             }),
+            Kind::RateTable => json!({
+                "prices": example("Germany, and its mobile phones", json!({
+                    "name": "Carrier 2026", "currency": "EUR", "rates": [
+                        { "prefix": "49", "per_minute": "0.0095", "increment": 1 },
+                        { "prefix": "4915", "per_minute": "0.0490", "increment": 1, "first_date": "2026-07-01" },
+                    ],
+                })),
+            }),
             Kind::Assignment => json!({
                 "pool": example("Numbers of a shared trunk for a tenant", json!({
                     "trunk_id": ID, "tenant_id": TENANT, "did_pool": "13322496213;16468097069-16468097079", "max_calls": 10,
@@ -293,7 +301,7 @@ fn examples(action: Action) -> Value {
             }
             Kind::Webhook => json!({ "off": example("Switch it off", json!({ "enabled": false })) }),
             Kind::AlertRule => json!({ "later": example("Only after ten minutes", json!({ "for_s": 600 })) }),
-            Kind::Schedule | Kind::InboundRoute => {
+            Kind::Schedule | Kind::RateTable | Kind::InboundRoute => {
                 json!({ "rename": example("Another name", json!({ "name": "Office 2" })) })
             }
             Kind::Number => {

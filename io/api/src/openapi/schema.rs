@@ -9,20 +9,22 @@ use serde_json::{Map, Value, json};
 use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
     Alert, AlertKind, AlertRule, Assignment, CallRecord, Entity, ExamReport, Examination, Explanation,
-    Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published, Question, RegistrationView, Route,
-    Schedule, Tenant, Token, Trunk, TrunkQuality, TrunkStatus, User, Webhook, WebhookStatus,
+    Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published, Question, RateTable,
+    RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkQuality, TrunkStatus, User, Webhook,
+    WebhookStatus,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 type Schemas = Map<String, Value>;
 
-const KINDS: [(&str, Kind); 12] = [
+const KINDS: [(&str, Kind); 13] = [
     ("Webhook", Kind::Webhook),
     ("AlertRule", Kind::AlertRule),
     ("Tenant", Kind::Tenant),
     ("Assignment", Kind::Assignment),
     ("Schedule", Kind::Schedule),
+    ("RateTable", Kind::RateTable),
     ("InboundRoute", Kind::InboundRoute),
     ("Trunk", Kind::Trunk),
     ("Route", Kind::Route),
@@ -40,6 +42,7 @@ pub(super) fn all() -> Value {
     collect::<Tenant>(&mut schemas);
     collect::<Assignment>(&mut schemas);
     collect::<Schedule>(&mut schemas);
+    collect::<RateTable>(&mut schemas);
     collect::<InboundRoute>(&mut schemas);
     collect::<Route>(&mut schemas);
     collect::<Extension>(&mut schemas);
@@ -215,7 +218,7 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             schema["required"] = json!(["name", "slug"]);
             schema["description"] = json!("Without `slug` it is made of the name, as far as that goes.");
         }
-        Kind::Schedule => schema["required"] = json!(["name"]),
+        Kind::Schedule | Kind::RateTable => schema["required"] = json!(["name"]),
         Kind::Webhook => {
             schema["required"] = json!(["name", "url", "secret"]);
             properties["secret"]["type"] = json!("string");
@@ -224,7 +227,7 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             schema["required"] = json!(["name", "kind"]);
             schema["description"] = json!(
                 "`threshold` and `for_s` are by default those of the kind; `clear_threshold` must not lie beyond `threshold`. What \
-                 is about the server as a whole takes neither `trunk_id` nor `tenant_id`."
+                 is about the server as a whole takes neither `trunk_id` nor `tenant_id`, `spend` no `trunk_id`."
             );
             all_of.push(json!({ "oneOf": alert_kinds() }));
         }
@@ -275,7 +278,7 @@ fn of_either() -> Value {
 
 /// A merge patch: nothing is required, and null is the default again.
 fn patch(name: &str, create: &Value) -> Value {
-    const NEVER_NULL: [(&str, &str); 18] = [
+    const NEVER_NULL: [(&str, &str); 19] = [
         ("User", "email"),
         ("User", "role"),
         ("Token", "name"),
@@ -286,6 +289,7 @@ fn patch(name: &str, create: &Value) -> Value {
         ("AlertRule", "kind"),
         ("Tenant", "name"),
         ("Schedule", "name"),
+        ("RateTable", "name"),
         ("InboundRoute", "name"),
         ("InboundRoute", "destination"),
         ("Assignment", "trunk_id"),
@@ -401,7 +405,7 @@ fn defaults(kind: Kind) -> Vec<(String, Value)> {
         Kind::Extension => json!({ "number": "-" }),
         Kind::Number => json!({ "number": "0" }),
         Kind::Tenant => json!({ "name": "-", "slug": "-" }),
-        Kind::Schedule => json!({ "name": "-" }),
+        Kind::Schedule | Kind::RateTable => json!({ "name": "-" }),
         Kind::Assignment => json!({ "trunk_id": Uuid::nil(), "tenant_id": Uuid::nil() }),
         Kind::InboundRoute => json!({ "name": "-", "destination": { "type": "busy" } }),
         Kind::User => json!({ "email": "-", "role": "viewer" }),
@@ -427,8 +431,10 @@ fn alert_kinds() -> Value {
                 Some(_) => json!({ "anyOf": [{ "type": "null" }, { "minimum": 0, "maximum": kind.most() }] }),
             };
         }
-        if kind.is_of_server() {
+        if !kind.is_of_trunks() {
             properties["trunk_id"] = json!({ "type": "null" });
+        }
+        if kind.is_of_server() {
             properties["tenant_id"] = json!({ "type": "null" });
         }
         json!({ "properties": properties })

@@ -84,6 +84,8 @@ pub fn record(n: u64, trunk: u64, extension: u64, outcome: Outcome) -> CallRecor
             reason: "Busy Here".to_owned(),
             q850: Some(17),
             codec: None,
+            country: None,
+            charge: None,
         }],
         media_from_caller: None,
         media_from_callee: None,
