@@ -1,6 +1,6 @@
 //! What tenants spend in a day, and how long they talk abroad: what is over, and what is still going on.
 
-use hashbrown::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tandem_model::{Attempt, CallId, CallRecord, Charge, Config, Date, Event, Tenant, TenantId};
 use tandem_routing::Spent;
@@ -8,14 +8,14 @@ use tandem_time::Time;
 
 /// Accounts of tenants.
 #[derive(Default)]
-pub(crate) struct Ledger(HashMap<TenantId, Account>);
+pub(crate) struct Ledger(BTreeMap<TenantId, Account>);
 
 /// One tenant's, of one day in its time zone.
 struct Account {
     day: Date,
     spent: Spent,
     /// Answered calls that are up; each is there until its record comes.
-    up: HashMap<CallId, Vec<Meter>>,
+    up: BTreeMap<CallId, Vec<Meter>>,
     /// The limits that were told of today.
     told: Vec<&'static str>,
 }
@@ -31,7 +31,7 @@ struct Meter {
 
 impl Account {
     fn new(day: Date) -> Account {
-        Account { day, spent: Spent::default(), up: HashMap::new(), told: Vec::new() }
+        Account { day, spent: Spent::default(), up: BTreeMap::new(), told: Vec::new() }
     }
 
     /// Begins anew when the day is another one.
