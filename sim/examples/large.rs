@@ -58,7 +58,7 @@ fn main() {
     let moment = Moment { millis: 1_795_694_400_000, random: 1 };
     for (what, dialled) in [("out", "12125550100"), ("to an extension", "1000"), ("nowhere", "99")] {
         let took = median_of(10_000, || {
-            drop(from_extension(&config, extension, dialled, moment, &AllUp, &mut Trail::none()))
+            drop(from_extension(&config, extension, ("", dialled), moment, &AllUp, &mut Trail::none()))
         });
         println!("route a call {what}: {took:?}");
     }

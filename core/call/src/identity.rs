@@ -46,6 +46,8 @@ pub struct Identity {
     pub from: Option<OwnFrom>,
     /// Who calls, on the word of somebody trusted.
     pub asserted: Option<Named>,
+    /// The number that an extension asks to be shown as, where that is not its own; whether it may is not decided here.
+    pub preferred: Option<String>,
     /// The asserted number came as `tel:` as well (RFC 3325 §9.1).
     pub tel: Option<String>,
     /// What the caller wants kept back.
@@ -61,7 +63,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// What an INVITE tells. An extension is itself whatever it claims, and only its wish for privacy counts.
+    /// What an INVITE tells. An extension is itself whatever it claims; only its wishes count, for privacy and for a number to show.
     pub fn read(source: &Source, invite: &Message) -> Identity {
         match source {
             Source::Extension(extension) => of_extension(extension, invite),
@@ -91,7 +93,17 @@ fn of_extension(extension: &Extension, invite: &Message) -> Identity {
     let is_own = |user: &str| user == extension.username || user == extension.number;
     let from = own_from(invite.from())
         .map(|from| if is_own(&from.named.number) { from } else { OwnFrom { named: own.clone(), ..from } });
-    Identity { shown: own.clone(), from, asserted: Some(own), privacy, ..Identity::default() }
+    let preferred = preferred(invite).filter(|number| !is_own(number));
+    Identity { shown: own.clone(), from, asserted: Some(own), preferred, privacy, ..Identity::default() }
+}
+
+/// The number that a device asks for: in P-Preferred-Identity (RFC 3325 §9.2), in P-Asserted-Identity as phones write that too, else
+/// in From.
+fn preferred(invite: &Message) -> Option<String> {
+    let asked = [Header::PPreferredIdentity, Header::PAssertedIdentity];
+    let asked = asked.into_iter().find_map(|name| invite.header(name).and_then(NameAddr::parse));
+    let addr = asked.unwrap_or_else(|| invite.from());
+    Some(named(addr).number).filter(|number| !number.is_empty() && !is_anonymous(addr))
 }
 
 /// A trunk's caller is in From, or asserted where From only names the account.

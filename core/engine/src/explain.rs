@@ -132,7 +132,9 @@ fn with_invite(mut tried: Try, dial: Option<Dial>) -> Try {
 /// The INVITE that the caller would send, as far as it says who calls.
 fn invite_of(source: &Source, question: &Question) -> Option<Message> {
     let (user, host) = match source {
-        Source::Extension(extension) => (extension.username.clone(), None),
+        Source::Extension(extension) => {
+            (question.caller.clone().unwrap_or_else(|| extension.username.clone()), None)
+        }
         Source::Trunk(trunk) => (question.caller.clone().unwrap_or_default(), trunk.host.clone()),
     };
     let host = host.filter(|host| !host.contains(':')).unwrap_or_else(|| "explain.invalid".to_owned());

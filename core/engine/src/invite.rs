@@ -69,7 +69,10 @@ impl Engine {
         self.rng.fill_bytes(&mut random);
         let moment = Moment { millis: now.as_millis(), random: u64::from_ne_bytes(random) };
         let conditions = self.at_present(now);
-        let caller = identity.party(&source).number;
+        let caller = match &source {
+            Source::Extension(_) => identity.preferred.clone().unwrap_or_default(),
+            Source::Trunk(_) => identity.party(&source).number,
+        };
         let destination =
             destination(&self.config, &source, (&caller, &dialled), moment, &conditions, &mut Trail::none());
         let destination = match destination {

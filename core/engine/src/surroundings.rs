@@ -109,7 +109,7 @@ pub(crate) fn share<'a>(
     config.assignment(trunk.id, tenant?).map(Arc::as_ref)
 }
 
-/// Where a number goes that somebody dials, as this caller.
+/// Where a number goes that somebody dials, as this caller: of an extension, the number that it asks to be shown as.
 pub(crate) fn destination(
     config: &Config,
     source: &Source,
@@ -119,7 +119,9 @@ pub(crate) fn destination(
     trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
     match source {
-        Source::Extension(extension) => from_extension(config, extension, dialled, moment, conditions, trail),
+        Source::Extension(extension) => {
+            from_extension(config, extension, (caller, dialled), moment, conditions, trail)
+        }
         Source::Trunk(trunk) => from_trunk(config, trunk, (caller, dialled), moment, conditions, trail),
     }
 }

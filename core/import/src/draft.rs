@@ -187,6 +187,11 @@ impl Draft {
     /// A parameter that has no equivalent: it is named, and a trunk keeps it.
     pub fn keep(&mut self, origin: &str, line: usize, name: &str, value: &str, message: impl Into<String>) {
         self.note(NoteKind::NoEquivalent, Some(line), name, message);
+        self.remember(origin, name, value);
+    }
+
+    /// A trunk keeps what was said of it.
+    pub fn remember(&mut self, origin: &str, name: &str, value: &str) {
         let secret = is_secret(name) || value.is_empty();
         let key = format!("{origin}.{name}");
         let legal = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);

@@ -27,8 +27,13 @@ use uuid::Uuid;
 pub use file::{Reading, read_configuration, write_configuration};
 pub use plan::{Action, ConfigurationPlan, FieldPlan, ImportPlan, Note, NoteKind, PlanItem};
 
-/// The shortest registration that may be asked for here, seconds.
-pub(crate) const LEAST_EXPIRES: u32 = 60;
+/// The shortest registration that a trunk may ask for that comes from elsewhere, seconds; what is made here asks for 60 at least.
+pub(crate) const LEAST_EXPIRES: u32 = 5;
+
+/// Whether a registration is asked for so briefly that it is taken for its origin's sake only.
+pub(crate) fn is_short(expires: &str) -> bool {
+    expires.trim().parse().is_ok_and(|seconds: u32| seconds < 60)
+}
 
 /// A format that can be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ToSchema)]

@@ -5,7 +5,7 @@ use crate::coerce::{Address, atoi};
 use crate::draft::Source;
 use crate::ini::Key;
 use crate::plan::NoteKind;
-use crate::{Draft, LEAST_EXPIRES};
+use crate::{Draft, LEAST_EXPIRES, is_short};
 use ipnet::IpNet;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -82,6 +82,9 @@ impl Taking<'_> {
             (Object::Registration, "server_uri") => self.server(value, &source),
             (Object::Registration, "client_uri") => self.client(value, &source),
             (Object::Registration, "expiration") => {
+                if is_short(value) {
+                    self.draft.remember(self.object.name(), "expiration", value);
+                }
                 self.bounded("expires", value, (LEAST_EXPIRES, 86_400), &source)
             }
             (Object::Registration, "retry_interval") => self.bounded("retry_base", value, (5, 3600), &source),

@@ -20,7 +20,7 @@ pub struct Question {
     /// The trunk that the call comes over; or else give `extension_id`.
     #[serde(default)]
     pub trunk_id: Option<TrunkId>,
-    /// The calling number of a call over a trunk.
+    /// The calling number of a call over a trunk; of a call by an extension, the number that it asks to be shown as.
     #[serde(default)]
     pub caller: Option<String>,
     /// When, milliseconds since the Unix epoch; empty: now.

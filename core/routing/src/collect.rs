@@ -271,7 +271,7 @@ impl Collection<'_, '_> {
         if !step.enabled {
             return Err(Verdict::StepDisabled);
         }
-        let Decision { config, conditions, extension, .. } = *self.decision;
+        let Decision { config, conditions, .. } = *self.decision;
         let trunk = enabled_trunk(config, step.trunk_id).ok_or(Verdict::TrunkDisabled)?;
         if route.emergency && !trunk.emergency_ok {
             return Err(Verdict::NoEmergency);
@@ -291,7 +291,7 @@ impl Collection<'_, '_> {
         if !self.emergency && !route.max_per_minute.is_none_or(is_within) {
             return Err(Verdict::TooDear);
         }
-        let caller_id = caller_id::choose(config, self.tenant, extension, trunk, Some(step));
+        let caller_id = caller_id::choose(config, self.tenant, self.decision.caller(), trunk, Some(step));
         let caller_id = match caller_id {
             Ok(caller_id) => caller_id,
             // Whoever needs help gets it, known or not.

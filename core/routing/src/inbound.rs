@@ -23,8 +23,16 @@ pub fn from_trunk(
     conditions: &dyn Conditions,
     trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
-    let mut decision =
-        Decision { config, conditions, moment, tenant: trunk.tenant_id, extension: None, hops: 0, trail };
+    let mut decision = Decision {
+        config,
+        conditions,
+        moment,
+        tenant: trunk.tenant_id,
+        extension: None,
+        asked: None,
+        hops: 0,
+        trail,
+    };
     if let InboundExtension::Fixed(fixed) = trunk.called_extension()
         && let Some(extension) = config.extension_by_number(trunk.tenant_id, fixed)
     {

@@ -32,6 +32,8 @@ pub(crate) struct Decision<'a> {
     pub tenant: Option<TenantId>,
     /// Which of our extensions makes it.
     pub extension: Option<&'a Extension>,
+    /// The caller number that the call itself asks to be shown.
+    pub asked: Option<String>,
     /// How many numbers one after the other led here.
     pub hops: u8,
     pub trail: &'a mut Trail,
@@ -42,13 +44,15 @@ pub(crate) struct Decision<'a> {
 pub fn from_extension(
     config: &Config,
     extension: &Extension,
-    dialled: &str,
+    (asked, dialled): (&str, &str),
     moment: Moment,
     conditions: &dyn Conditions,
     trail: &mut Trail,
 ) -> Result<Destination, NoDestination> {
     let (tenant, extension) = (extension.tenant_id, Some(extension));
-    Decision { config, conditions, moment, tenant, extension, hops: 0, trail }.dial(dialled)
+    let plus = if asked.trim_start().starts_with('+') { "+" } else { "" };
+    let asked = Digits::parse(asked).map(|digits| format!("{plus}{digits}"));
+    Decision { config, conditions, moment, tenant, extension, asked, hops: 0, trail }.dial(dialled)
 }
 
 impl<'a> Decision<'a> {
@@ -109,6 +113,11 @@ impl<'a> Decision<'a> {
         Ok(Destination { tenant: self.tenant, rounds: vec![round], reasons: Vec::new() })
     }
 
+    /// Who calls, and as which number.
+    pub fn caller(&self) -> (Option<&Extension>, Option<&String>) {
+        (self.extension, self.asked.as_ref())
+    }
+
     /// The country of a number with its country code, and what the trunk charges for it.
     pub fn tariff(&self, trunk: &Trunk, number: Option<&Digits>) -> (Option<&'static str>, Option<Charge>) {
         let digits = number.map(Digits::as_str);
@@ -142,9 +151,8 @@ impl<'a> Decision<'a> {
         };
         let number = trunk.number_to_send(&number);
         // Who called in over a trunk is shown as it came.
-        let chosen = self
-            .extension
-            .map(|_| caller_id::choose(self.config, self.tenant(), self.extension, trunk, None));
+        let chosen =
+            self.extension.map(|_| caller_id::choose(self.config, self.tenant(), self.caller(), trunk, None));
         let caller_id = chosen.and_then(Result::ok).flatten();
         let step = PlannedStep {
             trunk: trunk.clone(),

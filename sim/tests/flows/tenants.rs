@@ -264,3 +264,59 @@ fn a_tenant_that_says_it_comes_from_there_too_gets_no_calls_of_others() {
     assert_eq!(record.tenant_id.map(|tenant| tenant.to_string()), Some(acme));
     assert_eq!(record.callee.extension_id.map(|extension| extension.to_string()), Some(acme_phone));
 }
+
+/// What the carrier is told of who calls: the user of From.
+fn shown(town: &Town) -> String {
+    let invite = town.w.last_call(town.carrier).invite.clone().expect("it was called");
+    invite.from().uri().user().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn a_phone_may_ask_to_be_shown_as_another_number_of_its_tenant_and_of_nobody_else() {
+    let mut town = town();
+    let acme = town.acme.clone();
+    let (phone, extension) = town.phone(&acme, "100", json!({"outbound_cid": "13322496214"}));
+    let own = "<sip:100@acme.registrar.voip.example>";
+    for (asked, preferred, expected) in [
+        (own, None, "13322496214"),
+        (own, Some("<sip:+13322496216@acme.example>"), "+13322496216"),
+        (own, Some("<sip:16468097069@beta.example>"), "13322496214"),
+        ("<sip:13322496215@acme.registrar.voip.example>", None, "13322496215"),
+        ("<sip:16468097069@acme.registrar.voip.example>", None, "13322496214"),
+    ] {
+        let mut line = Line::number("12125550100", SERVER).with_from(asked);
+        if let Some(preferred) = preferred {
+            line = line.with(Header::PPreferredIdentity, preferred);
+        }
+        town.w.dial_line(phone, line);
+        town.w.run_for(secs(1));
+        assert_eq!(town.w.stage(phone), Stage::Talking, "{asked} {preferred:?}");
+        assert_eq!(shown(&town), expected, "{asked} {preferred:?}");
+        town.w.hang_up(phone);
+        town.w.run_for(secs(1));
+    }
+    let asked = json!({"extension_id": extension, "number": "12125550100", "caller": "+1 332 249 6217"});
+    let explained = town.explain(asked);
+    assert!(
+        explained.tries[0].from.as_ref().is_some_and(|from| from.contains("13322496217")),
+        "{explained:?}"
+    );
+}
+
+#[test]
+fn what_a_phone_asks_for_gives_way_where_its_trunk_overrides_all_numbers() {
+    let mut town = town();
+    let (acme, trunk) = (town.acme.clone(), town.trunk.clone());
+    let (phone, _) = town.phone(&acme, "100", json!({}));
+    town.w.patch(
+        Kind::Trunk,
+        &trunk,
+        json!({"caller_id_number": "13322496219", "override_extension_cid": true}),
+    );
+    let line = Line::number("12125550100", SERVER)
+        .with_from("<sip:100@acme.registrar.voip.example>")
+        .with(Header::PPreferredIdentity, "<sip:13322496216@acme.example>");
+    town.w.dial_line(phone, line);
+    town.w.run_for(secs(1));
+    assert_eq!(shown(&town), "13322496219");
+}

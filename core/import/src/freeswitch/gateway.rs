@@ -4,6 +4,7 @@ use super::{Gateway, ORIGIN, Param, Subscription, Variable};
 use crate::Draft;
 use crate::coerce::{Address, atoi, switch, variables};
 use crate::draft::{Source, is_secret};
+use crate::is_short;
 use crate::plan::NoteKind;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
@@ -269,6 +270,9 @@ impl<'a> Reading<'a> {
 
     fn registration(&mut self) {
         self.seconds("expire-seconds", "expires", 3600, (crate::LEAST_EXPIRES, 86_400));
+        if let Some(param) = self.param("expire-seconds").filter(|param| is_short(&param.value)) {
+            self.draft.remember(KEPT, "expire-seconds", &param.value);
+        }
         self.seconds("retry-seconds", "retry_base", 30, (5, 3600));
         self.seconds("timeout-seconds", "register_timeout", 60, (5, 120));
         let base = self.draft.get("retry_base").and_then(Value::as_u64).unwrap_or(30);

@@ -72,7 +72,7 @@ fn times_below_five_are_what_freeswitch_makes_of_them() {
         ("expire-seconds", "0", "expires", 3600, true),
         ("expire-seconds", "soon", "expires", 3600, true),
         ("expire-seconds", "60", "expires", 60, false),
-        ("expire-seconds", "5", "expires", 60, true),
+        ("expire-seconds", "5", "expires", 5, false),
         ("expire-seconds", "86401", "expires", 86_400, true),
         ("retry-seconds", "4", "retry_base", 30, true),
         ("retry-seconds", "5", "retry_base", 5, false),

@@ -92,9 +92,20 @@ fn account(trunk: &Trunk, findings: &mut Findings) {
     }
 }
 
+/// The least that FreeSWITCH takes, seconds.
+const LEAST_EXPIRES_ELSEWHERE: u32 = 5;
+
+/// Whether it was imported with a registration shorter than what would be asked for here.
+fn asks_as_its_origin_did(trunk: &Trunk) -> bool {
+    let is_expiry = |name: &String| name.ends_with(".expire-seconds") || name.ends_with(".expiration");
+    trunk.expires < 60 && trunk.imported_params.keys().any(is_expiry)
+}
+
 fn timers(trunk: &Trunk, findings: &mut Findings) {
+    if !(asks_as_its_origin_did(trunk) && trunk.expires >= LEAST_EXPIRES_ELSEWHERE) {
+        range::check("expires", trunk.expires, findings);
+    }
     for (field, value) in [
-        ("expires", trunk.expires),
         ("retry_base", trunk.retry_base),
         ("retry_max", trunk.retry_max),
         ("register_timeout", trunk.register_timeout),

@@ -117,7 +117,7 @@ pub fn from_extension(
     tandem_routing::from_extension(
         config,
         extension,
-        dialled,
+        ("", dialled),
         Moment::default(),
         conditions,
         &mut Trail::none(),

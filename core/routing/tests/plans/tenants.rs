@@ -61,7 +61,7 @@ fn named(kind: Kind, n: u128, mut base: Value, body: Value) -> (Kind, u128, Valu
 
 fn out(config: &Config, extension: u128, dialled: &str) -> Result<Destination, NoDestination> {
     let extension = &config.extensions[&ExtensionId(id(extension))];
-    from_extension(config, extension, dialled, NOON, &HEALTHY, &mut Trail::none())
+    from_extension(config, extension, ("", dialled), NOON, &HEALTHY, &mut Trail::none())
 }
 
 fn came(config: &Config, trunk: u128, called: &str) -> Result<Destination, NoDestination> {
@@ -315,7 +315,8 @@ fn chance_orders_steps_by_their_weights_and_the_same_chance_the_same_way() {
         let config = with(&base, [route(51, json!({ "strategy": strategy, "steps": steps }))]);
         let moment = Moment { random, ..NOON };
         let extension = &config.extensions[&ExtensionId(id(41))];
-        let found = from_extension(&config, extension, "12125550100", moment, &HEALTHY, &mut Trail::none());
+        let found =
+            from_extension(&config, extension, ("", "12125550100"), moment, &HEALTHY, &mut Trail::none());
         rounds(found)[0].clone()
     };
     for (strategy, least, most) in [("prioritized", 300, 300), ("weighted", 250, 290), ("random", 120, 180)] {
@@ -337,7 +338,8 @@ fn a_step_without_a_weight_has_that_of_its_trunk() {
     let extension = &config.extensions[&ExtensionId(id(41))];
     let first = |random: u64| {
         let moment = Moment { random, ..NOON };
-        let found = from_extension(&config, extension, "12125550100", moment, &HEALTHY, &mut Trail::none());
+        let found =
+            from_extension(&config, extension, ("", "12125550100"), moment, &HEALTHY, &mut Trail::none());
         rounds(found)[0].clone()
     };
     let ones = (0..300).filter(|n| first(*n).starts_with("1:")).count();
@@ -564,7 +566,7 @@ fn who_asks_is_told_of_every_rule_kept_and_skipped() {
     );
     let mut trail = Trail::full();
     let extension = &config.extensions[&ExtensionId(id(21))];
-    from_extension(&config, extension, "12125550100", NOON, &Health(&[]), &mut trail).unwrap();
+    from_extension(&config, extension, ("", "12125550100"), NOON, &Health(&[]), &mut trail).unwrap();
     let told = |line: Line| (line.name, line.step.map(|(n, _)| n), line.kept, line.why);
     let lines: Vec<_> = trail.into_lines().into_iter().map(told).collect();
     let line = |name: &str, step, kept, why: &str| (name.to_owned(), step, kept, why.to_owned());
