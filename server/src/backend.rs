@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    Alert, CallId, CallRecord, Change, Config, Event, ExamReport, Examination, Explanation, LiveCall,
-    NoExamination, Question, RecordPage, RecordQuery, RegistrationView, TrunkId, TrunkQuality, TrunkState,
-    TrunkStatus, WebhookId, WebhookStatus,
+    Alert, CallId, CallRecord, CapturedMessage, Change, Config, Event, ExamReport, Examination, Explanation,
+    LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, TrunkId, TrunkQuality,
+    TrunkState, TrunkStatus, WebhookId, WebhookStatus,
 };
 use tandem_relay::Relay;
 use tandem_store::{CallsWriter, Store, StoreError};
@@ -105,6 +105,10 @@ impl Backend for Live {
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, ReadError> {
         self.store.records(&query).await.map_err(read_error)
+    }
+
+    async fn messages(&self, call: CallId) -> Result<Vec<CapturedMessage>, ReadError> {
+        self.store.captured(call).await.map_err(read_error)
     }
 
     async fn record(&self, call: CallId) -> Result<Option<CallRecord>, ReadError> {

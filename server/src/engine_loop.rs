@@ -14,7 +14,7 @@ use tandem_model::{
 };
 use tandem_net::{Net, NetEvent, Tls};
 use tandem_relay::Relay;
-use tandem_store::{BindingsWriter, CallsWriter};
+use tandem_store::{BindingsWriter, CallsWriter, CapturesWriter};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the rest of the server asks of the engine.
@@ -111,6 +111,8 @@ pub struct Parts {
     pub bindings: BindingsWriter,
     /// Where records go.
     pub records: CallsWriter,
+    /// Where messages of calls go.
+    pub captures: CapturesWriter,
     /// Told of everything that happens.
     pub on_event: Box<dyn Fn(Event) + Send>,
     /// Shown the record of each call.
@@ -286,6 +288,7 @@ impl Loop {
                     (self.parts.on_record)(&record);
                     self.parts.records.keep(id, *record);
                 }
+                Output::Captured(captured) => self.parts.captures.keep(*captured),
                 Output::Event(event) => (self.parts.on_event)(event),
                 Output::Examined { no, report } => {
                     if let Some(answer) = self.examining.remove(&no) {

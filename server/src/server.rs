@@ -39,6 +39,7 @@ pub struct Server {
     pub token: Option<String>,
     engine_thread: JoinHandle<()>,
     records: tokio::task::JoinHandle<()>,
+    captures: tokio::task::JoinHandle<()>,
     publisher: tokio::task::JoinHandle<()>,
     courier: tokio::task::JoinHandle<()>,
     api: tokio::task::JoinHandle<io::Result<()>>,
@@ -71,6 +72,7 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
     if broken > 0 {
         tracing::warn!(calls = broken, "calls were up when the server last stopped; their records say so");
     }
+    let (captures, captures_task) = store.captures_writer();
     let listens = options.sip.clone();
     let mut engine =
         Engine::new(settings(options, secret(&store).await?)?, config.clone(), bindings, clock.now());
@@ -81,6 +83,7 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         relay: relay.clone(),
         bindings: store.bindings_writer(),
         records: records.clone(),
+        captures,
         on_event: Box::new({
             let outbox = outbox.clone();
             move |event| {
@@ -162,6 +165,7 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         token,
         engine_thread,
         records: records_task,
+        captures: captures_task,
         publisher,
         courier: carrying,
         api,
@@ -200,6 +204,7 @@ impl Server {
         let store = self.live.store.clone();
         drop(self.live);
         let _ = tokio::time::timeout(Duration::from_secs(10), self.records).await;
+        let _ = tokio::time::timeout(Duration::from_secs(2), self.captures).await;
         store.close().await;
     }
 }

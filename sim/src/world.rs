@@ -17,7 +17,7 @@ use std::time::Duration;
 use step::Death;
 use tandem_engine::{DoorLimits, Engine, Limits, Local, RegistrarConfig, Settings};
 use tandem_media::Switchboard;
-use tandem_model::{Binding, CallId, CallRecord, Change, Config, Event, ExamReport, Rejection};
+use tandem_model::{Binding, CallId, CallRecord, Captured, Change, Config, Event, ExamReport, Rejection};
 use tandem_sip_msg::{ConnectionId, Transport};
 use tandem_time::Time;
 
@@ -40,6 +40,8 @@ pub struct World {
     pub reports: Vec<ExamReport>,
     /// Every call record on the disk.
     pub records: Vec<CallRecord>,
+    /// Messages that were kept of calls.
+    pub captures: Vec<Captured>,
     /// Calls noted on disk as answered and not over.
     open: BTreeMap<CallId, CallRecord>,
     /// What names resolve to; a name that is missing does not exist.
@@ -122,6 +124,7 @@ impl World {
             events: Vec::new(),
             reports: Vec::new(),
             records: Vec::new(),
+            captures: Vec::new(),
             open: BTreeMap::new(),
             dns: BTreeMap::new(),
             disk_is_full: false,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tandem_media::MediaEvent;
 use tandem_model::{
     Attempt, CallId, CallRecord, Direction, Event, LiveCall, LiveCallState, Party, TenantId, TransferRecord,
-    TrunkId,
+    Trunk, TrunkId,
 };
 use tandem_routing::Round;
 use tandem_sip_dialog::{Leg, LegEvent, Sip};
@@ -334,6 +334,14 @@ impl Call {
     pub fn trunk_of(&self, leg: usize) -> Option<(TrunkId, Flow)> {
         let out = self.outs.get(leg.checked_sub(1)?)?;
         Some((out.record.trunk_id?, out.leg.flow()))
+    }
+
+    /// The legs to whom it is called from the one at `first` on: the trunk, if it goes to one, and the SIP Call-ID.
+    pub fn attempts(&self, first: usize) -> impl Iterator<Item = (Option<&Trunk>, &str)> {
+        self.outs.iter().skip(first).map(|out| match &out.target {
+            crate::Target::Trunk(trunk) => (Some(trunk.as_ref()), out.leg.call_id()),
+            crate::Target::Extension(_) => (None, out.leg.call_id()),
+        })
     }
 
     /// Whether a leg has given this INVITE up already, so that what becomes of it says nothing of where the leg is now.

@@ -1,5 +1,6 @@
 //! The engine: owns every layer of core, hands each input to the layer it concerns, and drains what the layers put out.
 
+use crate::captures::{Captures, call_id_of};
 use crate::door::Door;
 use crate::examine::is_doctors;
 use crate::ledger::Ledger;
@@ -20,7 +21,7 @@ use tandem_call::{Call, CallOutput, Ctx, Limits, MediaDesk, Seats};
 use tandem_doctor::{Doctor, DoctorOutput, LOOKUP_BIT};
 use tandem_media::{MediaCommand, MediaEvent, PortPool};
 use tandem_model::{
-    Binding, BindingOwner, CallId, CallRecord, Config, Event, ExamReport, TrunkId, TrunkMode,
+    Binding, BindingOwner, CallId, CallRecord, Captured, Config, Event, ExamReport, TrunkId, TrunkMode,
 };
 use tandem_sip_dialog::{LateAnswers, Leg, Sip};
 use tandem_sip_msg::{
@@ -95,6 +96,8 @@ pub enum Output {
         /// What to keep.
         record: Box<CallRecord>,
     },
+    /// SIP messages of a call that is over, to be kept.
+    Captured(Box<Captured>),
     /// Something happened.
     Event(Event),
     /// A trunk was examined.
@@ -120,6 +123,7 @@ pub struct Engine {
     pub(crate) desk: MediaDesk,
     pub(crate) seats: Seats,
     pub(crate) ledger: Ledger,
+    pub(crate) captures: Captures,
     /// Looked up by number only; what is listed is listed by id.
     pub(crate) calls: HashMap<u64, Box<Call>, ahash::RandomState>,
     pub(crate) by_id: BTreeMap<CallId, u64>,
@@ -159,6 +163,7 @@ impl Engine {
             desk: MediaDesk::new(pool),
             seats: Seats::default(),
             ledger: Ledger::default(),
+            captures: Captures::default(),
             calls: HashMap::with_hasher(hasher),
             by_id: BTreeMap::new(),
             next_call: 1,
@@ -201,7 +206,12 @@ impl Engine {
     pub fn receive(&mut self, flow: Flow, bytes: Bytes, now: Time) {
         self.counters.messages_in += 1;
         match Message::parse(bytes) {
-            Ok(message) => self.let_in(message, flow, now),
+            Ok(message) => {
+                if !self.captures.is_idle() {
+                    self.captures.catch(message.call_id(), false, flow, message.as_bytes(), now);
+                }
+                self.let_in(message, flow, now);
+            }
             Err(ParseError::Refuse { message, status, why }) => {
                 self.refuse_unparsed(&message, flow, status, why, now)
             }
@@ -354,6 +364,7 @@ impl Engine {
             self.trunks.poll_timeout(),
             self.doctor.poll_timeout(),
             self.registrar.poll_timeout(),
+            self.captures.due(),
         ];
         all.into_iter().flatten().min()
     }
@@ -368,6 +379,10 @@ impl Engine {
         }
         while let Some((_, no)) = self.timers.pop(now) {
             self.with_call(no, now, |call, ctx| call.handle_timeout(ctx));
+        }
+        while self.captures.due().is_some_and(|due| due <= now) {
+            let kept = self.captures.poll(now).into_iter();
+            self.outputs.extend(kept.map(|captured| Output::Captured(Box::new(captured))));
         }
         self.settle(now);
     }
@@ -393,6 +408,9 @@ impl Engine {
     /// What a call told, when it is due again, and whether anything of it is left.
     pub(crate) fn after_call(&mut self, no: u64, now: Time) {
         let Some(call) = self.calls.get_mut(&no) else { return };
+        for (trunk, call_id) in call.attempts(self.captures.seen(no)) {
+            self.captures.calls(no, trunk, call_id);
+        }
         while let Some(output) = call.poll_output() {
             self.outputs.push_back(match output {
                 CallOutput::Event(event) => {
@@ -406,10 +424,12 @@ impl Engine {
                 }
                 CallOutput::Open(record) => {
                     self.ledger.open(&record, &self.config, now);
+                    self.captures.answered(no, &record);
                     Output::Open { id: self.writes.begin(no, Written::Note, now), record }
                 }
                 CallOutput::Record(record) => {
                     self.ledger.close(&record, &self.config);
+                    self.captures.over(no, &record);
                     Output::Record { id: self.writes.begin(no, Written::Record, now), record }
                 }
                 CallOutput::Seek(replaces) => {
@@ -427,6 +447,7 @@ impl Engine {
             self.by_id.remove(&call.id());
         }
         if call.is_gone() {
+            self.captures.gone(no, now);
             for (owner, leg) in call.adopted() {
                 self.places.gone(owner, (no, leg));
             }
@@ -521,6 +542,11 @@ impl Engine {
                     && is_doctors(owner)
                 {
                     self.doctor.on_sent(owner, &transmit.bytes);
+                }
+                if !self.captures.is_idle()
+                    && let Some(call_id) = call_id_of(&transmit.bytes)
+                {
+                    self.captures.catch(call_id, true, transmit.flow, &transmit.bytes, now);
                 }
                 let tag = transmit.client.map(|key| key.data().as_ffi());
                 self.outputs.push_back(Output::Transmit { flow: transmit.flow, bytes: transmit.bytes, tag });

@@ -107,6 +107,10 @@ impl Engine {
         self.rng.fill_bytes(&mut random);
         let id = CallId::new(now.as_millis(), &random);
         let direction = direction_of(&caller.source, &destination);
+        if let Source::Trunk(trunk) = &caller.source {
+            self.captures.called_by(no, trunk, message.call_id());
+            self.captures.catch(message.call_id(), false, flow, message.as_bytes(), now);
+        }
         let limits = self.settings.limits;
         let flow = self.home_of(&caller.source, flow);
         self.outputs.push_back(Output::Event(decision(id, direction, &dialled, &destination)));

@@ -4,6 +4,7 @@
 //! [`Engine::poll_output`]; [`Engine::poll_timeout`] says when to come back. Nothing in here waits.
 
 mod called;
+mod captures;
 mod counters;
 mod door;
 mod engine;

@@ -418,8 +418,8 @@ pub struct Trunk {
     /// Emergency routes may use it.
     #[serde(default = "yes")]
     pub emergency_ok: bool,
-    /// Which calls the messages are to be kept of: `off`, `on_failure`, `ring` or `full`. Kept for the day that there is a capture:
-    /// nothing is captured yet.
+    /// Which calls over it the SIP messages are kept of, for `GET /v1.0/cdrs/{id}/messages`: `off`, `on_failure` (those that fail),
+    /// `ring` (the latest 20) or `full` (all, as long as there is room: of all trunks together the latest 10,000 are kept).
     #[serde(default)]
     pub capture: Capture,
     /// Addresses and networks that calls from this trunk come from, beside those that its host resolves to.

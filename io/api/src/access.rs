@@ -71,7 +71,9 @@ impl Who {
                 Role::Viewer => false,
             },
             Action::RegisterNow(_) | Action::Examine(_) | Action::HangUp => self.role != Role::Viewer,
-            Action::Registrations | Action::Calls | Action::Records | Action::Record => true,
+            Action::Registrations | Action::Calls | Action::Records | Action::Record | Action::Messages => {
+                true
+            }
             Action::Explain | Action::Presets | Action::Me => true,
             Action::Events | Action::Alerts | Action::Quality(_) => true,
             Action::Export | Action::Import | Action::Plan | Action::Apply => self.role == Role::SystemAdmin,

@@ -5,9 +5,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_model::{
-    Alert, CallId, CallRecord, Change, Config, ExamReport, Examination, Explanation, LiveCall, NoExamination,
-    Question, RecordPage, RecordQuery, RegistrationView, Rejection, TrunkId, TrunkQuality, TrunkStatus,
-    WebhookId, WebhookStatus,
+    Alert, CallId, CallRecord, CapturedMessage, Change, Config, ExamReport, Examination, Explanation,
+    LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, Rejection, TrunkId,
+    TrunkQuality, TrunkStatus, WebhookId, WebhookStatus,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -54,6 +54,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// One call record.
     fn record(&self, call: CallId) -> impl Future<Output = Result<Option<CallRecord>, ReadError>> + Send;
+
+    /// The SIP messages that were kept of a call, in order.
+    fn messages(&self, call: CallId) -> impl Future<Output = Result<Vec<CapturedMessage>, ReadError>> + Send;
 
     /// What has come of deliveries to each webhook. One that is missing is shown with [`WebhookStatus::default`].
     fn webhook_statuses(&self) -> BTreeMap<WebhookId, WebhookStatus>;

@@ -38,6 +38,7 @@ pub(crate) enum Action {
     Events,
     Records,
     Record,
+    Messages,
     Export,
     Import,
     Plan,
@@ -170,6 +171,7 @@ fn of_collection(of: &'static Collection) -> Vec<Operation> {
 fn of_what_is_live() -> Vec<Operation> {
     let registrations = "Registrations, ours at providers and those of devices at us";
     let (call, record) = (format!("{CALLS}/{{id}}"), format!("{RECORDS}/{{id}}"));
+    let messages = format!("{record}/messages");
     let get =
         |path: &str, id, tag, summary, action| Operation::new(Method::GET, path, id, tag, summary, action);
     vec![
@@ -217,6 +219,14 @@ fn of_what_is_live() -> Vec<Operation> {
         .failing(&[404]),
         get(&record, "get_call_record", "call records", "The record of one call", Action::Record)
             .answering(200, Content::One("CallRecord")),
+        get(
+            &messages,
+            "list_call_messages",
+            "call records",
+            "The SIP messages that were kept of a call, by its trunks' `capture`",
+            Action::Messages,
+        )
+        .answering(200, Content::PageOf("CapturedMessage")),
         get("/v1.0/alerts", "list_alerts", "alerts", "Alerts that stand", Action::Alerts)
             .asking(OPAQUE_PAGE)
             .answering(200, Content::PageOf("Alert")),

@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::value::{Error, StrDeserializer};
-use tandem_model::{CallId, Outcome, RecordQuery};
+use tandem_model::{CallId, CapturedMessage, Outcome, RecordQuery};
 
 type Answer = Result<Response, ApiError>;
 
@@ -61,6 +61,22 @@ pub(crate) async fn get<B: Backend>(call: Call<B>) -> Answer {
         Some(record) if call.who.sees_of(record.tenant_id) => Ok(Json(record).into_response()),
         _ => Err(ApiError::not_found("call record", RECORDS)),
     }
+}
+
+/// The SIP messages that were kept of a call. Those over a trunk of the system are not a tenant's to see.
+pub(crate) async fn messages<B: Backend>(call: Call<B>) -> Answer {
+    let id = CallId(call.id()?);
+    let record = call.backend().record(id).await?;
+    if !record.is_some_and(|record| call.who.sees_of(record.tenant_id)) {
+        return Err(ApiError::not_found("call record", RECORDS));
+    }
+    let config = call.backend().config();
+    let is_seen = |message: &CapturedMessage| match call.who.tenant {
+        None => true,
+        tenant => config.trunks.get(&message.trunk_id).is_some_and(|trunk| trunk.tenant_id == tenant),
+    };
+    let messages = call.backend().messages(id).await?.into_iter().filter(is_seen).collect();
+    Ok(Page::new(messages, None).into_response())
 }
 
 fn query(params: &Params, who: &Who) -> Result<RecordQuery, ApiError> {

@@ -7,6 +7,7 @@
 
 mod bindings;
 mod calls;
+mod captures;
 mod config;
 mod error;
 mod folder;
@@ -20,6 +21,7 @@ mod store;
 mod writer;
 
 pub use calls::CallsWriter;
+pub use captures::CapturesWriter;
 pub use error::StoreError;
 pub use store::Store;
 pub use writer::{Acknowledgement, BindingsWriter};

@@ -115,9 +115,10 @@ fn pool(connections: u32) -> SqlitePoolOptions {
 
 /// Each file of `migrations/`, in order. A file that has been released is never edited: its checksum is stored.
 fn migrations() -> Migrator {
-    const FILES: [(&str, &str); 2] = [
+    const FILES: [(&str, &str); 3] = [
         ("first", include_str!("../migrations/0001_first.sql")),
         ("journal", include_str!("../migrations/0002_journal.sql")),
+        ("captures", include_str!("../migrations/0003_captures.sql")),
     ];
     let migrations = (1..).zip(FILES).map(|(version, (description, sql))| {
         Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)

@@ -221,6 +221,7 @@ impl World {
             Output::Media(command) => self.order(command),
             Output::Open { id, record } => self.write_call(id, Word::Note(record)),
             Output::Record { id, record } => self.write_call(id, Word::Record(record)),
+            Output::Captured(captured) => self.captures.push(*captured),
             Output::Event(event) => self.events.push(event),
             Output::Examined { report, .. } => self.reports.push(*report),
         }

@@ -237,6 +237,7 @@ impl Rig {
                     Output::Persist { .. }
                     | Output::Open { .. }
                     | Output::Record { .. }
+                    | Output::Captured(_)
                     | Output::Event(_) => {}
                 }
             }

@@ -3,6 +3,7 @@
 mod account;
 mod calling_in;
 mod calling_out;
+mod capturing;
 mod changing;
 mod dialling;
 mod durability;

@@ -8,8 +8,8 @@ use crate::live::Me;
 use serde_json::{Map, Value, json};
 use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
-    Alert, AlertKind, AlertRule, Assignment, CallRecord, Entity, ExamReport, Examination, Explanation,
-    Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published, Question, RateTable,
+    Alert, AlertKind, AlertRule, Assignment, CallRecord, CapturedMessage, Entity, ExamReport, Examination,
+    Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published, Question, RateTable,
     RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkQuality, TrunkStatus, User, Webhook,
     WebhookStatus,
 };
@@ -60,6 +60,7 @@ pub(super) fn all() -> Value {
     collect::<RegistrationView>(&mut schemas);
     collect::<LiveCall>(&mut schemas);
     collect::<CallRecord>(&mut schemas);
+    collect::<CapturedMessage>(&mut schemas);
     collect::<Alert>(&mut schemas);
     collect::<Published>(&mut schemas);
     collect::<Health>(&mut schemas);

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    Alert, CallId, CallRecord, Change, Config, ExamReport, Examination, Explanation, LiveCall, NoExamination,
-    Question, RecordPage, RecordQuery, RegistrationView, StageOutcome, TrunkId, TrunkMode, TrunkQuality,
-    TrunkState, TrunkStatus, WebhookId, WebhookStatus,
+    Alert, CallId, CallRecord, CapturedMessage, Change, Config, ExamReport, Examination, Explanation,
+    LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, StageOutcome, TrunkId,
+    TrunkMode, TrunkQuality, TrunkState, TrunkStatus, WebhookId, WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -27,6 +27,7 @@ pub struct State {
     pub alerts: Mutex<Vec<Alert>>,
     pub config: Mutex<Arc<Config>>,
     pub records: Mutex<Vec<CallRecord>>,
+    pub messages: Mutex<BTreeMap<CallId, Vec<CapturedMessage>>>,
     pub calls: Mutex<Vec<LiveCall>>,
     pub registrations: Mutex<Vec<RegistrationView>>,
     /// The store refuses.
@@ -46,6 +47,7 @@ impl Default for State {
             alerts: Mutex::default(),
             config: Mutex::default(),
             records: Mutex::default(),
+            messages: Mutex::default(),
             calls: Mutex::default(),
             registrations: Mutex::default(),
             broken: AtomicBool::default(),
@@ -170,6 +172,10 @@ impl Backend for Fake {
 
     async fn record(&self, call: CallId) -> Result<Option<CallRecord>, ReadError> {
         Ok(self.records.lock().unwrap().iter().find(|record| record.id == call).cloned())
+    }
+
+    async fn messages(&self, call: CallId) -> Result<Vec<CapturedMessage>, ReadError> {
+        Ok(self.messages.lock().unwrap().get(&call).cloned().unwrap_or_default())
     }
 
     fn webhook_statuses(&self) -> BTreeMap<WebhookId, WebhookStatus> {

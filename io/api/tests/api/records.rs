@@ -2,7 +2,9 @@ use crate::client::Client;
 use crate::fake::{Fake, id};
 use axum::http::StatusCode;
 use std::sync::atomic::Ordering;
-use tandem_model::{CallId, CallRecord, Cause, Direction, ExtensionId, Outcome, Party, Side, TrunkId};
+use tandem_model::{
+    CallId, CallRecord, CapturedMessage, Cause, Direction, ExtensionId, Outcome, Party, Side, TrunkId,
+};
 
 pub fn record(n: u64, trunk: u64, outcome: Outcome) -> CallRecord {
     CallRecord {
@@ -97,4 +99,23 @@ async fn wrong_parameters_and_a_lost_cursor_are_refused() {
     assert!(message.contains("`no_answer`"), "{message}");
     client.fake.broken.store(true, Ordering::Relaxed);
     assert_eq!(client.get("/v1.0/cdrs").await.refused(), (503, "STORE_UNAVAILABLE"));
+}
+
+#[tokio::test]
+async fn messages_that_were_kept_of_a_call_are_listed_and_none_where_there_are_none() {
+    let client = Client::new();
+    fill(&client.fake);
+    let message = CapturedMessage {
+        at: 1_700_000_000_000,
+        trunk_id: TrunkId(id(100)),
+        sent: true,
+        peer: "udp:192.0.2.1:5060".to_owned(),
+        text: "INVITE sip:+15551234567@192.0.2.1 SIP/2.0".to_owned(),
+    };
+    client.fake.messages.lock().unwrap().insert(CallId(id(0)), vec![message.clone()]);
+    let of = |n: u64| format!("/v1.0/cdrs/{}/messages", id(n));
+    let listed = client.get(&of(0)).await.json;
+    assert_eq!(listed["items"], serde_json::json!([message]));
+    assert_eq!(client.get(&of(1)).await.json["items"], serde_json::json!([]));
+    assert_eq!(client.get(&of(77)).await.status, StatusCode::NOT_FOUND);
 }

@@ -2,6 +2,7 @@
 
 mod bindings;
 mod calls;
+mod captures;
 mod config;
 mod crash;
 mod opening;
