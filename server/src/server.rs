@@ -52,7 +52,8 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
     let clock = Clock::start();
     let store = Store::open(&options.data).await?;
     let (token, hash) = admin_token(&store, options.admin_token.clone()).await?;
-    let config = Arc::new(Config::load(store.load_config().await?));
+    let here = options.sip.iter().flat_map(|listen| [listen.bind, seen(options, listen)]);
+    let config = Arc::new(Config::load(store.load_config().await?).listening_at(here));
     let bindings = store.load_bindings().await?;
     let http = TcpListener::bind(options.http).await.map_err(|error| {
         format!("--http {}: {error}. Choose an address and port that are free", options.http)
@@ -212,11 +213,7 @@ impl Server {
 fn settings(options: &Options, secret: [u8; 32]) -> Result<Settings, Box<dyn Error>> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(|error| format!("the system gives no random bytes: {error}"))?;
-    let listeners = options
-        .sip
-        .iter()
-        .map(|listen| (listen.transport, SocketAddr::new(options.advertise, listen.bind.port())))
-        .collect();
+    let listeners = options.sip.iter().map(|listen| (listen.transport, seen(options, listen))).collect();
     Ok(Settings {
         local: Local { listeners },
         media_address: options.advertise,
@@ -234,6 +231,11 @@ fn settings(options: &Options, secret: [u8; 32]) -> Result<Settings, Box<dyn Err
         secret,
         seed,
     })
+}
+
+/// A listener as others see it.
+fn seen(options: &Options, listen: &Listen) -> SocketAddr {
+    SocketAddr::new(options.advertise, listen.bind.port())
 }
 
 /// What the installation has made up for itself and keeps.

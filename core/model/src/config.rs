@@ -11,6 +11,7 @@ use crate::{
     TrunkId, User, UserId, Webhook, WebhookId,
 };
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -66,6 +67,8 @@ pub struct Config {
     pub webhooks: Arc<BTreeMap<WebhookId, Arc<Webhook>>>,
     /// Rules for alerts by id.
     pub alert_rules: Arc<BTreeMap<AlertRuleId, Arc<AlertRule>>>,
+    /// Where this server listens for SIP: no trunk may lead there.
+    listeners: Arc<[SocketAddr]>,
     index: Index,
 }
 
@@ -80,6 +83,17 @@ impl Config {
         }
         config.index = index;
         config
+    }
+
+    /// The configuration of a server that listens for SIP at these addresses.
+    pub fn listening_at(self, listeners: impl IntoIterator<Item = SocketAddr>) -> Config {
+        Config { listeners: listeners.into_iter().collect(), ..self }
+    }
+
+    /// Whether the server itself is what listens there.
+    pub(crate) fn is_here(&self, ip: IpAddr, port: u16) -> bool {
+        let here = |at: &SocketAddr| at.ip() == ip || at.ip().is_unspecified() && ip.is_loopback();
+        self.listeners.iter().any(|at| at.port() == port && here(at))
     }
 
     /// The configuration after `changes`, or why not: all or nothing. Every rule on fields and between entities is checked here.

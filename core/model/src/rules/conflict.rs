@@ -1,9 +1,9 @@
 //! Rules between entities of which each is right by itself.
 
-use super::Touched;
+use super::{Touched, text};
 use crate::findings::Findings;
 use crate::index::Clash;
-use crate::{CallerMatch, Config, Entity, Kind, Trunk, TrunkId, TrunkMode};
+use crate::{CallerMatch, Config, Entity, Kind, SignallingTransport, Tenant, Trunk, TrunkId, TrunkMode};
 use ipnet::IpNet;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -11,6 +11,8 @@ use uuid::Uuid;
 
 /// Where requests go when no port is configured and no SRV record says otherwise (RFC 3261 §19.1.2).
 const DEFAULT_PORT: u16 = 5060;
+/// The same over TLS.
+const DEFAULT_TLS_PORT: u16 = 5061;
 
 pub(super) fn check(config: &Config, touched: &Touched, clashes: &[Clash], findings: &mut Findings) {
     duplicate_inbound(config, touched, findings);
@@ -18,6 +20,16 @@ pub(super) fn check(config: &Config, touched: &Touched, clashes: &[Clash], findi
         taken(config, touched, clash, findings);
     }
     logins(config, touched, findings);
+    for ((kind, id), position) in touched {
+        match config.get(*kind, *id) {
+            Some(Entity::Trunk(trunk)) => {
+                loops(config, &trunk, *position, findings);
+                guest_domain(config, &trunk, *position, findings);
+            }
+            Some(Entity::Tenant(tenant)) => domain_of_guest(config, &tenant, *position, findings),
+            _ => {}
+        }
+    }
     if touched.keys().any(|(kind, _)| *kind == Kind::Trunk) {
         let same_account = pairs_of_same(config, account);
         for (a, b) in same_account {
@@ -58,7 +70,9 @@ fn taken(config: &Config, touched: &Touched, clash: &Clash, findings: &mut Findi
     let Some((position, blamed, other)) = blame(touched, clash.kind, clash.first, clash.second) else {
         return;
     };
-    if clash.field == "slug" && label(config, clash.kind, blamed) == label(config, clash.kind, other) {
+    let owner = |id| config.get(clash.kind, id).as_ref().and_then(Entity::tenant_id);
+    let same_name = label(config, clash.kind, blamed) == label(config, clash.kind, other);
+    if clash.field == "slug" && same_name && owner(blamed) == owner(other) {
         return; // said already, as NAME_TAKEN
     }
     let (kind, other) = (clash.kind.name(), named(config, clash.kind, blamed, other));
@@ -103,6 +117,66 @@ fn logins(config: &Config, touched: &Touched, findings: &mut Findings) {
             }
             _ => {}
         }
+    }
+}
+
+/// A trunk to ourselves: its calls would come back for ever.
+fn loops(config: &Config, trunk: &Trunk, position: usize, findings: &mut Findings) {
+    if trunk.mode == TrunkMode::RegisterIn {
+        return; // its host is a name alone
+    }
+    let default = match trunk.transport {
+        SignallingTransport::Tls => DEFAULT_TLS_PORT,
+        _ => DEFAULT_PORT,
+    };
+    let with_port = |place| {
+        let (host, port) = text::split_port(place);
+        (host, port.and_then(|port| port.parse().ok()))
+    };
+    let host = trunk.host.as_deref().map(|host| (host, trunk.port));
+    let proxy = trunk.outbound_proxy.as_deref().map(with_port);
+    let registrar = trunk.registrar.as_deref().map(with_port);
+    for (field, place) in [("host", host), ("outbound_proxy", proxy), ("registrar", registrar)] {
+        let Some((Ok(address), port)) = place.map(|(host, port)| (host.parse::<IpAddr>(), port)) else {
+            continue;
+        };
+        if config.is_here(address, port.unwrap_or(default)) {
+            let message = "this server itself listens there: what goes there would come back to it";
+            findings.at(position).invalid(field, "LOOP", message, "give the address of the provider or PBX");
+        }
+    }
+}
+
+/// The domain that a trunk registers here with is made up: it is no tenant's, whose extensions register in that.
+fn guest_domain(config: &Config, trunk: &Trunk, position: usize, findings: &mut Findings) {
+    if trunk.mode != TrunkMode::RegisterIn {
+        return;
+    }
+    for (field, domain) in [("realm", &trunk.realm), ("host", &trunk.host)] {
+        if domain.as_deref().is_some_and(|domain| config.tenant_of_domain(domain).is_some()) {
+            let message = "this is the SIP domain of a tenant, where its extensions register";
+            let fix = "give the trunk a domain that is made up for it, or none";
+            findings.at(position).conflict(field, "DOMAIN_TAKEN", message, fix);
+        }
+    }
+}
+
+/// The same where the tenant comes after the trunk.
+fn domain_of_guest(config: &Config, tenant: &Tenant, position: usize, findings: &mut Findings) {
+    let is_theirs =
+        |domain: &&str| config.tenant_of_domain(domain).is_some_and(|found| found.id == tenant.id);
+    let guests = config.trunks.values().filter(|trunk| trunk.mode == TrunkMode::RegisterIn);
+    let mut domains = guests.flat_map(|guest| [&guest.realm, &guest.host]).filter_map(Option::as_deref);
+    if let Some(domain) = domains.find(is_theirs) {
+        let named = tenant.sip_domain.as_deref().is_some_and(|own| own.eq_ignore_ascii_case(domain));
+        let field = if named { "sip_domain" } else { "slug" };
+        let message = format!("a trunk registers here with the domain `{domain}`");
+        findings.at(position).conflict(
+            field,
+            "DOMAIN_TAKEN",
+            message,
+            "choose another, or change that trunk",
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::bench::*;
 use serde_json::{Value, json};
-use tandem_model::Config;
+use tandem_model::{Config, Kind};
 
 fn by_address(name: &str, change: Value) -> Value {
     with(json!({ "name": name, "host": format!("{name}.example") }), change)
@@ -158,4 +158,69 @@ fn certificates_tell_trunks_apart_as_long_as_they_are_for_different_names() {
     // Trunks that register are known by their certificates too.
     let other = with(trunk(), json!({ "mtls_san": ["a.example"] }));
     conflicts(&one, other, "mtls_san", "AMBIGUOUS_SOURCE", "different usernames");
+}
+
+#[test]
+fn a_trunk_does_not_lead_back_to_this_server() {
+    let here = ["192.0.2.1:5060", "[2001:db8::1]:5080", "0.0.0.0:5070", "192.0.2.9:5061"];
+    let config = Config::default().listening_at(here.map(|at| at.parse().unwrap()));
+    for (change, field) in [
+        (json!({ "host": "192.0.2.1" }), "host"),
+        (json!({ "host": "192.0.2.1", "port": 5060 }), "host"),
+        (json!({ "host": "2001:db8::1", "port": 5080 }), "host"),
+        (json!({ "host": "127.0.0.1", "port": 5070 }), "host"),
+        (json!({ "host": "192.0.2.9", "transport": "tls" }), "host"),
+        (json!({ "outbound_proxy": "[2001:db8::1]:5080" }), "outbound_proxy"),
+        (json!({ "registrar": "192.0.2.1" }), "registrar"),
+    ] {
+        refuses(&config, Trunk, 9, with(trunk(), change), (Invalid, field, "LOOP", "provider"));
+    }
+    for change in [
+        json!({ "host": "192.0.2.1", "port": 5061 }),
+        json!({ "host": "192.0.2.2" }),
+        json!({ "host": "192.0.2.9" }),
+        json!({ "host": "192.0.2.2", "port": 5070 }),
+        json!({ "host": "192.0.2.1", "mode": "register_in" }),
+    ] {
+        let config = accepts(&config, Trunk, 9, with(trunk(), change));
+        let again = with(trunk(), json!({ "name": "again", "host": "192.0.2.1" }));
+        refuses(&config, Trunk, 10, again, (Invalid, "host", "LOOP", "provider"));
+    }
+}
+
+#[test]
+fn who_registers_here_does_so_in_no_tenants_domain() {
+    let guest = |field: &str, domain: &str| json!({ "name": "Gateway", "mode": "register_in", "username": "gw", "password": "pw", field: domain });
+    let acme = json!({ "name": "Acme", "sip_domain": "pbx.acme.example" });
+    let one = config([(Kind::Tenant, 1, acme.clone())]);
+    for (field, domain) in [
+        ("realm", "PBX.acme.example"),
+        ("host", "pbx.acme.example"),
+        ("realm", "acme.registrar.voip.example"),
+    ] {
+        conflicts(&one, guest(field, domain), field, "DOMAIN_TAKEN", "made up");
+    }
+    accepts(&one, Trunk, 9, guest("realm", "gateways.example"));
+    // A provider may well be called as a tenant is.
+    accepts(&one, Trunk, 9, with(trunk(), json!({ "realm": "pbx.acme.example" })));
+    for (domain, field) in [("pbx.ACME.example", "sip_domain"), ("acme.registrar.voip.example", "slug")] {
+        let one = config([(Trunk, 1, guest("realm", domain))]);
+        refuses(&one, Kind::Tenant, 9, acme.clone(), (Conflict, field, "DOMAIN_TAKEN", "another"));
+    }
+}
+
+#[test]
+fn a_slug_is_one_trunks_and_one_tenants_whatever_they_are_called() {
+    let tenant = |name: &str| json!({ "name": name });
+    let pbx = |tenant: u128, host: &str| json!({ "name": "PBX", "host": host, "tenant_id": id(tenant) });
+    let two = config([
+        (Kind::Tenant, 1, tenant("Acme")),
+        (Kind::Tenant, 2, tenant("Beta")),
+        (Trunk, 3, pbx(1, "a.example")),
+    ]);
+    conflicts(&two, pbx(2, "b.example"), "slug", "SLUG_TAKEN", "of its own");
+    accepts(&two, Trunk, 9, with(pbx(2, "b.example"), json!({ "slug": "pbx-2" })));
+    for name in ["Acme", "ACME"] {
+        refuses(&two, Kind::Tenant, 9, tenant(name), (Conflict, "slug", "SLUG_TAKEN", "of its own"));
+    }
 }
