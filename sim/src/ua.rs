@@ -8,6 +8,7 @@ mod calling;
 mod changing;
 mod client;
 mod describing;
+mod informing;
 mod media;
 mod referring;
 mod registering;
@@ -125,6 +126,10 @@ pub struct Ua {
     breaches: Vec<String>,
     /// When it hangs up a call that it transfers.
     pub leaves: Leaves,
+    /// What it answers INFO with.
+    pub answers_info: u16,
+    /// It wants credentials with every INFO.
+    pub challenges_infos: bool,
     /// It wants credentials with every NOTIFY.
     pub challenges_notify: bool,
     digest: Option<DigestClient>,
@@ -183,6 +188,8 @@ impl Ua {
             moves_on_answer: false,
             breaches: Vec::new(),
             leaves: Leaves::Told,
+            answers_info: 200,
+            challenges_infos: false,
             challenges_notify: false,
             digest: None,
             registration: None,

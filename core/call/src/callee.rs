@@ -94,6 +94,7 @@ pub(crate) fn dial(
         symmetric,
         session_timer,
         takes_refers: target.as_source().may_transfer(),
+        takes_digits: target.as_source().tells_digits(),
         uri,
     }
 }

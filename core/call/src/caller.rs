@@ -82,6 +82,14 @@ impl Source {
         }
     }
 
+    /// Whether digits go to and from it by INFO.
+    pub(crate) fn tells_digits(&self) -> bool {
+        match self {
+            Source::Extension(_) => true,
+            Source::Trunk(trunk) => trunk.tells_digits(),
+        }
+    }
+
     /// Whether both are the same extension or trunk.
     pub fn is_same(&self, other: &Source) -> bool {
         match (self, other) {

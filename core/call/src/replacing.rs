@@ -78,6 +78,7 @@ impl Call {
         let owner = self.owner(self.outs.len() + 1);
         let (mut new, offer) = Leg::incoming(owner, invite, &message, flow, contact, symmetric, &mut ctx.sip);
         new.take_refers(source.may_transfer());
+        new.take_digits(source.tells_digits());
         new.limit_session(source.session_timer(&self.limits));
         let mut media = MediaEnd::new(self.no, &flow, ctx);
         let has_ports = media.open(ctx) && self.media_beside(leg).is_some_and(|media| media.open(ctx));

@@ -70,6 +70,7 @@ impl Call {
         let media = MediaEnd::new(no, &flow, ctx);
         let trying = Trying::until(now + limits.setup);
         leg.take_refers(caller.source.may_transfer());
+        leg.take_digits(caller.source.tells_digits());
         leg.limit_session(caller.source.session_timer(&limits));
         let late = offer.is_none();
         let side = CallerSide { who: caller, leg, media, told: false, late };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use std::time::Duration;
 use tandem_media::PortId;
 use tandem_model::{Cause, Event, Side};
-use tandem_sip_dialog::LegEvent;
+use tandem_sip_dialog::{Digits, LegEvent};
 use tandem_time::Time;
 
 /// An answered call.
@@ -73,9 +73,13 @@ impl Call {
 
     pub(crate) fn leg_while_talking(&mut self, leg: usize, event: LegEvent, ctx: &mut Ctx) {
         let Phase::Talking(talk) = &self.phase else { return };
-        match talk.who(leg) {
-            Some(who) => self.while_talking(who, event, ctx),
-            None => self.leg_aside(leg, event, ctx),
+        match (talk.who(leg), event) {
+            (who, LegEvent::Digits(digits)) => self.pass_digits(leg, who, digits, ctx),
+            (_, LegEvent::DigitsTold { digits, code, phrase }) => {
+                self.digits_told(&digits, code, &phrase, ctx)
+            }
+            (Some(who), event) => self.while_talking(who, event, ctx),
+            (None, event) => self.leg_aside(leg, event, ctx),
         }
     }
 
@@ -109,6 +113,31 @@ impl Call {
             event => {
                 let Phase::Talking(talk) = &self.phase else { return };
                 self.on_change(who, talk.sides, event, ctx);
+            }
+        }
+    }
+
+    /// Digits by INFO go to the other side as they came. Nobody makes events or sound of them.
+    fn pass_digits(&mut self, leg: usize, who: Option<Who>, digits: Digits, ctx: &mut Ctx) {
+        let Phase::Talking(talk) = &self.phase else { return };
+        let other = who.map(|who| talk.leg(who.other()));
+        let taker = other.and_then(|other| self.leg(other)).filter(|leg| leg.can_tell_digits());
+        match taker {
+            Some(taker) => taker.tell_digits(digits, &mut ctx.sip),
+            None => {
+                if let Some(leg) = self.leg(leg) {
+                    leg.answer_digits(&digits, 488, "The Other Side Takes No INFO", &mut ctx.sip);
+                }
+            }
+        }
+    }
+
+    /// What the other side answered goes back to the one leg that knows these digits.
+    fn digits_told(&mut self, digits: &Digits, code: u16, phrase: &str, ctx: &mut Ctx) {
+        let Phase::Talking(talk) = &self.phase else { return };
+        for leg in talk.sides {
+            if let Some(leg) = self.leg(leg) {
+                leg.answer_digits(digits, code, phrase, &mut ctx.sip);
             }
         }
     }

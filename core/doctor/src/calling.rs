@@ -124,7 +124,7 @@ impl Exam {
         let codecs: Vec<&str> =
             trunk.codecs.iter().filter(|codec| trunk.may_use(**codec)).map(|codec| codec.name()).collect();
         let body = Some(Sdp::build(address, local, &codecs).into());
-        let dial = Dial { body, takes_refers: false, session_timer: 0, ..dial };
+        let dial = Dial { body, takes_refers: false, takes_digits: false, session_timer: 0, ..dial };
         self.leg = Some(Leg::dial(self.owner(), dial, &mut cx.ctx.sip));
         self.state = State::Calling(Box::new(Calling {
             port,

@@ -171,10 +171,8 @@ impl Taking<'_> {
                 _ => self.bounded(name, value, (5, 86_400), source),
             },
             "dtmf_mode" if self.draft.knows("dtmf") => match value {
-                "rfc4733" => self.draft.set("dtmf", "rfc4733", source),
-                "inband" => self.draft.set("dtmf", "inband", source),
-                "auto" => self.draft.set("dtmf", "auto", source),
-                _ => self.keep(key, "digits are told as telephone-events or in the sound"),
+                "rfc4733" | "inband" | "auto" | "info" | "auto_info" => self.draft.set("dtmf", value, source),
+                _ => self.keep(key, "digits are told as telephone-events, in the sound, or by INFO"),
             },
             "media_encryption" if value == "no" => {}
             "media_encryption" => {

@@ -77,8 +77,6 @@ impl Fault {
             } else if last_name(path) == "media_encryption" {
                 let later = matches!(quoted, "sdes" | "dtls" | "srtp");
                 format!("only `none` works so far{}", if later { "; SRTP comes later" } else { "" })
-            } else if last_name(path) == "dtmf" && matches!(quoted, "info" | "auto_info") {
-                "use `auto`, `rfc4733` or `inband`; digits by INFO come later".to_owned()
             } else {
                 suggest::word(quoted, backticked(words).skip(1))
             };

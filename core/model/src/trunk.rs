@@ -384,8 +384,9 @@ pub struct Trunk {
     /// Codecs offered to and accepted from this trunk, best first.
     #[serde(default = "Codec::defaults")]
     pub codecs: Vec<Codec>,
-    /// How digits that are dialled during a call are told: `auto`, `rfc4733` or `inband`. With `inband` no telephone-event is
-    /// offered or accepted, so that digits stay in the sound.
+    /// How digits that are dialled during a call are told: `auto`, `rfc4733`, `inband`, `info` or `auto_info`. With `inband` and
+    /// `info` no telephone-event is offered or accepted. INFO with digits goes between two sides that both take it, phones and trunks
+    /// with `info` or `auto_info`; one form is never made of another.
     #[serde(default)]
     pub dtmf: Dtmf,
     /// Only `none` so far.

@@ -8,6 +8,7 @@ mod early;
 mod ending;
 mod features;
 mod incoming;
+mod info;
 mod outgoing;
 mod refer;
 mod refresh;
@@ -17,6 +18,7 @@ mod unacked;
 mod update;
 
 pub use features::{ALLOW, SUPPORTED, unsupported};
+pub use info::Digits;
 pub use outgoing::Dial;
 pub use refer::Refer;
 pub use session_timer::{MIN_SE, is_session_too_brief};
@@ -27,6 +29,7 @@ use bytes::Bytes;
 use change::Change;
 use early::{Early, Prack};
 use features::{Ours, Peer};
+use info::Infos;
 use outgoing::Calling;
 use rand::Rng;
 use refer::Referral;
@@ -126,6 +129,17 @@ pub enum LegEvent {
     },
     /// The peer wants the other side to be connected to somebody else; [`Leg::accept_refer`] or [`Leg::refuse_refer`] is due.
     Referred(Refer),
+    /// The peer tells digits by INFO; [`Leg::answer_digits`] is due.
+    Digits(Digits),
+    /// Digits that we told the peer have their answer.
+    DigitsTold {
+        /// What it was told.
+        digits: Digits,
+        /// Status code.
+        code: u16,
+        /// Reason phrase.
+        phrase: String,
+    },
     /// The peer hung up, or the dialog broke. The leg is over.
     Ended {
         /// `Reason` header values.
@@ -213,6 +227,9 @@ pub struct Leg {
     held: Vec<Held>,
     /// The peer may ask for transfers.
     takes_refers: bool,
+    /// The peer may tell digits by INFO, and is told them so.
+    takes_digits: bool,
+    infos: Infos,
     /// It has asked for one before.
     refers_taken: bool,
     referral: Referral,
@@ -238,6 +255,8 @@ impl Leg {
             given_up: Vec::new(),
             held: Vec::new(),
             takes_refers: false,
+            takes_digits: false,
+            infos: Infos::default(),
             refers_taken: false,
             referral: Referral::None,
             events: VecDeque::new(),
@@ -256,6 +275,7 @@ impl Leg {
         self.early.shrink_to_fit();
         self.pracks.shrink_to_fit();
         self.held.shrink_to_fit();
+        self.infos.shrink();
     }
 
     /// When [`Leg::handle_timeout`] is due.
@@ -322,7 +342,7 @@ impl Leg {
     }
 
     fn ours(&self) -> Ours {
-        Ours { transfers: self.takes_refers }
+        Ours { transfers: self.takes_refers, digits: self.takes_digits }
     }
 
     /// Where its requests go.
@@ -356,6 +376,7 @@ impl Leg {
             (Method::Invite, Place::Own) => self.on_reinvite(key, message, flow, sip),
             (Method::Prack, Place::Own) => self.on_prack(key, message, sip),
             (Method::Refer, Place::Own) => self.on_refer(key, message, sip),
+            (Method::Info, Place::Own) => self.on_info(key, message, sip),
             // A branch that has not answered cannot hang up (RFC 3261 §15), and has nothing to change yet.
             (Method::Bye, Place::Early(_)) => self.reply(key, message, 481, "Not Answered Yet", sip),
             (Method::Invite, Place::Early(_)) => self.reply(key, message, 491, "Request Pending", sip),
@@ -399,6 +420,7 @@ impl Leg {
             _ if self.change.is_asked(key) => self.change_response(message, flow, sip),
             _ if self.session.is_refreshed_by(key) => self.refresh_response(message, flow, sip),
             _ if self.is_notified_by(key) => self.notify_response(message, sip),
+            _ if self.is_told_by(key) => self.info_response(key, message, sip),
             _ => {
                 if let Some(n) = self.pracks.iter().position(|prack| prack.key == key) {
                     self.prack_response(n, message, sip);
@@ -421,6 +443,7 @@ impl Leg {
             _ if self.change.is_asked(key) => self.change_failed(sip),
             _ if self.session.is_refreshed_by(key) => self.refresh_failed(sip),
             _ if self.is_notified_by(key) => self.notify_failed(),
+            _ if self.is_told_by(key) => self.info_failed(key),
             _ => self.pracks.retain(|prack| prack.key != key),
         }
     }

@@ -8,7 +8,7 @@ mod leg;
 pub use dialog::Dialog;
 pub use late::LateAnswers;
 pub use leg::{
-    ALLOW, Dial, Leg, LegEvent, LegFailure, MIN_SE, PRODUCT, Refer, Replaced, SUPPORTED,
+    ALLOW, Dial, Digits, Leg, LegEvent, LegFailure, MIN_SE, PRODUCT, Refer, Replaced, SUPPORTED,
     is_session_too_brief, unsupported,
 };
 

@@ -72,6 +72,10 @@ pub struct UaCall {
     pub refer_code: Option<u16>,
     /// What we were told of our last REFER.
     pub notified: Vec<News>,
+    /// The final status of our last INFO.
+    pub info_code: Option<u16>,
+    /// INFOs received: the type of the body and the body.
+    pub informed: Vec<(String, String)>,
     /// When it was answered.
     pub answered_at: Option<Time>,
     pub(super) call_id: String,
@@ -162,6 +166,8 @@ impl UaCall {
             remote_sdp: None,
             refer_code: None,
             notified: Vec::new(),
+            info_code: None,
+            informed: Vec::new(),
             answered_at: None,
             call_id: String::new(),
             local_tag: ua.token(),

@@ -135,6 +135,7 @@ impl Ua {
             Method::Invite => self.on_invite_response(message, code, from, is_awaited, now),
             Method::Prack if code >= 200 && is_awaited => self.on_prack_response(message, code, now),
             Method::Update if code >= 200 && is_awaited => self.on_update_response(message, code, now),
+            Method::Info if code >= 200 && is_awaited => self.on_info_response(message, code),
             Method::Refer if code >= 200 && is_awaited => self.on_refer_response(message, code, now),
             Method::Register if code >= 200 && is_awaited => self.on_register_response(message, code, now),
             _ => {}

@@ -57,6 +57,7 @@ impl Ua {
             Method::Bye => self.on_bye(&message, from),
             Method::Prack => self.on_prack(&message, from, now),
             Method::Update => self.on_update(&message, from, now),
+            Method::Info => self.on_info(&message, from),
             Method::Notify => self.on_notify(&message, from, now),
             Method::Options => {
                 let code = self.options_code;

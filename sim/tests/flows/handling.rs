@@ -94,11 +94,96 @@ fn body(message: &Message) -> String {
 
 #[test]
 fn digits_are_events_unless_the_trunk_wants_them_otherwise() {
-    for (dtmf, events) in [("auto", true), ("rfc4733", true), ("inband", false)] {
+    for (dtmf, events) in
+        [("auto", true), ("rfc4733", true), ("inband", false), ("info", false), ("auto_info", true)]
+    {
         let (offer, answer) = offered(json!({"dtmf": dtmf}));
         assert_eq!(offer.contains("telephone-event"), events, "{dtmf}: {offer}");
         assert_eq!(answer.contains("telephone-event"), events, "{dtmf}: {answer}");
     }
+}
+
+/// A call between a phone and a trunk with this `dtmf`, and whether telephone-events are offered.
+fn with_digits(dtmf: &str) -> (World, usize, usize, bool) {
+    let mut w = World::new();
+    let (carrier, trunk) = w.plain_carrier("carrier", json!({"dtmf": dtmf}));
+    w.route(&[&trunk]);
+    let phone = w.phone("1001");
+    w.talk(phone, "5551234");
+    let events = body(&w.last_call(carrier).invite.clone().unwrap()).contains("telephone-event");
+    (w, phone, carrier, events)
+}
+
+/// One side tells digits by INFO; what it is answered.
+fn informs(w: &mut World, ua: usize, kind: &str, body: &str) -> Option<u16> {
+    let call = w.ua(ua).last_call().unwrap();
+    w.with_ua(ua, |ua, now| ua.inform(call, kind, body, now));
+    w.run_for(secs(1));
+    w.last_call(ua).info_code
+}
+
+const RELAY: &str = "application/dtmf-relay";
+const FIVE: &str = "Signal=5\r\nDuration=160\r\n";
+
+#[test]
+fn digits_by_info_go_to_the_other_side_as_they_came() {
+    for (dtmf, expects_events) in [("info", false), ("auto_info", true)] {
+        let (mut w, phone, carrier, events) = with_digits(dtmf);
+        assert_eq!(events, expects_events, "{dtmf}");
+        for (from, to) in [(phone, carrier), (carrier, phone)] {
+            for (kind, body) in [(RELAY, FIVE), ("application/dtmf", "5")] {
+                assert_eq!(informs(&mut w, from, kind, body), Some(200));
+                assert_eq!(w.last_call(to).informed.last(), Some(&(kind.to_owned(), body.to_owned())));
+            }
+        }
+        w.hang_up(phone);
+        w.only_record();
+        w.assert_quiet();
+    }
+}
+
+#[test]
+fn what_the_other_side_says_to_an_info_is_told_to_who_sent_it() {
+    let (mut w, phone, carrier, _) = with_digits("info");
+    w.ua(carrier).answers_info = 415;
+    assert_eq!(informs(&mut w, phone, RELAY, FIVE), Some(415));
+    w.ua(carrier).answers_info = 408;
+    assert_eq!(informs(&mut w, phone, RELAY, FIVE), Some(500), "a 408 would come too late");
+    w.ua(carrier).is_off = true;
+    assert_eq!(informs(&mut w, phone, RELAY, FIVE), None);
+    w.hang_up(phone);
+    w.run_for(secs(1));
+    assert_eq!(w.last_call(phone).info_code, Some(487), "it ends with the call");
+    w.ua(carrier).is_off = false;
+    w.run_for(secs(60));
+    assert_eq!((w.engine.call_count(), w.engine.transaction_count()), (0, (0, 0)));
+}
+
+#[test]
+fn an_info_that_is_no_digit_or_that_the_other_side_does_not_take_is_refused() {
+    let (mut w, phone, carrier, _) = with_digits("info");
+    assert_eq!(informs(&mut w, phone, "text/plain", "hello"), Some(415));
+    assert_eq!(informs(&mut w, phone, RELAY, &"Signal=5\r\n".repeat(60)), Some(415));
+    assert_eq!(informs(&mut w, phone, RELAY, ""), Some(200), "it only asks whether we are there");
+    assert!(w.last_call(carrier).informed.is_empty());
+    for dtmf in ["auto", "rfc4733", "inband"] {
+        let (mut w, phone, carrier, _) = with_digits(dtmf);
+        assert_eq!(informs(&mut w, phone, RELAY, FIVE), Some(488), "{dtmf}");
+        assert_eq!(informs(&mut w, carrier, RELAY, FIVE), Some(405), "{dtmf}");
+        assert!(w.last_call(carrier).informed.is_empty() && w.last_call(phone).informed.is_empty());
+    }
+}
+
+#[test]
+fn a_carrier_that_wants_credentials_with_an_info_gets_them() {
+    let mut w = World::new();
+    let (carrier, trunk) = w.carrier_with_account("carrier", "credential", json!({"dtmf": "info"}));
+    w.route(&[&trunk]);
+    let phone = w.phone("1001");
+    w.talk(phone, "5551234");
+    w.ua(carrier).challenges_infos = true;
+    assert_eq!(informs(&mut w, phone, RELAY, FIVE), Some(200));
+    assert_eq!(w.last_call(carrier).informed.len(), 1);
 }
 
 #[test]

@@ -34,11 +34,11 @@ fn allow_and_supported_tell_the_truth_wherever_they_stand() {
     let call = w.talk(phone, "5551234");
     w.with_ua(phone, |ua, now| ua.request_within(call, "OPTIONS", now));
     w.run_for(secs(1));
-    w.with_ua(phone, |ua, now| ua.request_within(call, "INFO", now));
+    w.with_ua(phone, |ua, now| ua.request_within(call, "MESSAGE", now));
     w.run_for(secs(1));
     let mut seen = 0;
     let of_calls = |message: &&Message| message.method_name() != "REGISTER";
-    // A phone may transfer calls, and a carrier may not.
+    // A phone may transfer calls and tell digits by INFO, and a carrier may not.
     for (peer, more) in [(phone, vec!["replaces", "norefersub"]), (carrier, vec![])] {
         for message in w.sent_to(peer).iter().filter(of_calls) {
             let allowed = list(message, Header::Allow);
@@ -47,7 +47,9 @@ fn allow_and_supported_tell_the_truth_wherever_they_stand() {
                 for method in ["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "PRACK", "UPDATE"] {
                     assert!(allowed.iter().any(|allowed| allowed == method), "{method}: {}", text(message));
                 }
-                assert_eq!(allowed.iter().any(|allowed| allowed == "REFER"), peer == phone);
+                for method in ["REFER", "INFO"] {
+                    assert_eq!(allowed.iter().any(|allowed| allowed == method), peer == phone, "{method}");
+                }
             }
             for option in list(message, Header::Supported) {
                 let mut known = tandem_sip_dialog::SUPPORTED.split(", ").chain(more.iter().copied());

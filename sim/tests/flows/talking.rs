@@ -204,7 +204,7 @@ fn a_bye_of_no_call_is_481() {
 fn a_method_that_nobody_takes_is_405_and_the_call_goes_on() {
     let (mut w, phone, carrier) = world();
     let call = w.ua(phone).last_call().unwrap();
-    for method in ["INFO", "SUBSCRIBE", "MESSAGE"] {
+    for method in ["PUBLISH", "SUBSCRIBE", "MESSAGE"] {
         w.with_ua(phone, |ua, now| ua.request_within(call, method, now));
         w.run_for(secs(1));
         let answer = w.sent_to(phone).last().unwrap().clone();

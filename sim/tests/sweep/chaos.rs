@@ -14,7 +14,8 @@ pub fn anything_goes(s: &mut Stage) {
     let mut rng = StdRng::seed_from_u64(s.seed ^ 0xc4a05);
     let direct = rng.random_bool(0.2);
     s.w.observer.direct_media = direct;
-    let open = s.w.plain_carrier("open", json!({"max_calls": 3, "direct_media": direct}));
+    let open =
+        s.w.plain_carrier("open", json!({"max_calls": 3, "dtmf": "auto_info", "direct_media": direct}));
     let strict = s.w.carrier_with_account("strict", "credential", json!({"direct_media": direct}));
     let steps = json!([{"trunk_id": open.1, "timeout": 6}, {"trunk_id": strict.1, "timeout": 20}]);
     s.w.create(tandem_model::Kind::Route, json!({"name": "out", "steps": steps}));
@@ -88,7 +89,10 @@ fn act(s: &mut Stage, ua: usize, rng: &mut StdRng) {
     let calls = s.w.ua(ua).calls().len();
     let call = (calls > 0).then(|| tandem_sim::CallRef(rng.random_range(0..calls)));
     let stage = call.map(|call| s.w.call(ua, call).stage);
-    match (rng.random_range(0..7), call.zip(stage)) {
+    match (rng.random_range(0..8), call.zip(stage)) {
+        (7, Some((call, tandem_sim::Stage::Talking))) => {
+            s.w.with_ua(ua, |ua, now| ua.inform(call, "application/dtmf", "5", now));
+        }
         (6, Some((call, tandem_sim::Stage::Talking))) => match rng.random_bool(0.5) {
             true => {
                 let fax = !s.w.call(ua, call).is_fax();

@@ -73,6 +73,7 @@ pub const ALL: &[(&str, Flow)] = &[
     ("two branches answer", two_branches_answer),
     ("another phone answers than the one that was heard", another_phone_answers_than_the_one_that_was_heard),
     ("codecs and addresses change", codecs_and_addresses_change),
+    ("digits are told by info", digits_are_told_by_info),
     ("anything goes", anything_goes),
     ("anything goes", anything_goes),
     ("anything goes", anything_goes),
@@ -129,6 +130,13 @@ impl Stage {
     fn change(&mut self, ua: usize, direction: Direction, late: bool) {
         if let Some(call) = self.talking(ua) {
             self.w.with_ua(ua, |ua, now| ua.change(call, direction, late, now));
+        }
+    }
+
+    fn inform(&mut self, ua: usize) {
+        if let Some(call) = self.talking(ua) {
+            let body = "Signal=5\r\nDuration=160\r\n";
+            self.w.with_ua(ua, |ua, now| ua.inform(call, "application/dtmf-relay", body, now));
         }
     }
 
@@ -272,6 +280,26 @@ pub fn hold_and_resume(s: &mut Stage) {
     s.change(carrier, Direction::SendOnly, false);
     s.settle();
     s.end(carrier);
+    s.settle();
+}
+
+/// From either side, with credentials where they are asked for; the last crosses the end.
+pub fn digits_are_told_by_info(s: &mut Stage) {
+    let (carrier, trunk) = s.w.carrier_with_account("carrier", "credential", json!({"dtmf": "info"}));
+    s.w.ua(carrier).is_mute = true;
+    s.w.ua(carrier).challenges_infos = true;
+    s.w.route(&[&trunk]);
+    let phone = s.phone("1001");
+    s.caller = Some(phone);
+    s.talk(phone);
+    for ua in [phone, carrier, phone] {
+        s.inform(ua);
+        s.inform(ua);
+        s.settle();
+    }
+    s.inform(carrier);
+    s.inform(phone);
+    s.end(phone);
     s.settle();
 }
 

@@ -191,5 +191,6 @@ sweeps!(
     a_carrier_forks,
     two_branches_answer,
     another_phone_answers_than_the_one_that_was_heard,
-    codecs_and_addresses_change
+    codecs_and_addresses_change,
+    digits_are_told_by_info
 );

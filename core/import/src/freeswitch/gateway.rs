@@ -432,6 +432,7 @@ impl<'a> Reading<'a> {
             },
             "dtmf_type" if self.draft.knows("dtmf") => match variable.value.as_str() {
                 "rfc2833" => self.draft.set("dtmf", "rfc4733", &source),
+                "info" => self.draft.set("dtmf", "info", &source),
                 "none" => self.draft.set("dtmf", "inband", &source),
                 _ => return false,
             },

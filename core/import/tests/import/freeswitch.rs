@@ -215,6 +215,10 @@ fn variables_that_are_fields_here_become_them() {
     assert_eq!(field(&item, "codecs").0, &json!(["G722", "PCMU", "telephone-event"]));
     assert_eq!(field(&item, "identity_header").0, &json!("pai"));
     assert_eq!(field(&item, "outbound_vars").0, &json!({}));
+    for (written, here) in [("rfc2833", "rfc4733"), ("info", "info"), ("none", "inband")] {
+        let variable = format!("<variables><variable name=\"dtmf_type\" value=\"{written}\"/></variables>");
+        assert_eq!(field(&registering(&variable), "dtmf").0, &json!(here));
+    }
     let item = registering(
         "<variables><variable name=\"codec_string\" value=\"SPEEX\" direction=\"outbound\"/></variables>",
     );

@@ -24,6 +24,7 @@ max_contacts=2
 [endpoint]
 from_user=4930
 allow=alaw
+dtmf_mode=auto_info
 100rel=no
 ";
 
@@ -46,6 +47,7 @@ fn a_new_trunk_has_what_mikopbx_generates_and_what_the_parameters_say() {
         ("from_user", json!("4930")),
         ("caller_id_in_from", json!(false)),
         ("codecs", json!(["PCMA", "telephone-event"])),
+        ("dtmf", json!("auto_info")),
         ("associated_ips", json!(["192.0.2.0/24"])),
     ] {
         assert_eq!(field(item, name).0, &value, "{name}");

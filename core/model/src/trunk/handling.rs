@@ -37,6 +37,10 @@ pub enum Dtmf {
     Rfc4733,
     /// In the sound.
     Inband,
+    /// By INFO (`application/dtmf-relay`, `application/dtmf`), as the other side tells them so.
+    Info,
+    /// As RFC 4733 events where both sides have them, and by INFO as the other side tells them so.
+    AutoInfo,
 }
 
 /// How media is protected.
@@ -66,6 +70,11 @@ pub enum Capture {
 impl Trunk {
     /// Whether this codec may be in its sessions.
     pub fn may_use(&self, codec: Codec) -> bool {
-        codec != Codec::TelephoneEvent || self.dtmf != Dtmf::Inband
+        codec != Codec::TelephoneEvent || !matches!(self.dtmf, Dtmf::Inband | Dtmf::Info)
+    }
+
+    /// Whether digits go to and from it by INFO.
+    pub fn tells_digits(&self) -> bool {
+        matches!(self.dtmf, Dtmf::Info | Dtmf::AutoInfo)
     }
 }

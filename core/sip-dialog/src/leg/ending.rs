@@ -88,6 +88,7 @@ impl Leg {
     /// A change under way ends with the leg, and so does a refresh.
     pub(super) fn drop_change(&mut self, sip: &mut Sip) {
         self.drop_refresh(sip);
+        self.drop_infos(sip);
         match std::mem::replace(&mut self.change, Change::None) {
             // Its 2xx may be under way, and is acknowledged like any other (RFC 3261 §13.2.2.4). Taken back, it ends in time.
             Change::Asked { key, ask: Ask { method: Method::Invite, .. } } => {

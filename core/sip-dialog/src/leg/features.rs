@@ -12,16 +12,18 @@ pub const SUPPORTED: &str = "100rel, timer";
 /// nothing to answer it with before the peer has answered (RFC 3262 §5).
 const SUPPORTED_PLAIN: &str = "timer";
 
-/// What we tell a peer in Allow and Supported, by whether it may transfer calls.
+/// What we tell a peer in Allow and Supported, by what it may do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Ours {
     pub(super) transfers: bool,
+    pub(super) digits: bool,
 }
 
 impl Ours {
     /// The value of Allow, in pieces.
-    pub(super) fn allow(self) -> [&'static str; 2] {
-        [ALLOW, if self.transfers { ", REFER" } else { "" }]
+    pub(super) fn allow(self) -> [&'static str; 3] {
+        let also = |may: bool, method: &'static str| if may { method } else { "" };
+        [ALLOW, also(self.transfers, ", REFER"), also(self.digits, ", INFO")]
     }
 
     /// The value of Supported, for messages that may have a reliable provisional response or not.

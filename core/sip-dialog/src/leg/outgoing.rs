@@ -42,6 +42,8 @@ pub struct Dial {
     pub session_timer: u32,
     /// The peer may ask for transfers.
     pub takes_refers: bool,
+    /// The peer may tell digits by INFO.
+    pub takes_digits: bool,
 }
 
 /// An INVITE under way.
@@ -88,13 +90,14 @@ impl Leg {
         let digest = dial.login.clone().map(|login| Box::new(DigestClient::new(login)));
         let session = SessionTimer::new(dial.session_timer);
         let invite = send_invite(&mut dialog, &dial, &session, owner, None, sip);
-        let takes_refers = dial.takes_refers;
+        let (takes_refers, takes_digits) = (dial.takes_refers, dial.takes_digits);
         let calling = Calling { invite, dial, rest, heard: false, cancelled: false };
         Leg {
             digest,
             session,
             owns_call_id: true,
             takes_refers,
+            takes_digits,
             ..Leg::new(owner, dialog, State::Calling(Box::new(calling)))
         }
     }
@@ -245,7 +248,7 @@ fn send_invite(
     w.header(Header::CSeq, format_args!("{} INVITE", dialog.local_cseq));
     w.text(Header::Contact, &[&dialog.contact]);
     w.text(Header::UserAgent, &[PRODUCT]);
-    let ours = Ours { transfers: dial.takes_refers };
+    let ours = Ours { transfers: dial.takes_refers, digits: dial.takes_digits };
     w.text(Header::Allow, &ours.allow());
     w.text(Header::Supported, &ours.supported(dial.body.is_some()));
     session.ask(&mut w);
