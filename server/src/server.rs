@@ -20,7 +20,7 @@ use tandem_api::{Feed, TokenHash};
 use tandem_engine::{Engine, Local, RegistrarConfig, Settings};
 use tandem_hooks::Poster;
 use tandem_model::{Config, Event};
-use tandem_net::{Limits as NetLimits, Net, Tls};
+use tandem_net::{Limits as NetLimits, Listen, Net, Tls};
 use tandem_relay::{Relay, RelayConfig};
 use tandem_store::Store;
 use tandem_watch::Sample;

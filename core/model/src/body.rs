@@ -12,6 +12,9 @@ use uuid::Uuid;
 
 type Object = Map<String, Value>;
 
+/// How names of fields begin that are other programs' own. They are let pass, and not kept.
+const FOREIGN: &str = "x_";
+
 /// A field of a body, under the name that it has in the entity and the one that was written.
 struct Given {
     name: String,
@@ -102,6 +105,9 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
                     "leave `id` out",
                 );
             }
+            continue;
+        }
+        if written.starts_with(FOREIGN) {
             continue;
         }
         if made_by_server(kind).contains(&written.as_str()) {

@@ -4,7 +4,8 @@ use super::Touched;
 use crate::findings::Findings;
 use crate::index::GLOBAL;
 use crate::pools::{Piece, pieces};
-use crate::{Config, Did, DidForm, Digits, Entity, Interval, Kind, TenantId, TrunkId};
+use crate::{Config, Did, DidForm, Digits, Entity, Interval, Kind, TenantId};
+use ipnet::IpNet;
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -111,14 +112,18 @@ fn overlaps(config: &Config, entity: &Entity, findings: &mut Findings) {
     }
 }
 
-/// A long number is one wherever it is; a short one belongs to the provider that has it.
+/// A long number is one wherever it is; a short one belongs to the provider that has it: the same host, or addresses in common.
 fn can_clash(config: &Config, one: &Piece, other: &Piece) -> bool {
-    let host = |id: TrunkId| {
-        config.trunks.get(&id).and_then(|trunk| trunk.host.as_deref()).map(str::to_ascii_lowercase)
+    if usize::from(one.interval.digits) >= GLOBAL || one.trunk == other.trunk {
+        return true;
+    }
+    let (Some(one), Some(other)) = (config.trunks.get(&one.trunk), config.trunks.get(&other.trunk)) else {
+        return false;
     };
-    usize::from(one.interval.digits) >= GLOBAL
-        || one.trunk == other.trunk
-        || host(one.trunk).is_some_and(|name| host(other.trunk) == Some(name))
+    let same_host =
+        one.host.as_deref().zip(other.host.as_deref()).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b));
+    let meet = |a: &IpNet| other.associated_ips.iter().any(|b| a.contains(b) || b.contains(a));
+    same_host || one.associated_ips.iter().any(meet)
 }
 
 /// Whose the numbers are is not said: it may be somebody whom the asker is not to know of.
@@ -145,7 +150,7 @@ fn shrunk(before: &Config, after: &Config, touched: &Touched, findings: &mut Fin
         if given(before, was.as_ref().expect("it was there")).is_empty() && *kind != Kind::Number {
             continue;
         }
-        let users = users(after, tenant, touched);
+        let users = users(before, after, tenant, touched);
         if users.is_empty() {
             continue;
         }
@@ -160,15 +165,21 @@ fn shrunk(before: &Config, after: &Config, touched: &Touched, findings: &mut Fin
     }
 }
 
-/// Who of a tenant uses a number that the tenant does not own, as `route `out``.
-fn users(config: &Config, tenant: TenantId, touched: &Touched) -> BTreeSet<String> {
-    let kinds = [Kind::Tenant, Kind::Extension, Kind::Route, Kind::InboundRoute];
-    let all = kinds.into_iter().flat_map(|kind| config.all(kind));
+/// Who of a tenant uses a number that the tenant owns no more, as `route `out``; and numbers that were in its pools.
+fn users(before: &Config, after: &Config, tenant: TenantId, touched: &Touched) -> BTreeSet<String> {
+    let kinds = [Kind::Tenant, Kind::Extension, Kind::Route, Kind::InboundRoute, Kind::Number];
+    let all = kinds.into_iter().flat_map(|kind| after.all(kind));
     let others = all.filter(|entity| {
         entity.tenant_id() == Some(tenant) && !touched.contains_key(&(entity.kind(), entity.id()))
     });
-    let left_behind =
-        others.filter(|entity| uses(entity).iter().any(|(_, numbers)| !config.owns(tenant, numbers)));
+    let has_left = |number: &Interval| before.in_pool(tenant, number) && !after.in_pool(tenant, number);
+    let left_behind = others.filter(|entity| match entity {
+        Entity::Number(number) => {
+            let digits = Digits::parse(&number.number);
+            digits.and_then(|digits| Interval::single(digits.as_str())).is_some_and(|own| has_left(&own))
+        }
+        _ => uses(entity).iter().any(|(_, numbers)| !after.owns(tenant, numbers)),
+    });
     left_behind.map(|entity| format!("{} `{}`", entity.kind().name(), entity.label())).collect()
 }
 

@@ -218,8 +218,11 @@ fn a_slug_is_one_trunks_and_one_tenants_whatever_they_are_called() {
         (Kind::Tenant, 2, tenant("Beta")),
         (Trunk, 3, pbx(1, "a.example")),
     ]);
-    conflicts(&two, pbx(2, "b.example"), "slug", "SLUG_TAKEN", "of its own");
-    accepts(&two, Trunk, 9, with(pbx(2, "b.example"), json!({ "slug": "pbx-2" })));
+    accepts(&two, Trunk, 9, pbx(2, "b.example"));
+    let first = with(pbx(1, "a.example"), json!({ "slug": "pbx" }));
+    let two = accepts(&two, Trunk, 3, first);
+    let twin = with(pbx(2, "b.example"), json!({ "slug": "pbx" }));
+    conflicts(&two, twin, "slug", "SLUG_TAKEN", "of its own");
     for name in ["Acme", "ACME"] {
         refuses(&two, Kind::Tenant, 9, tenant(name), (Conflict, "slug", "SLUG_TAKEN", "of its own"));
     }

@@ -86,6 +86,19 @@ fn a_route_names_its_trunks_only_once() {
 }
 
 #[test]
+fn fields_of_other_programs_are_let_pass_and_not_kept() {
+    let created = created_trunk(with(trunk(), json!({ "x_crm": { "account": 7 } })));
+    assert_eq!(created, created_trunk(trunk()));
+    refuses(
+        &Config::default(),
+        Trunk,
+        1,
+        with(trunk(), json!({ "crm": 7 })),
+        (Invalid, "crm", "UNKNOWN_FIELD", ""),
+    );
+}
+
+#[test]
 fn an_unknown_field_is_refused_with_the_name_that_was_meant() {
     let cases = [
         (Trunk, with(trunk(), json!({ "hostnam": "x" })), "hostnam", "`hostname`"),

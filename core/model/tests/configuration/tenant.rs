@@ -126,6 +126,24 @@ fn short_numbers_are_each_providers_own() {
 }
 
 #[test]
+fn two_trunks_with_a_host_or_an_address_in_common_are_one_providers() {
+    let own = |name: &str, tenant: u128, host: &str, network: &str| {
+        let more =
+            json!({ "associated_ips": [network], "username": name, "password": "pw", "did_pool": "100-109" });
+        of(tenant, with(json!({ "name": name, "host": host }), more))
+    };
+    let first = own("first", ACME, "a.example", "192.0.2.0/24");
+    let base = accepts(&two_tenants(), Trunk, 3, first);
+    for (host, network) in
+        [("A.example", "203.0.113.1"), ("b.example", "192.0.2.7"), ("c.example", "192.0.0.0/16")]
+    {
+        let clash = own("second", BETA, host, network);
+        refuses(&base, Trunk, 4, clash, (Conflict, "did_pool", "DID_POOL_OVERLAP", "leave"));
+    }
+    accepts(&base, Trunk, 4, own("second", BETA, "b.example", "203.0.113.1"));
+}
+
+#[test]
 fn a_trunk_of_the_system_is_assigned_once_to_each_tenant_and_one_of_a_tenant_never() {
     let base = two_tenants();
     let twice = assignment(ACME, "49301234567");
@@ -196,6 +214,12 @@ fn a_pool_does_not_shrink_below_what_is_used() {
     let rejection = refused(&base, Assignment, 11, assignment(ACME, "13322496213-13322496218"));
     only(&rejection, (Conflict, "did_pool", "POOL_IN_USE", "change these"), "shrunk");
     assert!(rejection.to_string().contains("extension `Front desk`"), "{rejection}");
+    let number = of(ACME, json!({ "number": "+13322496218" }));
+    let with_number = accepts(&base, Number, 40, number);
+    let rejection = refused(&with_number, Assignment, 11, assignment(ACME, "13322496219"));
+    only(&rejection, (Conflict, "did_pool", "POOL_IN_USE", "change these"), "shrunk");
+    assert!(rejection.to_string().contains("number `+13322496218`"), "{rejection}");
+    accepts(&with_number, Assignment, 11, assignment(ACME, "13322496218-13322496219"));
     accepts(&base, Assignment, 11, assignment(ACME, "13322496219"));
     let gone = base.apply(&[Change::Delete(Assignment, id(11))]).unwrap_err();
     assert_eq!(reasons(&gone), [("did_pool", "POOL_IN_USE")]);

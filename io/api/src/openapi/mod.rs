@@ -43,7 +43,8 @@ pub fn document() -> Value {
 }
 
 const DESCRIPTION: &str = "Configures and watches a Tandem SIP trunking server. Bodies are JSON and read strictly: \
-    unknown fields, unknown parameters and repeated keys are refused. A patch is a JSON merge patch (RFC 7396): what it \
+    unknown fields, unknown parameters and repeated keys are refused; fields of entities that begin with `x_` are let pass, and \
+    not kept. A patch is a JSON merge patch (RFC 7396): what it \
     does not mention stays, `null` sets a field back to its default. Every refusal has the same envelope, with a stable \
     `reason` and a `fix`. Passwords are write-only. What a token \
     may do is a matter of its role; whoever is confined to a tenant sees nothing of others, as if it were not there. Moments are milliseconds since the Unix epoch. Listings come in \

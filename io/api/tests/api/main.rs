@@ -12,5 +12,6 @@ mod live;
 mod logs;
 mod records;
 mod refusals;
+mod rejections;
 mod seeds;
 mod serving;
