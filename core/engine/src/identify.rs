@@ -109,7 +109,8 @@ impl Engine {
         trunks.iter().filter(|trunk| !is_anothers(trunk)).cloned().collect()
     }
 
-    /// Several accounts on one address: our Contact in the Request-URI tells them apart, the account name there, then in To.
+    /// Several accounts on one address: our Contact in the Request-URI tells them apart, the account name there, whose pool has the
+    /// called number, then the account name in To.
     fn tell_apart(&self, trunks: &[Arc<Trunk>], message: &Message) -> Option<Arc<Trunk>> {
         let by_slug = || {
             let uri = message.request_uri()?;
@@ -123,8 +124,13 @@ impl Engine {
             only(trunks, |trunk| trunk.username.as_deref() == Some(&*user))
                 .or_else(|| only(trunks, |trunk| trunk.contact_name().as_deref() == Some(&*user)))
         };
+        let has_number = |trunk: &Trunk| {
+            let called = Digits::parse(&self.called_number(trunk, message));
+            called.is_some_and(|digits| self.config.pool_owner(trunk.id, digits.as_str()).is_some())
+        };
         by_slug()
             .or_else(|| message.request_uri().and_then(by_account))
+            .or_else(|| only(trunks, has_number))
             .or_else(|| by_account(message.to().uri()))
     }
 

@@ -208,7 +208,12 @@ impl Config {
             DidForm::Numbers(numbers) => number.is_some_and(|number| numbers.contains(&number)),
             DidForm::Prefix(_) | DidForm::Any => false,
         };
-        self.number(tenant, digits).is_some()
+        // Long numbers are found whoever has them.
+        let is_theirs = |number: &Arc<Number>| match tenant {
+            Some(tenant) => number.tenant_id == Some(tenant),
+            None => number.tenant_id.is_none_or(|owner| self.assignment(trunk.id, owner).is_some()),
+        };
+        self.number(tenant, digits).is_some_and(is_theirs)
             || self.pool_owner(trunk.id, digits).is_some()
             || self.inbound_routes_of(tenant).iter().any(in_route)
     }

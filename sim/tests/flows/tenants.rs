@@ -238,7 +238,16 @@ fn a_question_that_makes_no_sense_is_refused_field_by_field() {
 
 #[test]
 fn a_tenant_that_says_it_comes_from_there_too_gets_no_calls_of_others() {
+    for is_written_down in [false, true] {
+        gets_no_calls_of_others(is_written_down);
+    }
+}
+
+fn gets_no_calls_of_others(is_written_down: bool) {
     let Town { mut w, carrier, acme, beta, .. } = town();
+    if is_written_down {
+        w.create(Kind::Number, json!({"tenant_id": acme, "number": "+13322496213"}));
+    }
     let address = w.ua(carrier).address.ip().to_string();
     // Beta names Acme's number as its account at the same provider, and takes whatever comes.
     let trunk = json!({
@@ -263,6 +272,37 @@ fn a_tenant_that_says_it_comes_from_there_too_gets_no_calls_of_others() {
     let record = town.w.only_record();
     assert_eq!(record.tenant_id.map(|tenant| tenant.to_string()), Some(acme));
     assert_eq!(record.callee.extension_id.map(|extension| extension.to_string()), Some(acme_phone));
+}
+
+#[test]
+fn accounts_at_one_address_are_told_apart_by_the_pool_that_has_the_number() {
+    let Town { mut w, carrier, acme, beta, .. } = town();
+    let address = w.ua(carrier).address;
+    let account = |name: &str| {
+        json!({
+            "name": name, "mode": "credential", "host": address.ip().to_string(), "username": name, "password": "secret", "port": address.port(),
+            "ping_interval": 0,
+        })
+    };
+    let trunks = ["first", "second"].map(|name| w.create(Kind::Trunk, account(name)));
+    let mut town = Town { w, carrier, trunk: String::new(), acme: acme.clone(), beta: beta.clone() };
+    let numbers = ["13322496300", "16468097300"];
+    for ((trunk, tenant), number) in trunks.iter().zip([&acme, &beta]).zip(numbers) {
+        let share = json!({"trunk_id": trunk, "tenant_id": tenant, "did_pool": number});
+        town.w.create(Kind::Assignment, share);
+        let (_, extension) = town.phone(tenant, "100", json!({}));
+        let number = json!({"tenant_id": tenant, "number": number, "extension_id": extension});
+        town.w.create(Kind::Number, number);
+    }
+    for (number, trunk) in numbers.iter().zip(&trunks) {
+        town.w.records.clear();
+        town.w.dial_line(carrier, Line::number(number, SERVER));
+        town.w.run_for(secs(1));
+        town.w.hang_up(carrier);
+        town.w.run_for(secs(1));
+        let came_over = town.w.only_record().caller.trunk_id.unwrap();
+        assert_eq!(came_over.to_string(), *trunk, "{number}");
+    }
 }
 
 /// What the carrier is told of who calls: the user of From.
