@@ -152,6 +152,8 @@ impl Taking<'_> {
             "from_user" => {
                 self.draft.set("from_user", value, source);
                 self.draft.set("caller_id_in_from", false, source);
+                // It is for calls: who registers is who `client_uri` says, as before.
+                self.draft.set("distinct_to", true, source);
             }
             "from_domain" => self.draft.set("from_domain", Address::parse(value).host, source),
             "allow" | "disallow" => {}

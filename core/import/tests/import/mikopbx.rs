@@ -45,6 +45,7 @@ fn a_new_trunk_has_what_mikopbx_generates_and_what_the_parameters_say() {
         ("ping_timeout", json!(3)),
         ("session_timer", json!(0)),
         ("from_user", json!("4930")),
+        ("distinct_to", json!(true)),
         ("caller_id_in_from", json!(false)),
         ("codecs", json!(["PCMA", "telephone-event"])),
         ("dtmf", json!("auto_info")),
