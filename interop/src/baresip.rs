@@ -54,7 +54,8 @@ impl Answer {
 pub struct Baresip {
     user: String,
     ip: IpAddr,
-    domain: Option<SocketAddr>,
+    server: Option<SocketAddr>,
+    domain: Option<String>,
     password: Option<String>,
     register_every: u32,
     transport: Transport,
@@ -70,6 +71,7 @@ impl Baresip {
         Baresip {
             user: user.to_owned(),
             ip: Ipv4Addr::LOCALHOST.into(),
+            server: None,
             domain: None,
             password: None,
             register_every: 0,
@@ -88,7 +90,13 @@ impl Baresip {
 
     /// Has its account at this server, and sends calls to bare numbers there.
     pub fn account_at(mut self, server: SocketAddr) -> Self {
-        self.domain = Some(server);
+        self.server = Some(server);
+        self
+    }
+
+    /// Is of this SIP domain, which its account's server is asked for.
+    pub fn of_domain(mut self, domain: &str) -> Self {
+        self.domain = Some(domain.to_owned());
         self
     }
 
@@ -189,7 +197,8 @@ impl Baresip {
     }
 
     fn account(&self, ports: &Ports) -> String {
-        let domain = self.domain.unwrap_or_else(|| self.addr(ports));
+        let server = self.server.unwrap_or_else(|| self.addr(ports));
+        let domain = self.domain.clone().unwrap_or_else(|| server.to_string());
         let mut account = format!(
             "<sip:{}@{domain};transport={}>;regint={};answermode={};audio_codecs={}",
             self.user,
@@ -198,6 +207,9 @@ impl Baresip {
             self.answer.as_str(),
             self.codecs,
         );
+        if self.domain.is_some() {
+            write!(account, ";outbound=\"sip:{server};transport={}\"", self.transport.as_str()).unwrap();
+        }
         if let Some(password) = &self.password {
             write!(account, ";auth_user={};auth_pass={password}", self.user).unwrap();
         }

@@ -210,6 +210,13 @@ impl Kamailio {
         }
     }
 
+    /// Has it hear everything and say nothing, until it is started again.
+    pub fn fall_silent(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.freeze();
+        }
+    }
+
     /// Starts it on the same port, stopping it first if it runs.
     #[track_caller]
     pub fn restart(&mut self) {
@@ -233,19 +240,22 @@ impl Kamailio {
         self.carrier.accounts.retain(|(name, _)| name != user);
         self.carrier.accounts.push((user.to_owned(), password.to_owned()));
         if self.process.as_mut().is_some_and(|process| process.ended().is_none()) {
-            self.rpc(&["htable.sets", "passwords", user, password]).expect("kamailio takes the password");
+            self.rpc(&["htable.sets", "passwords", &text(user), &text(password)])
+                .expect("kamailio takes the password");
         }
     }
 
     /// Forgets an account's registration, as a carrier that lost its database would.
     #[track_caller]
     pub fn forget(&self, user: &str) {
-        self.rpc(&["ul.rm", "location", user]).expect("kamailio knows the account");
+        self.rpc(&["ul.rm", "location", &text(user)]).expect("kamailio knows the account");
     }
 
     /// The contacts an account has registered now.
     pub fn registrations(&self, user: &str) -> Vec<Registration> {
-        self.rpc(&["ul.lookup", "location", user]).map(|dump| parse_contacts(&dump)).unwrap_or_default()
+        self.rpc(&["ul.lookup", "location", &text(user)])
+            .map(|dump| parse_contacts(&dump))
+            .unwrap_or_default()
     }
 
     /// Waits until an account has a contact, and tells the first.
@@ -294,6 +304,11 @@ impl Kamailio {
     fn control(&self) -> String {
         format!("unixs:{}/control", self.dir.path().display())
     }
+}
+
+/// An argument that kamcmd does not take for a number, whatever it looks like.
+fn text(argument: &str) -> String {
+    format!("s:{argument}")
 }
 
 /// Reads the contacts out of kamcmd's `Name: value` lines, skipping those that just expired.

@@ -102,6 +102,13 @@ impl Process {
         }
     }
 
+    /// Stops the program and everything it started where they are: their sockets stay, and nobody reads from them.
+    pub fn freeze(&mut self) {
+        if self.ended().is_none() {
+            signal::killpg(self.pid(), Signal::SIGSTOP).ok();
+        }
+    }
+
     /// Asks the program to end, and insists if it has not after `limit`. Tells whether asking was
     /// enough.
     pub fn stop(&mut self, limit: Duration) -> bool {
