@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    Alert, CallId, CallRecord, CapturedMessage, Change, Config, Event, ExamReport, Examination, Explanation,
-    LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, TrunkId, TrunkQuality,
-    TrunkState, TrunkStatus, WebhookId, WebhookStatus,
+    Alert, Block, BlockId, CallId, CallRecord, CapturedMessage, Change, Config, Event, ExamReport,
+    Examination, Explanation, LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView,
+    TrunkId, TrunkQuality, TrunkState, TrunkStatus, WebhookId, WebhookStatus,
 };
 use tandem_relay::Relay;
 use tandem_store::{CallsWriter, Store, StoreError};
@@ -87,6 +87,14 @@ impl Backend for Live {
 
     async fn hang_up(&self, call: CallId) -> bool {
         self.engine.ask(|answer| Command::HangUp(call, answer)).await
+    }
+
+    async fn auto_blocks(&self) -> Vec<Block> {
+        self.engine.ask(Command::AutoBlocks).await
+    }
+
+    async fn lift_block(&self, block: BlockId) -> bool {
+        self.engine.ask(|answer| Command::LiftBlock(block, answer)).await
     }
 
     async fn register_now(&self, trunk: TrunkId) -> bool {

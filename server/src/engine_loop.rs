@@ -9,8 +9,8 @@ use std::time::Duration;
 use tandem_engine::{Counters, Engine, Output, Usage};
 use tandem_media::{MediaCommand, MediaEvent};
 use tandem_model::{
-    CallId, CallRecord, Config, Event, ExamReport, Examination, Explanation, LiveCall, NoExamination,
-    Question, RegistrationView, TrunkId, TrunkStatus,
+    Block, BlockId, CallId, CallRecord, Config, Event, ExamReport, Examination, Explanation, LiveCall,
+    NoExamination, Question, RegistrationView, TrunkId, TrunkStatus,
 };
 use tandem_net::{Net, NetEvent, Tls};
 use tandem_relay::Relay;
@@ -33,6 +33,10 @@ pub enum Command {
     Figures(oneshot::Sender<Figures>),
     /// End a call.
     HangUp(CallId, oneshot::Sender<bool>),
+    /// Whom the server shut out by itself.
+    AutoBlocks(oneshot::Sender<Vec<Block>>),
+    /// Let such a one in again.
+    LiftBlock(BlockId, oneshot::Sender<bool>),
     /// Register a trunk at once.
     RegisterNow(TrunkId, oneshot::Sender<bool>),
     /// What would become of a call.
@@ -254,6 +258,8 @@ impl Loop {
             Command::HangUp(id, answer) => {
                 reply(answer, engine.hang_up(id, "Ended by the administrator", now))
             }
+            Command::AutoBlocks(answer) => reply(answer, engine.auto_blocks(now)),
+            Command::LiftBlock(id, answer) => reply(answer, engine.lift_block(id, now)),
             Command::RegisterNow(id, answer) => reply(answer, engine.register_now(id, now)),
             Command::Explain(question, answer) => reply(answer, engine.explain(&question, now)),
             Command::Examine(id, asked, answer) => match engine.examine(id, asked, now) {

@@ -13,6 +13,7 @@ mod metrics;
 mod options;
 mod outbox;
 mod publisher;
+mod retention;
 mod route;
 mod serve;
 mod server;

@@ -25,7 +25,7 @@ pub fn text(
     counter(
         &mut out,
         "tandem_sip_refused_total",
-        "Calls refused: unknown, unauthorised, ambiguous or unmatched",
+        "Calls and registrations refused: unknown, unauthorised, ambiguous or unmatched",
         c.refused,
     );
     counter(
@@ -43,7 +43,7 @@ pub fn text(
     counter(
         &mut out,
         "tandem_sip_blocked_total",
-        "Requests refused because their source gave too many wrong passwords",
+        "Requests refused or dropped by the blocklist, or because their source gave too many wrong passwords",
         c.blocked,
     );
     counter(&mut out, "tandem_sip_retransmissions_sent_total", "Messages sent again", t.retransmits_sent);

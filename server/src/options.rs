@@ -74,6 +74,10 @@ pub struct ServeArgs {
     /// Seconds that calls under way are given when the server is told to end [default: 60]
     #[arg(long, env = "TANDEM_DRAIN", value_name = "SECONDS")]
     pub drain: Option<u64>,
+    /// Days after which records of calls are deleted that are no tenant's, which each have a time of their own; 0: they are kept for
+    /// ever [default: 0]
+    #[arg(long, env = "TANDEM_RETENTION_DAYS", value_name = "DAYS")]
+    pub retention_days: Option<u32>,
     /// Admin token instead of the stored one
     #[arg(long, env = "TANDEM_ADMIN_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub admin_token: Option<String>,
@@ -98,6 +102,7 @@ struct File {
     auth_algorithms: Vec<AuthAlgorithm>,
     max_calls: Option<usize>,
     drain: Option<u64>,
+    retention_days: Option<u32>,
     admin_token: Option<String>,
     query_token: Option<bool>,
     open_metrics: Option<bool>,
@@ -177,6 +182,8 @@ pub struct Options {
     pub max_calls: usize,
     /// Time for calls to end by themselves.
     pub drain: Duration,
+    /// Days that records are kept of calls that are no tenant's; 0: for ever.
+    pub retention_days: u32,
     /// Admin token given from outside.
     pub admin_token: Option<String>,
     /// What may be set about the API.
@@ -232,6 +239,7 @@ impl Options {
             auth_algorithms: algorithms([args.auth_algorithms, file.auth_algorithms]),
             realm: args.realm.or(file.realm).unwrap_or_else(|| "tandem".to_owned()),
             max_calls: args.max_calls.or(file.max_calls).unwrap_or(20_000),
+            retention_days: args.retention_days.or(file.retention_days).unwrap_or(0),
             drain: Duration::from_secs(args.drain.or(file.drain).unwrap_or(60)),
             admin_token: token(args.admin_token.or(file.admin_token))?,
             api: api(args.query_token.or(file.query_token), args.open_metrics.or(file.open_metrics)),

@@ -8,6 +8,7 @@ use crate::engine_loop::{self, Command, EngineHandle, Parts};
 use crate::options::Options;
 use crate::outbox::{News, Outbox};
 use crate::publisher::{Publisher, Watcher};
+use crate::retention;
 use crate::spending;
 use arc_swap::ArcSwap;
 use std::error::Error;
@@ -45,6 +46,7 @@ pub struct Server {
     api: tokio::task::JoinHandle<io::Result<()>>,
     stop_api: oneshot::Sender<()>,
     certificates: Option<tokio::task::JoinHandle<()>>,
+    retention: tokio::task::JoinHandle<()>,
 }
 
 /// Starts everything: store, media, sockets, engine, API. `log` is shown every event of the engine, on its thread.
@@ -136,6 +138,8 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         engine: handle.clone(),
     };
     let (publisher, carrying) = (tokio::spawn(publisher.run()), tokio::spawn(courier.clone().run()));
+    let retention =
+        tokio::spawn(retention::keep(store.clone(), config.clone(), options.retention_days, clock));
     let live = Live {
         store,
         engine: handle.clone(),
@@ -172,6 +176,7 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         api,
         stop_api,
         certificates,
+        retention,
     })
 }
 
@@ -193,6 +198,7 @@ impl Server {
         if let Some(certificates) = &self.certificates {
             certificates.abort();
         }
+        self.retention.abort();
         let _ = self.stop_api.send(());
         self.engine.tell(Command::ShutDown);
         let engine_thread = self.engine_thread;

@@ -41,6 +41,9 @@ pub(crate) struct Outgoing {
     pub(crate) timeout: Option<Duration>,
     /// Give it up at this moment unless it has got further.
     pub(crate) give_up: Option<Time>,
+    /// How long its route lets it talk, and until when that is.
+    pub(crate) longest: Option<Duration>,
+    pub(crate) until: Option<Time>,
     pub(crate) record: Attempt,
     /// The seat on its trunk.
     pub(crate) seat: Option<Seat>,
@@ -79,6 +82,7 @@ impl Outgoing {
         self.rings(now);
         self.stage = Stage::Answered;
         self.give_up = None;
+        self.until = self.longest.map(|longest| now + longest);
         self.record.answered_at = Some(now.as_millis());
         self.record.code = 200;
         self.record.reason = "OK".to_owned();

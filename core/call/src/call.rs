@@ -233,7 +233,7 @@ impl Call {
         let legs = std::iter::once(&self.caller.leg).chain(self.outs.iter().map(|out| &out.leg));
         let own = match &self.phase {
             Phase::Trying(trying) => Some(trying.until),
-            Phase::Talking(talk) => talk.due(),
+            Phase::Talking(talk) => [talk.due(), self.over_routes_until(talk)].into_iter().flatten().min(),
             Phase::Ending(ending) => Some(ending.until),
             Phase::Done => None,
         };

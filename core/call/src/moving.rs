@@ -10,6 +10,7 @@ use tandem_model::{CallId, Cause, TransferKind};
 use tandem_routing::Onward;
 use tandem_sip_dialog::Leg;
 use tandem_sip_msg::{Flow, Replaces};
+use tandem_time::Time;
 
 /// A leg between two calls, with all that belongs to it.
 pub struct Moved {
@@ -21,6 +22,8 @@ pub struct Moved {
     number: String,
     flow: Flow,
     seat: Option<Seat>,
+    /// Until when the route that it was reached by lets it talk.
+    until: Option<Time>,
 }
 
 impl Call {
@@ -71,13 +74,13 @@ impl Call {
         let talker = self.talkers(who).1;
         let media = std::mem::replace(talker.media, vacant);
         let moved_leg = talker.leg.take();
-        let (number, seat) = match other.checked_sub(1) {
-            None => (self.caller.who.party.number.clone(), self.caller.who.seat.take()),
+        let (number, seat, until) = match other.checked_sub(1) {
+            None => (self.caller.who.party.number.clone(), self.caller.who.seat.take(), None),
             Some(n) => {
                 let out = &mut self.outs[n];
                 let seat = out.seat.take();
                 out.leaves(ctx.sip.now);
-                (out.record.number.clone(), seat)
+                (out.record.number.clone(), seat, out.until)
             }
         };
         self.note_transfer(TransferKind::Attended, &by, &number, ctx.sip.now);
@@ -86,12 +89,12 @@ impl Call {
         self.finish(who.side(), cause, &[], ctx);
         self.settle(ctx);
         let from = self.id;
-        Some(Box::new(Moved { from, leg: moved_leg, media, target, number, flow, seat }))
+        Some(Box::new(Moved { from, leg: moved_leg, media, target, number, flow, seat, until }))
     }
 
     /// Takes in a leg of another call; its number here.
     pub(crate) fn adopt(&mut self, moved: Moved, ctx: &mut Ctx) -> usize {
-        let Moved { leg, mut media, target, number, flow, seat, .. } = moved;
+        let Moved { leg, mut media, target, number, flow, seat, until, .. } = moved;
         media.hand_over(self.no, ctx);
         let now = ctx.sip.now;
         let mut record = present(&target, number, &flow, "Joined from another call", now);
@@ -105,6 +108,8 @@ impl Call {
             place: self.outs.len() + self.unsent.len(),
             timeout: None,
             give_up: None,
+            longest: None,
+            until,
             record,
             seat,
             started: now,

@@ -95,6 +95,8 @@ impl Call {
             place,
             timeout: None,
             give_up: None,
+            longest: None,
+            until: None,
             record,
             seat: None,
             started: now,

@@ -208,15 +208,15 @@ impl Call {
         let dial = dial(round, target, way, caller, self.max_forwards, &self.limits, ctx.exchange);
         let dial = tandem_sip_dialog::Dial { body, ..dial };
         let leg = Leg::dial(self.owner(self.outs.len() + 1), dial, &mut ctx.sip);
-        let (patience, timeout, onward) = match round {
+        let (patience, timeout, onward, longest) = match round {
             Round::Extension { ring_timeout, onward, .. } => {
-                (timeout_of(*ring_timeout), None, onward.clone())
+                (timeout_of(*ring_timeout), None, onward.clone(), None)
             }
             Round::Trunk(step) => {
                 let timeout = timeout_of(step.timeout);
-                (self.limits.silence.min(timeout), Some(timeout), step.onward.clone())
+                (self.limits.silence.min(timeout), Some(timeout), step.onward.clone(), step.longest())
             }
-            Round::Refuse { .. } => (Duration::ZERO, None, Onward::Never),
+            Round::Refuse { .. } => (Duration::ZERO, None, Onward::Never, None),
         };
         self.outs.push(Outgoing {
             leg,
@@ -226,6 +226,8 @@ impl Call {
             onward,
             give_up: Some(now + patience),
             timeout,
+            longest,
+            until: None,
             place: self.outs.len() + self.unsent.len(),
             record: blank_record(round, Some(&flow), now),
             seat,

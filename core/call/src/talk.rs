@@ -195,10 +195,20 @@ impl Call {
         self.end_by_system(&format!("No media from the {who} for {} s", silence.as_secs()), ctx);
     }
 
+    /// Until when the routes that the two were reached by let them talk.
+    pub(crate) fn over_routes_until(&self, talk: &Talk) -> Option<Time> {
+        let outs = talk.sides.iter().filter_map(|leg| self.outs.get(leg.checked_sub(1)?));
+        outs.filter_map(|out| out.until).min()
+    }
+
     pub(crate) fn talk_timeout(&mut self, ctx: &mut Ctx) {
         let Phase::Talking(talk) = &self.phase else { return };
-        if talk.until.is_some_and(|until| until <= ctx.sip.now) {
+        let is_over = |until: Option<Time>| until.is_some_and(|until| until <= ctx.sip.now);
+        if is_over(talk.until) {
             return self.end_by_system("The longest duration was reached", ctx);
+        }
+        if is_over(self.over_routes_until(talk)) {
+            return self.end_by_system("The longest duration of its route was reached", ctx);
         }
         self.farewell_timeout(ctx);
         self.transfer_timeout(ctx);

@@ -146,6 +146,7 @@ impl Exam {
             Route::Step(step) => *step,
             Route::None => PlannedStep {
                 number: trunk.number_to_send(number),
+                max_minutes: 0,
                 caller_id: trunk.caller_id_number.clone(),
                 tenant: trunk.tenant_id,
                 route_id: RouteId::NIL,

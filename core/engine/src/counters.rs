@@ -13,13 +13,14 @@ pub struct Counters {
     pub malformed: u64,
     /// Requests from nobody we know, challenged.
     pub challenged: u64,
-    /// Requests refused: unknown sources, wrong credentials, ambiguous or unmatched calls.
+    /// Requests refused: unknown sources, wrong credentials, ambiguous or unmatched calls, registrations of others and from where their
+    /// extension may not be.
     pub refused: u64,
     /// Calls and registrations turned away because the server is full, late, or going down.
     pub overloaded: u64,
     /// Requests turned away because their source sends too many.
     pub limited: u64,
-    /// Requests refused because their source has given too many wrong passwords.
+    /// Requests refused or dropped for what the blocklist has, or because their source has given too many wrong passwords.
     pub blocked: u64,
     /// Calls begun.
     pub calls_started: u64,

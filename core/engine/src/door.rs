@@ -9,12 +9,12 @@ use crate::{Counters, Engine, Output};
 use hashbrown::HashMap;
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tandem_call::Call;
-use tandem_model::{BindingOwner, Event};
+use tandem_model::{BindingOwner, Block, BlockAction, BlockId, BlockKind, BlockSource, Config, Event};
 use tandem_sip_dialog::Leg;
-use tandem_sip_msg::{Flow, Message, Method};
+use tandem_sip_msg::{Flow, Header, Message, Method};
 use tandem_sip_txn::Verdict;
 use tandem_time::Time;
 use tandem_trunk::{Registrar, Trunks, network};
@@ -46,6 +46,7 @@ pub(crate) struct Door {
 
 /// What the door has to see of the engine.
 pub(crate) struct House<'a> {
+    pub(crate) config: &'a Config,
     pub(crate) trunks: &'a Trunks,
     pub(crate) registrar: &'a Registrar,
     pub(crate) calls: &'a HashMap<u64, Box<Call>, ahash::RandomState>,
@@ -103,16 +104,29 @@ impl Door {
 
     /// Whether anything may be said to a source whose request is not even one.
     pub(crate) fn may_answer(&mut self, source: SocketAddr, house: &House<'_>) -> bool {
+        match listed(source, house) {
+            Some(BlockAction::Allow) => return true,
+            Some(BlockAction::Drop) => return is_trunk(source, house),
+            Some(BlockAction::Reject) | None => {}
+        }
         is_trunk(source, house) || self.sources.take(self.key(source, house), house.now) == Grant::Given
     }
 
-    /// The part of those that are no trunk: not too many, and not after too many wrong passwords.
+    /// The part of those that are no trunk: not on the blocklist, not too many, and not after too many wrong passwords.
     fn judge_source(
         &mut self,
         message: &Message,
         source: SocketAddr,
         house: &mut House<'_>,
     ) -> Option<Verdict> {
+        let listed = listed(source, house);
+        if listed == Some(BlockAction::Allow) {
+            return None;
+        }
+        if listed == Some(BlockAction::Drop) {
+            house.counters.blocked += 1;
+            return Some(Verdict::Drop);
+        }
         match self.sources.take(self.key(source, house), house.now) {
             Grant::Given => {}
             Grant::Told { first } => {
@@ -127,10 +141,16 @@ impl Door {
                 return Some(Verdict::Drop);
             }
         }
-        house.registrar.is_banned(source, house.now).then(|| {
-            house.counters.blocked += 1;
-            Verdict::Refuse { code: 403, retry_after: None }
-        })
+        let agent = listed.or_else(|| listed_agent(message, house));
+        let is_banned = || house.registrar.is_banned(source, house.now);
+        let verdict = match agent {
+            Some(BlockAction::Drop) => Verdict::Drop,
+            Some(BlockAction::Reject) => Verdict::Refuse { code: 403, retry_after: None },
+            _ if is_banned() => Verdict::Refuse { code: 403, retry_after: None },
+            _ => return None,
+        };
+        house.counters.blocked += 1;
+        Some(verdict)
     }
 
     /// A registered device is one by its port too: others behind the same address do not stall it.
@@ -147,9 +167,38 @@ fn is_trunk(source: SocketAddr, house: &House<'_>) -> bool {
         || matches!(house.registrar.at(source, house.now), Some(BindingOwner::Trunk(_)))
 }
 
+/// What the blocklist has of an address.
+fn listed(source: SocketAddr, house: &House<'_>) -> Option<BlockAction> {
+    house.config.block_of_address(source.ip(), house.now.as_millis()).map(|block| block.action)
+}
+
+/// What it has of who says to be this.
+fn listed_agent(message: &Message, house: &House<'_>) -> Option<BlockAction> {
+    let agent = message.header(Header::UserAgent)?;
+    house.config.block_of_agent(agent, house.now.as_millis()).map(|block| block.action)
+}
+
 /// 503, each time with another Retry-After, so that those turned away together do not come back together.
 fn later(house: &mut House<'_>) -> Verdict {
     Verdict::Refuse { code: 503, retry_after: Some(house.rng.random_range(5..=15)) }
+}
+
+/// An entry of the blocklist that nobody wrote.
+fn auto_block(number: u64, source: IpAddr, until: Time) -> Block {
+    let network = match source {
+        IpAddr::V4(_) => format!("{source}/32"),
+        IpAddr::V6(_) => format!("{source}/64"),
+    };
+    Block {
+        id: BlockId::auto(number),
+        tenant_id: None,
+        kind: BlockKind::Ip,
+        value: network,
+        action: BlockAction::Reject,
+        expires_at: Some(until.as_millis()),
+        note: Some("too many wrong passwords".to_owned()),
+        source: BlockSource::Auto,
+    }
 }
 
 fn too_fast(message: &Message, source: SocketAddr, rate: Rate) -> Event {
@@ -180,10 +229,32 @@ impl Engine {
         self.door.is_behind
     }
 
+    /// Whom nothing at the door keeps out or slows down.
+    pub(crate) fn is_spared(&self, source: SocketAddr, now: Time) -> bool {
+        let listed = self.config.block_of_address(source.ip(), now.as_millis()).map(|block| block.action);
+        self.trunks.is_source(source) || listed == Some(BlockAction::Allow)
+    }
+
+    /// Who is shut out now for too many wrong passwords, as entries of the blocklist.
+    pub fn auto_blocks(&self, now: Time) -> Vec<Block> {
+        let shut_out = self
+            .registrar
+            .shut_out(now)
+            .filter(|(_, source, _)| !self.is_spared(SocketAddr::new(*source, 0), now));
+        shut_out.map(|(number, source, until)| auto_block(number, source, until)).collect()
+    }
+
+    /// Lets somebody in again; `false` when nobody is shut out under this id.
+    pub fn lift_block(&mut self, id: BlockId, now: Time) -> bool {
+        let found = self.registrar.shut_out(now).find(|(number, ..)| BlockId::auto(*number) == id);
+        found.map(|(_, source, _)| self.registrar.forgive(source)).is_some()
+    }
+
     /// The door, and what it looks at.
     pub(crate) fn at_door(&mut self, now: Time) -> (&mut Door, &mut tandem_sip_txn::Transactions, House<'_>) {
         let has_room = !self.draining && self.calls.len() < self.settings.max_calls;
         let house = House {
+            config: &self.config,
             trunks: &self.trunks,
             registrar: &self.registrar,
             calls: &self.calls,

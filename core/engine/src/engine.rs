@@ -478,13 +478,16 @@ impl Engine {
             } else if let Some(output) = self.registrar.poll_output() {
                 let output = match output {
                     RegistrarOutput::Persist { id, changes } => Output::Persist { id, changes },
-                    // Trunks are spared.
+                    // Nothing has become of it.
                     RegistrarOutput::Event(Event::AuthBlocked { source, .. })
-                        if self.trunks.is_source(source) =>
+                        if self.is_spared(source, now) =>
                     {
                         continue;
                     }
                     RegistrarOutput::Event(event) => {
+                        if matches!(event, Event::RegistrationRejected { code: 403, .. }) {
+                            self.counters.refused += 1;
+                        }
                         self.note_binding(&event, now);
                         Output::Event(event)
                     }

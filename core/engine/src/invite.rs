@@ -50,6 +50,13 @@ impl Engine {
                 });
             }
         };
+        if let Source::Extension(extension) = &source
+            && !extension.may_be_at(flow.remote.ip())
+        {
+            let why = format!("extension `{}` may not call from {}", extension.name, flow.remote.ip());
+            let refusal = Refusal::new(403, "Forbidden").because(&why);
+            return self.turn_down((key, &message, flow, now), &source, &refusal, "ADDRESS_NOT_ALLOWED", why);
+        }
         if message.header(Header::Replaces).is_some() {
             return self.on_replaces(key, message, flow, source, now);
         }
@@ -201,10 +208,15 @@ impl Engine {
                 });
             }
             (none, _) => {
-                let (refusal, reason, why) = refusal_of(none, &dialled);
+                let is_forbidden = matches!(none, NoDestination::Forbidden { .. });
+                let (mut refusal, reason, why) = refusal_of(none, &dialled);
                 let tenant = tenant_id.and_then(|id| self.config.tenants.get(&id));
                 let told = tenant.and_then(|tenant| self.ledger.reached(tenant, reason, asked.3));
                 self.outputs.extend(told.map(Output::Event));
+                // Strangers are told nothing of a tenant.
+                if is_forbidden && matches!(source, Source::Extension(_)) {
+                    refusal = refusal.because(&why);
+                }
                 self.turn_down(asked, source, &refusal, reason, why);
             }
         }
@@ -259,6 +271,10 @@ pub(crate) fn refusal_of(none: NoDestination, dialled: &str) -> (Refusal, &'stat
             "DISABLED",
             format!("what takes {dialled:?} is switched off"),
         ),
+        // A carrier tries no other way for somebody who is declined.
+        NoDestination::Forbidden { reason: reason @ "CALLER_BLOCKED", why } => {
+            (Refusal::new(603, "Decline"), reason, why)
+        }
         NoDestination::Forbidden { reason, why } => (Refusal::new(403, "Forbidden"), reason, why),
         NoDestination::Unavailable(reasons) => (
             Refusal::new(503, "Service Unavailable"),

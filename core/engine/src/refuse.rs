@@ -3,7 +3,7 @@
 use crate::Engine;
 use bytes::Bytes;
 use tandem_call::Source;
-use tandem_model::Event;
+use tandem_model::{Event, q850_of};
 use tandem_sip_dialog::{ALLOW, PRODUCT};
 use tandem_sip_msg::{Flow, Header, Message, Method, Writer};
 use tandem_sip_txn::ServerKey;
@@ -24,6 +24,13 @@ impl Refusal {
     pub(crate) fn with(mut self, name: Header, value: impl Into<String>) -> Refusal {
         self.headers.push((name, value.into()));
         self
+    }
+
+    /// With the words for why (RFC 3326, RFC 6432).
+    pub(crate) fn because(self, why: &str) -> Refusal {
+        let text = why.replace('\\', "\\\\").replace('"', "\\\"");
+        let cause = q850_of(self.code);
+        self.with(Header::Reason, format!("Q.850;cause={cause};text=\"{text}\""))
     }
 
     /// 405 with what we take instead.

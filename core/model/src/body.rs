@@ -2,11 +2,12 @@
 
 use crate::entity::read;
 use crate::findings::Findings;
+use crate::network::network;
 use crate::preset::preset;
 use crate::problem::{Rejection, RejectionKind};
 use crate::read::Fault;
 use crate::trunk::slug_of;
-use crate::{AlertDefaults, AlertKind, Entity, Kind};
+use crate::{AlertDefaults, AlertKind, BlockKind, Entity, Kind};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -133,6 +134,7 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
 fn made_by_server(kind: Kind) -> &'static [&'static str] {
     match kind {
         Kind::Token => &["prefix", "hash"],
+        Kind::Block => &["source"],
         _ => &[],
     }
 }
@@ -181,7 +183,7 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
         findings.invalid(name, "REQUIRED", format!("every {} needs `{name}`", kind.name()), fix);
     };
     match kind {
-        Kind::Trunk | Kind::Schedule | Kind::RateTable if !has("name") => {
+        Kind::Trunk | Kind::Schedule | Kind::RateTable | Kind::ClassOfService if !has("name") => {
             need("name", "give it a name of 1 to 64 characters")
         }
         Kind::User => {
@@ -206,6 +208,17 @@ fn require(kind: Kind, given: &[Given], findings: &mut Findings) {
             }
         }
         Kind::Tenant if !has("name") => need("name", "give it a name of 1 to 64 characters"),
+        Kind::Block => {
+            if !has("kind") {
+                need("kind", "say what it is about: `ip`, `caller`, `destination` or `user_agent`");
+            }
+            if !has("value") {
+                need(
+                    "value",
+                    "say which one: as `192.0.2.0/24`, `+15551234567`, `1900*` or `friendly-scanner`",
+                );
+            }
+        }
         Kind::Assignment => {
             for field in ["trunk_id", "tenant_id"] {
                 if !has(field) {
@@ -311,6 +324,12 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
                 body.entry("name").or_insert_with(|| person.chars().take(64).collect::<String>().into());
             }
         }
+        Kind::Block if body.get("kind").is_some_and(|kind| kind == BlockKind::Ip.key()) => {
+            let network = body.get("value").and_then(Value::as_str).map(network);
+            if let Some(Ok(network)) = network {
+                body.insert("value".to_owned(), network.to_string().into());
+            }
+        }
         Kind::Tenant => {
             if let Some(name) = given(body, "name").as_ref().and_then(Value::as_str) {
                 body.entry("slug").or_insert_with(|| slug(name).into());
@@ -342,6 +361,8 @@ fn minimal(kind: Kind) -> Object {
         Kind::User => json!({ "id": id, "email": "-", "name": "-", "role": "viewer" }),
         Kind::Token => json!({ "id": id, "name": "-" }),
         Kind::Webhook => json!({ "id": id, "name": "-", "url": "-" }),
+        Kind::Block => json!({ "id": id, "kind": "caller", "value": "-" }),
+        Kind::ClassOfService => json!({ "id": id, "name": "-" }),
         Kind::AlertRule => json!({ "id": id, "name": "-", "kind": "trunk_down", "for_s": 0 }),
     };
     match body {

@@ -5,10 +5,10 @@ use crate::index::Index;
 use crate::index::number_scope;
 use crate::rules::{self, Touched};
 use crate::{
-    AlertRule, AlertRuleId, Assignment, AssignmentId, Date, DidForm, Entity, Extension, ExtensionId,
-    InboundRoute, InboundRouteId, Interval, Kind, Number, NumberId, Problem, Rate, RateTable, RateTableId,
-    Rejection, RejectionKind, Route, RouteId, Schedule, ScheduleId, Tenant, TenantId, Token, TokenId, Trunk,
-    TrunkId, User, UserId, Webhook, WebhookId,
+    AlertRule, AlertRuleId, Assignment, AssignmentId, Block, BlockId, BlockKind, ClassOfService,
+    ClassOfServiceId, Date, DidForm, Entity, Extension, ExtensionId, InboundRoute, InboundRouteId, Interval,
+    Kind, Number, NumberId, Problem, Rate, RateTable, RateTableId, Rejection, RejectionKind, Route, RouteId,
+    Schedule, ScheduleId, Tenant, TenantId, Token, TokenId, Trunk, TrunkId, User, UserId, Webhook, WebhookId,
 };
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -51,6 +51,8 @@ pub struct Config {
     pub trunks: Arc<BTreeMap<TrunkId, Arc<Trunk>>>,
     /// Assignments of trunks to tenants by id.
     pub assignments: Arc<BTreeMap<AssignmentId, Arc<Assignment>>>,
+    /// Classes of service by id.
+    pub classes_of_service: Arc<BTreeMap<ClassOfServiceId, Arc<ClassOfService>>>,
     /// Extensions by id.
     pub extensions: Arc<BTreeMap<ExtensionId, Arc<Extension>>>,
     /// Outbound routes by id, which is by age.
@@ -59,6 +61,8 @@ pub struct Config {
     pub inbound_routes: Arc<BTreeMap<InboundRouteId, Arc<InboundRoute>>>,
     /// Numbers by id.
     pub numbers: Arc<BTreeMap<NumberId, Arc<Number>>>,
+    /// Entries of the blocklist by id.
+    pub blocks: Arc<BTreeMap<BlockId, Arc<Block>>>,
     /// Users by id.
     pub users: Arc<BTreeMap<UserId, Arc<User>>>,
     /// Tokens by id.
@@ -241,6 +245,38 @@ impl Config {
         }
         let given = || self.owns(tenant, numbers) && !self.index.pools.contain_own(tenant, numbers);
         self.index.pools.contain_assigned(tenant, numbers) || given()
+    }
+
+    /// What the blocklist says of an address: the smallest network with it that is in force at this moment, milliseconds since the
+    /// Unix epoch.
+    pub fn block_of_address(&self, address: IpAddr, now: u64) -> Option<&Arc<Block>> {
+        self.index.blocks.address(address, now)
+    }
+
+    /// What it says of somebody with this User-Agent.
+    pub fn block_of_agent(&self, agent: &str, now: u64) -> Option<&Arc<Block>> {
+        self.index.blocks.agent(agent, now)
+    }
+
+    /// What it says of a caller or of a destination that is written in these ways, in calls of this tenant or of the system.
+    pub fn block_of_number<'f>(
+        &self,
+        kind: BlockKind,
+        tenant: Option<TenantId>,
+        forms: impl Iterator<Item = &'f str> + Clone,
+        now: u64,
+    ) -> Option<&Arc<Block>> {
+        self.index.blocks.number(kind, tenant, forms, now)
+    }
+
+    /// How many entries a tenant, or the system, has there.
+    pub(crate) fn block_count(&self, tenant: Option<TenantId>) -> usize {
+        self.index.blocks.count(tenant)
+    }
+
+    /// How many of them are patterns or ranges of this kind.
+    pub(crate) fn block_patterns(&self, tenant: Option<TenantId>, kind: BlockKind) -> usize {
+        self.index.blocks.patterns(tenant, kind)
     }
 
     /// The token with this SHA-256, written in hexadecimal, in force or not.

@@ -3,11 +3,13 @@
 use crate::body;
 use crate::read::{self, Fault};
 use crate::{
-    AlertRule, AlertRuleId, Assignment, Config, Extension, InboundRoute, Number, RateTable, RateTableId,
-    Rejection, Route, Schedule, Secret, Tenant, TenantId, Token, Trunk, User, Webhook, WebhookId,
+    AlertRule, AlertRuleId, Assignment, Block, ClassOfService, Config, Extension, InboundRoute, Number,
+    RateTable, RateTableId, Rejection, Route, Schedule, Secret, Tenant, TenantId, Token, Trunk, User,
+    Webhook, WebhookId,
 };
 use crate::{
-    AssignmentId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId, TokenId, TrunkId, UserId,
+    AssignmentId, BlockId, ClassOfServiceId, ExtensionId, InboundRouteId, NumberId, RouteId, ScheduleId,
+    TokenId, TrunkId, UserId,
 };
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -97,6 +99,8 @@ kinds! {
     Trunk, TrunkId, trunks, "trunk", "trunk";
     /// Assignments of trunks to tenants.
     Assignment, AssignmentId, assignments, "assignment", "assignment";
+    /// Classes of service.
+    ClassOfService, ClassOfServiceId, classes_of_service, "class of service", "class_of_service";
     /// Extensions.
     Extension, ExtensionId, extensions, "extension", "extension";
     /// Outbound routes.
@@ -105,6 +109,8 @@ kinds! {
     InboundRoute, InboundRouteId, inbound_routes, "inbound route", "inbound_route";
     /// Numbers.
     Number, NumberId, numbers, "number", "number";
+    /// Entries of the blocklist.
+    Block, BlockId, blocks, "block", "block";
     /// Users.
     User, UserId, users, "user", "user";
     /// Tokens.
@@ -142,6 +148,8 @@ impl Entity {
             Entity::Token(token) => &token.name,
             Entity::Webhook(webhook) => &webhook.name,
             Entity::AlertRule(rule) => &rule.name,
+            Entity::Block(block) => &block.value,
+            Entity::ClassOfService(class) => &class.name,
         }
     }
 
@@ -161,6 +169,8 @@ impl Entity {
             Entity::Token(token) => token.tenant_id,
             Entity::Webhook(webhook) => webhook.tenant_id,
             Entity::AlertRule(rule) => rule.tenant_id,
+            Entity::Block(block) => block.tenant_id,
+            Entity::ClassOfService(class) => class.tenant_id,
         }
     }
 

@@ -108,7 +108,7 @@ pub struct Explanation {
 /// One rule or trunk that was looked at.
 #[derive(Clone, PartialEq, Debug, Serialize, ToSchema)]
 pub struct Looked {
-    /// What it is: `route`, `inbound_route`, `number` or `extension`.
+    /// What it is: `route`, `inbound_route`, `number` or `extension`, or what forbids the call, as `tenant`, `block` or `class_of_service`.
     pub kind: String,
     /// Which one.
     pub id: Uuid,

@@ -1,8 +1,10 @@
 //! An extension: a phone or softphone that registers to us.
 
-use crate::{Codec, ExtensionId, Secret, TenantId, TrunkId};
+use crate::{ClassOfServiceId, Codec, ExtensionId, Secret, TenantId, TrunkId};
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use utoipa::ToSchema;
 
 /// An extension as configured.
@@ -28,6 +30,13 @@ pub struct Extension {
     /// Devices registered at once; a further one replaces the oldest.
     #[serde(default = "max_contacts")]
     pub max_contacts: u32,
+    /// Networks that it may register and call from, as `192.0.2.0/24`; none: from anywhere.
+    #[serde(default, deserialize_with = "crate::network::list")]
+    #[schema(value_type = Vec<String>)]
+    pub allowed_cidrs: Vec<IpNet>,
+    /// What it may call of what its tenant may; empty: all of it.
+    #[serde(default)]
+    pub class_of_service_id: Option<ClassOfServiceId>,
     /// The caller number shown to trunks when this extension calls out; empty: its number.
     #[serde(default)]
     pub outbound_cid: Option<String>,
@@ -47,6 +56,14 @@ pub struct Extension {
     /// A disabled extension can neither register nor call nor be called.
     #[serde(default = "yes")]
     pub enabled: bool,
+}
+
+impl Extension {
+    /// Whether a device of it may be at this address.
+    pub fn may_be_at(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.allowed_cidrs.is_empty() || self.allowed_cidrs.iter().any(|network| network.contains(&address))
+    }
 }
 
 fn max_contacts() -> u32 {

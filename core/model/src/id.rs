@@ -98,6 +98,14 @@ id!(
     RateTableId
 );
 id!(
+    /// An entry of the blocklist.
+    BlockId
+);
+id!(
+    /// A class of service.
+    ClassOfServiceId
+);
+id!(
     /// A call; also the key of its record. Not the SIP Call-ID, of which a call has one a leg.
     CallId
 );

@@ -1,5 +1,6 @@
 //! Indexes over a configuration, built once a snapshot, and the clashes that show while building them.
 
+use crate::blocks::Blocks;
 use crate::pools::Pools;
 use crate::rate::Prices;
 use crate::{
@@ -33,6 +34,7 @@ pub(crate) struct Index {
     pub extensions: Arc<ExtensionIndex>,
     pub numbers: Arc<NumberIndex>,
     pub tokens: Arc<HashMap<String, Arc<Token>>>,
+    pub blocks: Arc<Blocks>,
     pub prices: Arc<HashMap<RateTableId, Prices>>,
 }
 
@@ -97,7 +99,8 @@ impl Index {
     pub fn rebuild(&mut self, kind: Kind, config: &Config, clashes: &mut Vec<Clash>) {
         match kind {
             Kind::Tenant => self.tenants = Arc::new(tenants(config, clashes)),
-            Kind::Schedule | Kind::Webhook | Kind::AlertRule => {}
+            Kind::Schedule | Kind::ClassOfService | Kind::Webhook | Kind::AlertRule => {}
+            Kind::Block => self.blocks = Arc::new(Blocks::of(config, clashes)),
             Kind::Trunk => {
                 self.trunks = Arc::new(trunks(config, clashes));
                 self.pools = Arc::new(Pools::of(config));

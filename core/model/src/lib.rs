@@ -5,10 +5,13 @@
 mod alert;
 mod assignment;
 mod binding;
+mod block;
+mod blocks;
 mod body;
 mod captured;
 mod cause;
 mod changed;
+mod class_of_service;
 mod config;
 mod country;
 mod doctor;
@@ -46,8 +49,10 @@ mod webhook;
 pub use alert::{Alert, AlertDefaults, AlertKind, AlertRule};
 pub use assignment::Assignment;
 pub use binding::{Binding, BindingChange, BindingOwner};
+pub use block::{Block, BlockAction, BlockKind, BlockSource};
 pub use captured::{Captured, CapturedMessage};
 pub use cause::{Cause, q850_of};
+pub use class_of_service::{CallKind, ClassOfService, Reach};
 pub use config::{Change, Config};
 pub use country::country_of;
 pub use doctor::{
@@ -59,8 +64,8 @@ pub use event::{Event, EventTypes, Health, Published, Skipped, Tried};
 pub use explain::{Explanation, Looked, Question, Try};
 pub use extension::Extension;
 pub use id::{
-    AlertRuleId, AssignmentId, CallId, ExtensionId, InboundRouteId, NumberId, RateTableId, RouteId,
-    ScheduleId, TenantId, TokenId, TrunkId, UserId, WebhookId,
+    AlertRuleId, AssignmentId, BlockId, CallId, ClassOfServiceId, ExtensionId, InboundRouteId, NumberId,
+    RateTableId, RouteId, ScheduleId, TenantId, TokenId, TrunkId, UserId, WebhookId,
 };
 pub use inbound::{CallerMatch, Destination, Did, DidForm, InboundRoute, Particular};
 pub use number::{Digits, Number};
@@ -73,7 +78,7 @@ pub use rate::{Charge, Money, Rate, RateTable};
 pub use record::{
     Attempt, CallRecord, Direction, MediaRecord, Outcome, Party, Side, TransferKind, TransferRecord,
 };
-pub use route::{FailoverOn, OnExhausted, Route, RouteMatch, Step, Strategy};
+pub use route::{FailoverOn, OnExhausted, PinClass, Route, RouteMatch, Step, Strategy};
 pub use schedule::{Clock, Date, Day, Holiday, Hours, Openness, Schedule};
 pub use secret::Secret;
 pub use status::{
@@ -84,7 +89,7 @@ pub use tenant::{Tenant, TenantStatus, UnownedCallerId};
 pub use trunk::{
     AuthAlgorithm, Capture, CidSource, Codec, ContactUser, Delimiters, DidSource, DiversionMode, Dtmf,
     Extract, FromCopy, IdentityHeader, InboundExtension, MediaEncryption, NumberFormat, PingAccept,
-    PrivacyDefault, SignallingTransport, Technology, Trunk, TrunkMode, Vars, expand,
+    PrivacyDefault, SignallingTransport, StirAttest, StirPolicy, Technology, Trunk, TrunkMode, Vars, expand,
 };
 pub use user::{Role, Token, User};
 pub use webhook::Webhook;

@@ -30,9 +30,16 @@ pub struct Route {
     /// Takes calls only within the hours of this schedule; empty: always.
     #[serde(default)]
     pub schedule_id: Option<ScheduleId>,
+    /// How long a call over it may last once it was answered, minutes, up to 10,080; 0: as long as the server lets calls last. Emergency
+    /// routes have no such limit.
+    #[serde(default)]
+    pub max_minutes: u32,
     /// In which order the steps are tried.
     #[serde(default)]
     pub strategy: Strategy,
+    /// Only `none` so far: nobody is asked for an authorization code.
+    #[serde(default)]
+    pub pin_class: PinClass,
     /// The trunks to try, 1 to 6. A `provider_id` given instead becomes the only step.
     pub steps: Vec<Step>,
     /// The most that a minute may cost: trunks that are dearer for the number, or have no price, are not tried. Empty: no limit.
@@ -42,6 +49,15 @@ pub struct Route {
     pub max_per_minute: Option<Money>,
     /// What happens when every step failed. When absent on creation: `next_rule` for a route given by `provider_id`, else `stop`.
     pub on_exhausted: OnExhausted,
+}
+
+/// The class of authorization codes that a caller is asked for one of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PinClass {
+    /// Nobody is asked.
+    #[default]
+    None,
 }
 
 /// What a route asks of a call. Nothing asked: it takes every call.

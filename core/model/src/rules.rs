@@ -1,6 +1,8 @@
 //! What may stand in a configuration. One room a kind, plus one for what contradicts another entity.
 
 mod alert;
+mod block;
+mod class_of_service;
 mod conflict;
 mod extension;
 mod inbound;
@@ -54,6 +56,8 @@ pub(crate) fn check(
             Entity::Number(number) => number::check(number, findings),
             Entity::User(user) => user::user(user, findings),
             Entity::Token(token) => user::token(token, findings),
+            Entity::Block(block) => block::check(after, block, findings),
+            Entity::ClassOfService(class) => class_of_service::check(class, findings),
             Entity::Webhook(webhook) => webhook::check(webhook, findings),
             Entity::AlertRule(rule) => alert::check(after, rule, findings),
         }

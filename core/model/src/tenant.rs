@@ -1,6 +1,6 @@
 //! A tenant: a customer of the system, with extensions, numbers and routes of its own that nobody else sees.
 
-use crate::{Money, TenantId};
+use crate::{Money, ScheduleId, TenantId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -63,6 +63,10 @@ pub struct Tenant {
     /// Beginnings of numbers that may not be called, as digits with the country code.
     #[serde(default)]
     pub blocked_prefixes: Vec<String>,
+    /// Only within the hours of this schedule of its own the tenant calls out, but for emergency calls; empty: always. Calls that stay
+    /// in the house, and those over its own trunks that no route chose, are made at any time.
+    #[serde(default)]
+    pub outbound_schedule_id: Option<ScheduleId>,
     /// Calls at once; 0 is unlimited.
     #[serde(default)]
     pub max_concurrent_calls: u32,
@@ -83,8 +87,14 @@ pub struct Tenant {
     /// What becomes of a caller number that the tenant does not own: `replace` or `reject`.
     #[serde(default)]
     pub unowned_caller_id: UnownedCallerId,
+    /// Days after which records of its calls are deleted; 0: they are kept for ever.
+    #[serde(default = "retention_days")]
+    pub retention_days: u32,
 }
 
+fn retention_days() -> u32 {
+    30
+}
 fn utc() -> String {
     "UTC".to_owned()
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use tandem_sip_msg::Transport;
 use utoipa::ToSchema;
 
-pub use handling::{Capture, Dtmf, MediaEncryption, PingAccept};
+pub use handling::{Capture, Dtmf, MediaEncryption, PingAccept, StirAttest, StirPolicy};
 pub use number_format::NumberFormat;
 pub use receiving::{CidSource, Delimiters, DidSource, Extract, InboundExtension, Vars, expand};
 pub(crate) use sending::{CALLER, slug_of};
@@ -392,6 +392,15 @@ pub struct Trunk {
     /// Only `none` so far.
     #[serde(default)]
     pub media_encryption: MediaEncryption,
+    /// Only `false` so far: calls to the trunk are not signed.
+    #[serde(default)]
+    pub stir_sign: bool,
+    /// Only `off` so far.
+    #[serde(default)]
+    pub stir_policy: StirPolicy,
+    /// Only `auto` so far.
+    #[serde(default)]
+    pub stir_attest: StirAttest,
     /// A call ends when the trunk has sent no RTP for so many seconds, 5 to 86,400; 0: never; empty: as the server's limits have it.
     #[serde(default)]
     pub rtp_timeout: Option<u32>,

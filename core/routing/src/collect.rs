@@ -196,6 +196,7 @@ impl Collection<'_, '_> {
                     step: n,
                     number,
                     timeout,
+                    max_minutes: route.max_minutes,
                     caller_id,
                     onward,
                     country,
@@ -252,11 +253,16 @@ impl Collection<'_, '_> {
             () if is_own && made.e164.is_none() => self.dialled,
             () => &made,
         };
-        if !self.emergency
-            && let Err(forbidden) = may_call(tenant, called, self.decision.conditions)
-        {
-            self.forbidden.get_or_insert(forbidden);
-            return Err(Verdict::Forbidden);
+        if !self.emergency {
+            let mut allowed = may_call(tenant, called, self.decision.conditions);
+            // What was dialled is asked about once, not for each step.
+            if allowed.is_ok() && !std::ptr::eq(called, self.dialled) {
+                allowed = self.decision.may_reach(called);
+            }
+            if let Err(forbidden) = allowed {
+                self.forbidden.get_or_insert(forbidden);
+                return Err(Verdict::Forbidden);
+            }
         }
         let written_by_us = !as_dialled && (!touched || route.tenant_id.is_some() && !is_own);
         let sent = match called.e164.as_ref().filter(|_| written_by_us) {

@@ -2,6 +2,9 @@
 
 use tandem_model::{Digits, Tenant};
 
+/// Digits of a service's number at most.
+const LONGEST_SERVICE: usize = 6;
+
 /// What was dialled, and what it is with its country code.
 pub(crate) struct Dialled<'a> {
     /// As dialled.
@@ -30,6 +33,11 @@ impl<'a> Dialled<'a> {
     /// What it most likely is as a number with its country code.
     pub fn number(&self) -> Option<&Digits> {
         self.e164.as_ref().or(self.digits.as_ref())
+    }
+
+    /// Whether it is as short as a service's number, as 116117.
+    pub fn is_service(&self) -> bool {
+        self.text.chars().filter(char::is_ascii_digit).count() <= LONGEST_SERVICE
     }
 
     /// Its forms, as dialled first; a pattern may be written for any of them.

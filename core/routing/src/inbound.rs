@@ -30,6 +30,7 @@ pub fn from_trunk(
         tenant: trunk.tenant_id,
         extension: None,
         asked: None,
+        caller: Some(caller),
         hops: 0,
         trail,
     };
@@ -38,6 +39,7 @@ pub fn from_trunk(
     {
         let why = || "the trunk's inbound_extension names it".to_owned();
         decision.trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, why);
+        decision.caller_may_call()?;
         return decision.ring(extension);
     }
     if trunk.mode == TrunkMode::PeerIn {
@@ -51,6 +53,7 @@ pub fn from_trunk(
     if decision.tenant().is_some_and(|tenant| tenant.status == TenantStatus::Suspended) {
         return Err(is_suspended());
     }
+    decision.caller_may_call()?;
     Inbound { decision: &mut decision, trunk: Some(trunk), caller, called, number, digits }.route()
 }
 

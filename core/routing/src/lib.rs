@@ -5,6 +5,7 @@ mod collect;
 mod dialled;
 mod failover;
 mod inbound;
+mod leaving;
 mod nearest;
 mod outbound;
 mod trail;
@@ -143,6 +144,8 @@ pub struct PlannedStep {
     pub number: String,
     /// How long it may take to ring, and again to answer, seconds.
     pub timeout: u32,
+    /// How long the call may last once it was answered, minutes; 0: no limit of the route.
+    pub max_minutes: u32,
     /// The caller number to show; none: what the caller brings along.
     pub caller_id: Option<String>,
     /// After which failures the next round is begun.
@@ -161,6 +164,12 @@ impl PlannedStep {
     /// The route that chose it and its step, from 1; none where no route did.
     pub fn route(&self) -> Option<(RouteId, u32)> {
         (self.route_id != RouteId::NIL).then_some((self.route_id, self.step))
+    }
+
+    /// How long its route lets the call last once it was answered. A call for help lasts as long as it takes.
+    pub fn longest(&self) -> Option<Duration> {
+        (self.max_minutes != 0 && !self.emergency)
+            .then(|| Duration::from_secs(60 * u64::from(self.max_minutes)))
     }
 }
 

@@ -20,9 +20,6 @@ pub(crate) const TIMEOUT: u32 = 60;
 /// Numbers that lead from one to the next; more is a loop.
 const MOST_HOPS: u8 = 4;
 
-/// Digits of a service's number, as 116117, at most.
-const LONGEST_SERVICE: usize = 6;
-
 /// What a routing decision is made of.
 pub(crate) struct Decision<'a> {
     pub config: &'a Config,
@@ -34,6 +31,8 @@ pub(crate) struct Decision<'a> {
     pub extension: Option<&'a Extension>,
     /// The caller number that the call itself asks to be shown.
     pub asked: Option<String>,
+    /// Who calls over a trunk, as it came.
+    pub caller: Option<&'a str>,
     /// How many numbers one after the other led here.
     pub hops: u8,
     pub trail: &'a mut Trail,
@@ -52,7 +51,8 @@ pub fn from_extension(
     let (tenant, extension) = (extension.tenant_id, Some(extension));
     let plus = if asked.trim_start().starts_with('+') { "+" } else { "" };
     let asked = Digits::parse(asked).map(|digits| format!("{plus}{digits}"));
-    Decision { config, conditions, moment, tenant, extension, asked, hops: 0, trail }.dial(dialled)
+    Decision { config, conditions, moment, tenant, extension, asked, caller: None, hops: 0, trail }
+        .dial(dialled)
 }
 
 impl<'a> Decision<'a> {
@@ -68,20 +68,22 @@ impl<'a> Decision<'a> {
         self.hops += 1;
         let tenant = self.tenant();
         let suspended = tenant.is_some_and(|tenant| tenant.status == TenantStatus::Suspended);
+        let refused = if suspended { Err(is_suspended()) } else { self.caller_may_call() };
         if let Some(extension) = self.config.extension_by_number(self.tenant, text) {
             self.trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, || {
                 "its number was dialled".to_owned()
             });
-            return if suspended { Err(is_suspended()) } else { self.ring(extension) };
+            return refused.and_then(|()| self.ring(extension));
         }
         let dialled = Dialled::new(text, tenant);
         if inbound::is_ours(self, &dialled) {
-            return if suspended { Err(is_suspended()) } else { inbound::to_our_number(self, &dialled) };
+            return refused.and_then(|()| inbound::to_our_number(self, &dialled));
         }
         let plan = collect::plan(self, &dialled);
         let Some(plan) = plan else { return Err(unmatched(self.config, dialled.digits.as_ref())) };
-        if suspended && !plan.emergency {
-            return Err(is_suspended());
+        if !plan.emergency {
+            refused?;
+            self.may_leave(&dialled)?;
         }
         if plan.rounds.is_empty() {
             return Err(plan.forbidden.unwrap_or(NoDestination::Unavailable(plan.reasons)));
@@ -127,7 +129,7 @@ impl<'a> Decision<'a> {
 
     /// Out over one trunk, which no route chose.
     pub fn over_trunk(
-        &self,
+        &mut self,
         trunk_id: TrunkId,
         number: String,
         timeout: u32,
@@ -135,9 +137,12 @@ impl<'a> Decision<'a> {
     ) -> Result<Destination, NoDestination> {
         let trunk = enabled_trunk(self.config, trunk_id).ok_or(NoDestination::Disabled)?;
         // Over a trunk that is not its own a tenant calls whom it may call, whatever leads there, and itself.
-        if let Some(tenant) = self.tenant().filter(|tenant| trunk.tenant_id != Some(tenant.id)) {
-            let dialled = Dialled::new(&number, Some(tenant));
-            if !inbound::is_ours(self, &dialled) {
+        let tenant = self.tenant();
+        let dialled = Dialled::new(&number, tenant);
+        if trunk.tenant_id.is_none_or(|owner| self.tenant != Some(owner)) && !inbound::is_ours(self, &dialled)
+        {
+            self.may_leave(&dialled)?;
+            if let Some(tenant) = tenant {
                 may_call(tenant, &dialled, self.conditions)?;
             }
         }
@@ -160,6 +165,7 @@ impl<'a> Decision<'a> {
             step,
             number,
             timeout,
+            max_minutes: 0,
             caller_id,
             onward,
             country,
@@ -181,10 +187,9 @@ pub(crate) fn may_call(
     let forbid = |reason, why| Err(NoDestination::Forbidden { reason, why });
     let Some(number) = &dialled.e164 else {
         // A service of the own country has no international form. A long number without one may lead anywhere.
-        let is_service = dialled.text.chars().filter(char::is_ascii_digit).count() <= LONGEST_SERVICE;
         let at_home =
             tenant.country.as_ref().is_some_and(|country| tenant.allowed_countries.contains(country));
-        if is_service && at_home {
+        if dialled.is_service() && at_home {
             return Ok(());
         }
         return forbid(

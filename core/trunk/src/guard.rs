@@ -56,6 +56,12 @@ impl Guard {
         tally.and_then(|tally| tally.banned_until).is_some_and(|until| now < until)
     }
 
+    /// Whom nothing of is looked at now: a number for each, and until when.
+    pub(crate) fn shut_out(&self, now: Time) -> impl Iterator<Item = (u64, IpAddr, Time)> {
+        let until = move |tally: &Tally| tally.banned_until.filter(|until| now < *until);
+        self.sources.iter().filter_map(move |(source, tally)| Some((tally.number, *source, until(tally)?)))
+    }
+
     /// Counts a wrong password; whether it is the one that shuts the source out.
     pub(crate) fn wrong(&mut self, source: IpAddr, now: Time) -> bool {
         let source = network(source);

@@ -6,7 +6,7 @@ use crate::guard::GuardLimits;
 use crate::local::Local;
 use crate::register_request::{self as request, Asked, Plan, Refusal};
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{
@@ -157,7 +157,8 @@ impl Registrar {
         registrar
     }
 
-    /// Takes a new configuration; bindings of those who are gone, disabled or whose password changed end.
+    /// Takes a new configuration; bindings of those who are gone, disabled, whose password changed or who may not be where they are
+    /// end.
     pub fn configure(&mut self, config: &Arc<Config>, _now: Time) {
         let before = self.snapshot.replace(config.clone());
         let owners: Vec<BindingOwner> = self.bindings.owners().chain(self.pending.keys().copied()).collect();
@@ -166,6 +167,7 @@ impl Registrar {
             let was = before.as_ref().and_then(|before| account_of(before, owner));
             let unchanged = before.is_none() || was == account;
             if account.is_some() && unchanged {
+                self.end_misplaced(owner);
                 continue;
             }
             if let Some(pending) = self.pending.get_mut(&owner) {
@@ -257,6 +259,16 @@ impl Registrar {
         self.authenticator.is_banned(source.ip(), now)
     }
 
+    /// Who is shut out now: a number for each, the address or, of IPv6, the network, and until when.
+    pub fn shut_out(&self, now: Time) -> impl Iterator<Item = (u64, IpAddr, Time)> {
+        self.authenticator.guard.shut_out(now)
+    }
+
+    /// Forgets the wrong passwords of a source.
+    pub fn forgive(&mut self, source: IpAddr) {
+        self.authenticator.guard.right(source);
+    }
+
     /// Where someone can be reached now, most recent first.
     pub fn contacts(&self, owner: BindingOwner, now: Time) -> Vec<Contact> {
         let all = self.bindings.of(owner).iter().rev().map(|bound| &bound.binding);
@@ -342,6 +354,17 @@ impl Registrar {
         }
     }
 
+    /// Whether a device of this owner may be at this address.
+    fn may_be_at(&self, owner: BindingOwner, address: SocketAddr) -> bool {
+        let extension = |id| self.snapshot.as_ref()?.extensions.get(&id);
+        match owner {
+            BindingOwner::Extension(id) => {
+                extension(id).is_none_or(|extension| extension.may_be_at(address.ip()))
+            }
+            BindingOwner::Trunk(_) => true,
+        }
+    }
+
     /// Carries out a REGISTER of an owner who has none under way.
     fn take_up(&mut self, owner: BindingOwner, arrived: Arrived, sip: &mut Sip) {
         let plan = match self.weigh(owner, &arrived, sip.now) {
@@ -365,6 +388,9 @@ impl Registrar {
     }
 
     fn weigh(&self, owner: BindingOwner, arrived: &Arrived, now: Time) -> Result<Plan, Refusal> {
+        if !self.may_be_at(owner, arrived.flow.remote) {
+            return Err(Refusal::new(403, "Not Allowed From This Address"));
+        }
         let asked = request::read(&arrived.message, &arrived.flow, &self.config)?;
         if asked == Asked::Query {
             return Ok(Plan::default());
@@ -480,6 +506,26 @@ impl Registrar {
             return self.timers.set(Due::Binding(number), now + Duration::from_secs(1));
         }
         self.end(owner, contact, EXPIRED);
+    }
+
+    /// Ends what was registered from where the owner may not be any more.
+    fn end_misplaced(&mut self, owner: BindingOwner) {
+        let is_misplaced = |binding: &Binding| !self.may_be_at(owner, binding.source);
+        let writes_misplaced = |pending: &Pending| {
+            let mut changes = pending.plan.changes.iter();
+            changes.any(|change| matches!(change, BindingChange::Put(binding) if is_misplaced(binding)))
+        };
+        let all = self.bindings.of(owner).iter().map(|bound| &bound.binding);
+        let misplaced: Vec<String> =
+            all.filter(|binding| is_misplaced(binding)).map(|binding| binding.contact.clone()).collect();
+        if self.pending.get(&owner).is_some_and(writes_misplaced)
+            && let Some(pending) = self.pending.get_mut(&owner)
+        {
+            pending.revoked = true;
+        }
+        for contact in misplaced {
+            self.end(owner, contact, "removed");
+        }
     }
 
     fn end_all(&mut self, owner: BindingOwner, why: &'static str) {

@@ -25,7 +25,8 @@ pub(crate) struct Who {
 }
 
 /// Fields of its own that a tenant may change; the others are what the system grants to it.
-const OF_TENANT: [&str; 4] = ["name", "timezone", "default_caller_id", "unowned_caller_id"];
+const OF_TENANT: [&str; 5] =
+    ["name", "timezone", "default_caller_id", "unowned_caller_id", "outbound_schedule_id"];
 
 impl Who {
     /// Whoever has the installation's own token.

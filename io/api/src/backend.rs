@@ -5,9 +5,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_model::{
-    Alert, CallId, CallRecord, CapturedMessage, Change, Config, ExamReport, Examination, Explanation,
-    LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, Rejection, TrunkId,
-    TrunkQuality, TrunkStatus, WebhookId, WebhookStatus,
+    Alert, Block, BlockId, CallId, CallRecord, CapturedMessage, Change, Config, ExamReport, Examination,
+    Explanation, LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, Rejection,
+    TrunkId, TrunkQuality, TrunkStatus, WebhookId, WebhookStatus,
 };
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -35,6 +35,12 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Ends a call; false when there is none with this id.
     fn hang_up(&self, call: CallId) -> impl Future<Output = bool> + Send;
+
+    /// Whom the server shut out by itself, as entries of the blocklist.
+    fn auto_blocks(&self) -> impl Future<Output = Vec<Block>> + Send;
+
+    /// Lets such a one in again; false when there is none with this id.
+    fn lift_block(&self, block: BlockId) -> impl Future<Output = bool> + Send;
 
     /// Has a trunk register at once, whatever it was waiting for; false when it is one that does not register.
     fn register_now(&self, trunk: TrunkId) -> impl Future<Output = bool> + Send;

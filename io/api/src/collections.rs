@@ -11,8 +11,10 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tandem_model::{
-    Change, Config, Entity, Examination, Kind, NoExamination, TrunkId, TrunkStatus, WebhookId, WebhookStatus,
+    BlockId, Change, Config, Entity, Examination, Kind, NoExamination, TrunkId, TrunkStatus, WebhookId,
+    WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -31,7 +33,7 @@ pub(crate) struct Collection {
 }
 
 /// All of them.
-pub(crate) static COLLECTIONS: [Collection; 14] = [
+pub(crate) static COLLECTIONS: [Collection; 16] = [
     collection(Kind::Tenant, "/v1.0/tenants", "tenant", "tenants", "Tenant"),
     collection(Kind::Trunk, "/v1.0/trunks", "trunk", "trunks", "Trunk"),
     collection(Kind::Trunk, "/v1.0/providers", "provider", "providers", "Trunk"),
@@ -40,8 +42,16 @@ pub(crate) static COLLECTIONS: [Collection; 14] = [
     collection(Kind::InboundRoute, "/v1.0/inbound_routes", "inbound_route", "inbound_routes", "InboundRoute"),
     collection(Kind::Schedule, "/v1.0/schedules", "schedule", "schedules", "Schedule"),
     collection(Kind::RateTable, "/v1.0/rate_tables", "rate_table", "rate_tables", "RateTable"),
+    collection(
+        Kind::ClassOfService,
+        "/v1.0/classes_of_service",
+        "class_of_service",
+        "classes_of_service",
+        "ClassOfService",
+    ),
     collection(Kind::Extension, "/v1.0/extensions", "extension", "extensions", "Extension"),
     collection(Kind::Number, "/v1.0/numbers", "number", "numbers", "Number"),
+    collection(Kind::Block, "/v1.0/blocks", "block", "blocks", "Block"),
     collection(Kind::User, "/v1.0/users", "user", "users", "User"),
     collection(Kind::Token, "/v1.0/tokens", "token", "tokens", "Token"),
     collection(Kind::Webhook, "/v1.0/webhooks", "webhook", "webhooks", "Webhook"),
@@ -64,7 +74,8 @@ impl Collection {
     pub(crate) async fn list<B: Backend>(&self, call: Call<B>) -> Answer {
         let (limit, after) = (call.params.limit()?, call.params.id::<Uuid>("after")?);
         let config = call.backend().config();
-        let all = config.all(self.kind).into_iter().filter(|entity| call.who.sees(&config, entity));
+        let all = config.all(self.kind).into_iter().chain(self.made_by_server(&call).await);
+        let all = all.filter(|entity| call.who.sees(&config, entity));
         let left = all.filter(|entity| after.is_none_or(|after| entity.id() > after));
         let page = Page::first(left, limit, |entity| entity.id().to_string());
         let statuses = self.statuses(&call).await;
@@ -93,12 +104,18 @@ impl Collection {
 
     pub(crate) async fn get<B: Backend>(&self, call: Call<B>) -> Answer {
         let config = call.backend().config();
-        Ok(self.show(&call, &config, call.id()?).await?.into_response())
+        let id = call.id()?;
+        let made = self.made_by_server(&call).await;
+        if let Some(entity) = made.into_iter().find(|made| made.id() == id && call.who.sees(&config, made)) {
+            return Ok(Json(entity.to_json()).into_response());
+        }
+        Ok(self.show(&call, &config, id).await?.into_response())
     }
 
     pub(crate) async fn patch<B: Backend>(&self, mut call: Call<B>) -> Answer {
         let id = call.id()?;
         let patch = call.body.take();
+        self.refuse_auto(&call, id).await?;
         let plan = |config: &Config| {
             let before = self.find(&call, config, id)?;
             call.who.may_change(&before)?;
@@ -112,6 +129,12 @@ impl Collection {
 
     pub(crate) async fn delete<B: Backend>(&self, call: Call<B>) -> Answer {
         let id = call.id()?;
+        if self.kind == Kind::Block
+            && call.who.tenant.is_none()
+            && call.backend().lift_block(BlockId(id)).await
+        {
+            return Ok(StatusCode::NO_CONTENT.into_response());
+        }
         let plan = |config: &Config| {
             call.who.may_change(&self.find(&call, config, id)?)?;
             Ok(Change::Delete(self.kind, id))
@@ -167,6 +190,28 @@ impl Collection {
         let id = call.id()?;
         call.who.may_change(&self.find(&call, &call.backend().config(), id)?)?;
         Ok(Json(call.backend().quality(TrunkId(id))).into_response())
+    }
+
+    /// Those that nobody configured: whom the server shut out by itself.
+    async fn made_by_server<B: Backend>(&self, call: &Call<B>) -> Vec<Entity> {
+        if self.kind != Kind::Block {
+            return Vec::new();
+        }
+        let blocks = call.backend().auto_blocks().await;
+        blocks.into_iter().map(|block| Entity::Block(Arc::new(block))).collect()
+    }
+
+    async fn refuse_auto<B: Backend>(&self, call: &Call<B>, id: Uuid) -> Result<(), ApiError> {
+        let config = call.backend().config();
+        let made = self.made_by_server(call).await;
+        match made.iter().any(|made| made.id() == id && call.who.sees(&config, made)) {
+            false => Ok(()),
+            true => {
+                let message = "the server made this entry, and ends it by itself";
+                let fix = "delete it to let the address in again, or create one of your own to keep it out";
+                Err(ApiError::new(StatusCode::CONFLICT, "", "MADE_BY_SERVER", message, fix))
+            }
+        }
     }
 
     /// What who asks may know of.

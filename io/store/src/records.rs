@@ -174,12 +174,12 @@ fn extension_key(id: ExtensionId) -> String {
     format!("extension:{id}")
 }
 
-fn tenant_key(id: TenantId) -> String {
+pub(crate) fn tenant_key(id: TenantId) -> String {
     format!("tenant:{id}")
 }
 
 /// Every trunk and extension that had a part in the call, and whose call it was.
-fn parties(record: &CallRecord) -> BTreeSet<String> {
+pub(crate) fn parties(record: &CallRecord) -> BTreeSet<String> {
     let ends = [&record.caller, &record.callee];
     let of_ends = ends.into_iter().map(|Party { trunk_id, extension_id, .. }| (*trunk_id, *extension_id));
     let of_attempts = record.attempts.iter().map(|attempt| (attempt.trunk_id, attempt.extension_id));

@@ -18,7 +18,7 @@ const TABLES: [&str; 6] = [
 ];
 
 /// Entities whose every field has to be in a row: how rows call them, and their schemas.
-const ENTITIES: [(&str, &str); 13] = [
+const ENTITIES: [(&str, &str); 16] = [
     ("trunk", "Trunk"),
     ("route", "Route"),
     ("route.match", "RouteMatch"),
@@ -29,6 +29,9 @@ const ENTITIES: [(&str, &str); 13] = [
     ("tenant", "Tenant"),
     ("assignment", "Assignment"),
     ("schedule", "Schedule"),
+    ("block", "Block"),
+    ("class_of_service", "ClassOfService"),
+    ("class_of_service.allowed", "Reach"),
     ("rate_table", "RateTable"),
     ("rate_table.rates", "Rate"),
     ("status", "TrunkStatus"),

@@ -1,10 +1,12 @@
 //! Every flow that the server has, each as a dialogue on a virtual network in virtual time.
 
 mod account;
+mod blocking;
 mod calling_in;
 mod calling_out;
 mod capturing;
 mod changing;
+mod classes;
 mod dialling;
 mod durability;
 mod events;
@@ -12,6 +14,7 @@ mod extensions;
 mod failover;
 mod first_call;
 mod forking;
+mod guarding;
 mod handling;
 mod identity;
 mod inbound_routes;

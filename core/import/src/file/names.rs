@@ -6,13 +6,17 @@ use tandem_model::{Config, Entity, Kind};
 use uuid::Uuid;
 
 /// Kinds that others refer to, and how the field is called without its `_id`.
-pub(super) const REFERRED: [(&str, Kind); 5] = [
+pub(super) const REFERRED: [(&str, Kind); 6] = [
     ("tenant", Kind::Tenant),
     ("schedule", Kind::Schedule),
     ("cost_table", Kind::RateTable),
     ("trunk", Kind::Trunk),
     ("extension", Kind::Extension),
+    ("class_of_service", Kind::ClassOfService),
 ];
+
+/// Fields that refer to what is told of later in a file, so that only an id can be there.
+const AHEAD: [(&str, Kind); 1] = [("outbound_schedule_id", Kind::Schedule)];
 
 /// A map whose names are ids of trunks.
 pub(super) const BY_TRUNK: &str = "outbound_cid_by_trunk";
@@ -35,7 +39,9 @@ impl Names {
         let label = match entity {
             Entity::Tenant(tenant) => tenant.slug.clone(),
             Entity::Extension(extension) => extension.number.clone(),
-            Entity::Schedule(_) | Entity::RateTable(_) | Entity::Trunk(_) => entity.label().to_owned(),
+            Entity::Schedule(_) | Entity::RateTable(_) | Entity::Trunk(_) | Entity::ClassOfService(_) => {
+                entity.label().to_owned()
+            }
             _ => return,
         };
         self.0.entry((entity.kind(), scope(entity), label)).or_default().push(entity.id());
@@ -84,6 +90,9 @@ impl Names {
                         }
                         None => nameless.push((kind, id)),
                     }
+                }
+                for (field, kind) in AHEAD {
+                    nameless.extend(object.get(field).and_then(id_of).map(|id| (kind, id)));
                 }
                 if let Some(Value::Object(numbers)) = object.get_mut(BY_TRUNK) {
                     let renamed = std::mem::take(numbers).into_iter().map(|(key, number)| {

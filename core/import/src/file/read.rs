@@ -31,7 +31,13 @@ struct Entry {
 impl Entry {
     fn name(&self) -> String {
         let of = |name: &str| self.body.get(name).and_then(Value::as_str);
-        of("name").or(of("number")).or(of("username")).or(of("trunk")).unwrap_or_default().to_owned()
+        of("name")
+            .or(of("number"))
+            .or(of("username"))
+            .or(of("trunk"))
+            .or(of("value"))
+            .unwrap_or_default()
+            .to_owned()
     }
 
     fn path(&self, field: &str) -> String {
@@ -130,6 +136,7 @@ fn key(entity: &Entity) -> Key {
         Entity::Tenant(tenant) => tenant.slug.clone(),
         Entity::Extension(extension) => extension.number.clone(),
         Entity::Assignment(assignment) => assignment.trunk_id.to_string(),
+        Entity::Block(block) => format!("{} {}", block.kind.key(), block.value),
         Entity::Number(number) => Digits::parse(&number.number)
             .map_or_else(|| number.number.clone(), |digits| digits.as_str().to_owned()),
         other => other.label().to_owned(),

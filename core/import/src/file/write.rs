@@ -40,7 +40,8 @@ pub fn write_configuration(config: &Config) -> String {
 fn body_of(entity: &Entity) -> Map<String, Value> {
     let Value::Object(meant) = entity.to_json() else { return Map::new() };
     let needed: &[&str] = match entity.kind() {
-        Kind::Tenant | Kind::Schedule | Kind::RateTable => &["name"],
+        Kind::Tenant | Kind::Schedule | Kind::RateTable | Kind::ClassOfService => &["name"],
+        Kind::Block => &["kind", "value"],
         Kind::Trunk => &["name", "mode"],
         Kind::Assignment => &["trunk_id", "tenant_id"],
         Kind::Extension | Kind::Number => &["number"],
@@ -84,7 +85,9 @@ fn create(entity: &Entity, body: &Map<String, Value>) -> Option<Map<String, Valu
 
 /// Without what is empty, and what steps have by default.
 fn shortened(body: &Map<String, Value>) -> Map<String, Value> {
-    const NESTED: [&str; 10] = [
+    const NESTED: [&str; 12] = [
+        "allowed",
+        "denied",
         "steps",
         "match",
         "destination",

@@ -21,7 +21,11 @@ fn applied(text: &str, config: &Config) -> Config {
 fn everything() -> Config {
     let id = |n: u128| Uuid::from_u128(n).to_string();
     let things = [
-        (Kind::Tenant, 1, json!({ "name": "Acme", "allowed_countries": ["DE"], "country": "DE" })),
+        (
+            Kind::Tenant,
+            1,
+            json!({ "name": "Acme", "allowed_countries": ["DE"], "country": "DE", "outbound_schedule_id": id(3), "retention_days": 90 }),
+        ),
         (Kind::Tenant, 2, json!({ "name": "Zeta" })),
         (
             Kind::Schedule,
@@ -53,7 +57,18 @@ fn everything() -> Config {
             8,
             json!({ "number": "100", "tenant_id": id(1), "password": "hunter-three", "outbound_cid_by_trunk": { (id(4)): "+13322496213" } }),
         ),
-        (Kind::Extension, 9, json!({ "number": "100", "password": "hunter-four" })),
+        (
+            Kind::Extension,
+            9,
+            json!({ "number": "100", "class_of_service_id": id(16), "password": "hunter-four", "allowed_cidrs": ["192.0.2.0/24"] }),
+        ),
+        (
+            Kind::ClassOfService,
+            16,
+            json!({ "name": "Hall", "denied": { "prefixes": ["00"], "countries": ["FR"] } }),
+        ),
+        (Kind::Block, 17, json!({ "kind": "caller", "value": "1900*", "note": "nobody" })),
+        (Kind::Block, 18, json!({ "kind": "destination", "value": "1900*", "tenant_id": id(1) })),
         (
             Kind::Route,
             10,
@@ -62,7 +77,7 @@ fn everything() -> Config {
         (
             Kind::Route,
             11,
-            json!({ "name": "Out", "steps": [{ "trunk_id": id(4) }], "priority": 200, "on_exhausted": "next_rule" }),
+            json!({ "name": "Out", "steps": [{ "trunk_id": id(4) }], "priority": 200, "max_minutes": 90, "on_exhausted": "next_rule" }),
         ),
         // A trunk of the system, where the tenant has one of the same name: only the id can say which.
         (
@@ -95,11 +110,11 @@ fn a_configuration_comes_back_from_its_file() {
         .replace("[[extension]]", "[[extension]]\npassword = \"hunter-three\"");
     let back = applied(&with_passwords, &Config::default());
     let named = |config: &Config| write_configuration(config);
-    assert_eq!(Kind::ALL.iter().map(|kind| back.all(*kind).len()).sum::<usize>(), 15);
+    assert_eq!(Kind::ALL.iter().map(|kind| back.all(*kind).len()).sum::<usize>(), 18);
     // Ids differ but for those that had to be written; everything else is the same.
     assert_eq!(named(&back), text);
     let reading = read(&text, &config).unwrap();
-    assert_eq!((reading.plan.items.len(), reading.plan.unchanged), (0, 15), "{:#?}", reading.plan);
+    assert_eq!((reading.plan.items.len(), reading.plan.unchanged), (0, 18), "{:#?}", reading.plan);
 }
 
 #[test]
@@ -109,6 +124,7 @@ fn the_file_has_names_and_only_what_is_not_so_by_default() {
         "trunk = \"Twilio\"",
         "tenant = \"acme\"",
         "schedule = \"Office\"",
+        "class_of_service = \"Hall\"",
         "destination = { extension = \"100\", type = \"extension\" }",
         "expires = 600",
     ] {
@@ -156,7 +172,7 @@ fn the_plan_says_what_is_created_changed_and_deleted() {
         .map(|field| (field.field.as_str(), &field.before, &field.value))
         .collect();
     assert_eq!(fields, [("expires", &json!(600), &json!(900)), ("password", &Value::Null, &json!("***"))]);
-    assert_eq!(plan.unchanged, 13);
+    assert_eq!(plan.unchanged, 16);
     assert!(!serde_json::to_string(&plan).unwrap().contains("hunter"));
 }
 
@@ -164,7 +180,7 @@ fn the_plan_says_what_is_created_changed_and_deleted() {
 fn an_empty_file_empties_the_server() {
     let config = everything();
     let reading = read("", &config).unwrap();
-    assert_eq!(reading.changes.len(), 15);
+    assert_eq!(reading.changes.len(), 18);
     assert_eq!(shown(&config.apply(&reading.changes).unwrap()), Vec::<Value>::new());
 }
 

@@ -5,6 +5,7 @@ use crate::findings::Findings;
 use crate::{Extension, Secret};
 
 const SHORTEST_PASSWORD: usize = 8;
+const MAX_NETWORKS: usize = 64;
 
 pub(super) fn check(extension: &Extension, findings: &mut Findings) {
     text::check("name", Some(&extension.name), text::label, findings);
@@ -13,6 +14,10 @@ pub(super) fn check(extension: &Extension, findings: &mut Findings) {
     password(extension, findings);
     range::check("max_contacts", extension.max_contacts, findings);
     range::check("ring_timeout", extension.ring_timeout, findings);
+    if extension.allowed_cidrs.len() > MAX_NETWORKS {
+        let message = format!("these are more than {MAX_NETWORKS} networks");
+        findings.invalid("allowed_cidrs", "TOO_MANY", message, "name fewer that are wider");
+    }
     tenant::caller_id("outbound_cid", extension.outbound_cid.as_deref(), findings);
     for (trunk, number) in &extension.outbound_cid_by_trunk {
         tenant::caller_id(&format!("outbound_cid_by_trunk.{trunk}"), Some(number), findings);

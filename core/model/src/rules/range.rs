@@ -26,6 +26,8 @@ const RANGES: &[(&str, u32, u32)] = &[
     ("max_cps", 0, 100_000),
     ("max_daily_intl_minutes", 0, 10_000_000),
     ("increment", 1, 3600),
+    ("retention_days", 0, 36_500),
+    ("max_minutes", 0, 10_080),
 ];
 
 /// The bounds of the field that `path` ends in.

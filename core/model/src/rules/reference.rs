@@ -50,6 +50,9 @@ fn references(entity: &Entity) -> Vec<Reference> {
             for trunk in extension.outbound_cid_by_trunk.keys() {
                 refer(&format!("outbound_cid_by_trunk.{trunk}"), Kind::Trunk, trunk.0);
             }
+            if let Some(id) = extension.class_of_service_id {
+                refer("class_of_service_id", Kind::ClassOfService, id.0);
+            }
         }
         Entity::AlertRule(rule) => {
             if let Some(id) = rule.trunk_id {
@@ -66,8 +69,13 @@ fn references(entity: &Entity) -> Vec<Reference> {
                 refer("cost_table_id", Kind::RateTable, id.0);
             }
         }
-        Entity::Tenant(_) | Entity::Schedule(_) | Entity::RateTable(_) => {}
-        Entity::User(_) | Entity::Webhook(_) => {}
+        Entity::Tenant(tenant) => {
+            if let Some(id) = tenant.outbound_schedule_id {
+                refer("outbound_schedule_id", Kind::Schedule, id.0);
+            }
+        }
+        Entity::Schedule(_) | Entity::RateTable(_) => {}
+        Entity::User(_) | Entity::Webhook(_) | Entity::Block(_) | Entity::ClassOfService(_) => {}
     }
     found
 }
@@ -144,6 +152,7 @@ fn unknown(kind: Kind) -> &'static str {
         Kind::Extension => "UNKNOWN_EXTENSION",
         Kind::Tenant => "UNKNOWN_TENANT",
         Kind::Schedule => "UNKNOWN_SCHEDULE",
+        Kind::ClassOfService => "UNKNOWN_CLASS_OF_SERVICE",
         Kind::User => "UNKNOWN_USER",
         Kind::RateTable => "UNKNOWN_RATE_TABLE",
         _ => "UNKNOWN_REFERENCE",

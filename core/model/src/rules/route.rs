@@ -10,6 +10,11 @@ const LONGEST_PREPEND: usize = 32;
 pub(super) fn check(route: &Route, findings: &mut Findings) {
     text::check("name", Some(&route.name), text::label, findings);
     range::check("priority", route.priority, findings);
+    range::check("max_minutes", route.max_minutes, findings);
+    if route.emergency && route.max_minutes != 0 {
+        let message = "a call for help is never cut off";
+        findings.invalid("max_minutes", "CONFLICTING_FIELDS", message, "leave `max_minutes` out");
+    }
     if !(1..=MOST_STEPS).contains(&route.steps.len()) {
         let message = format!("a route has 1 to {MOST_STEPS} steps, not {}", route.steps.len());
         let fix = "name the trunks to try; where more are needed, set `on_exhausted` to `next_rule` and make a second route";
@@ -53,19 +58,24 @@ fn check_step(path: &str, step: &Step, shortest: usize, findings: &mut Findings)
 }
 
 fn matches(matches: &RouteMatch, findings: &mut Findings) {
-    for (n, prefix) in matches.prefixes.iter().enumerate() {
+    prefixes("match.prefixes", &matches.prefixes, findings);
+    for (n, length) in matches.lengths.iter().enumerate() {
+        range::check(format!("match.lengths[{n}]"), *length, findings);
+    }
+    tenant::countries("match.countries", &matches.countries, findings);
+}
+
+/// Beginnings of numbers as they may be dialled.
+pub(super) fn prefixes(field: &str, prefixes: &[String], findings: &mut Findings) {
+    for (n, prefix) in prefixes.iter().enumerate() {
         if !(1..=32).contains(&prefix.len())
             || !prefix.chars().all(|c| c.is_ascii_digit() || "+*#".contains(c))
         {
             let message = format!("`{}` is no beginning of a number", prefix.escape_debug());
             let fix = "give 1 to 32 digits, `+`, `*` and `#`; for anything else use a pattern";
-            findings.invalid(format!("match.prefixes[{n}]"), "BAD_FORMAT", message, fix);
+            findings.invalid(format!("{field}[{n}]"), "BAD_FORMAT", message, fix);
         }
     }
-    for (n, length) in matches.lengths.iter().enumerate() {
-        range::check(format!("match.lengths[{n}]"), *length, findings);
-    }
-    tenant::countries("match.countries", &matches.countries, findings);
 }
 
 /// The length of the shortest number that the route takes; where nothing is asked of it, it takes a single character too.

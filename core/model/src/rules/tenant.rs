@@ -22,6 +22,7 @@ pub(super) fn check(tenant: &Tenant, findings: &mut Findings) {
     range::check("max_concurrent_calls", tenant.max_concurrent_calls, findings);
     range::check("max_cps", tenant.max_cps, findings);
     range::check("max_daily_intl_minutes", tenant.max_daily_intl_minutes, findings);
+    range::check("retention_days", tenant.retention_days, findings);
     caller_id("default_caller_id", tenant.default_caller_id.as_deref(), findings);
 }
 

@@ -52,6 +52,24 @@ pub enum MediaEncryption {
     None,
 }
 
+/// Which signatures of callers are wanted in calls from a trunk (RFC 8224).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StirPolicy {
+    /// None: they pass as they are.
+    #[default]
+    Off,
+}
+
+/// What is attested of the caller in calls that are signed (RFC 8588).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StirAttest {
+    /// As much as is known: whether the caller owns the number, is known, or neither.
+    #[default]
+    Auto,
+}
+
 /// Which calls the messages are kept of.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

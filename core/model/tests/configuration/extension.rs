@@ -2,7 +2,7 @@
 
 use crate::bench::*;
 use serde_json::{Value, json};
-use tandem_model::Config;
+use tandem_model::{Config, ExtensionId};
 
 fn refuses_with(change: Value, field: &str, reason: &str, fix: &str) {
     refuses(&Config::default(), Extension, 9, with(extension(), change), (Invalid, field, reason, fix));
@@ -72,4 +72,28 @@ fn the_number_shown_to_trunks_is_a_telephone_number() {
 fn its_name_and_codecs_follow_the_rules_of_trunks() {
     refuses_with(json!({ "name": "" }), "name", "REQUIRED", "1 to 64");
     refuses_with(json!({ "codecs": ["telephone-event"] }), "codecs", "NO_AUDIO_CODEC", "PCMA");
+}
+
+#[test]
+fn the_networks_that_it_may_be_in_are_networks_and_not_many() {
+    let fix = "`192.0.2.0/24`";
+    refuses_with(json!({ "allowed_cidrs": ["office"] }), "allowed_cidrs[0]", "BAD_FORMAT", fix);
+    refuses_with(json!({ "allowed_cidrs": ["192.0.2.0/33"] }), "allowed_cidrs[0]", "BAD_FORMAT", fix);
+    let many: Vec<String> = (0..65).map(|n| format!("192.0.2.{n}")).collect();
+    refuses_with(json!({ "allowed_cidrs": many }), "allowed_cidrs", "TOO_MANY", "wider");
+    let config = config([(
+        Extension,
+        9,
+        with(extension(), json!({ "allowed_cidrs": ["192.0.2.9/24", "2001:db8::1"] })),
+    )]);
+    let extension = &config.extensions[&ExtensionId(id(9))];
+    assert_eq!(
+        serde_json::to_value(&extension.allowed_cidrs).unwrap(),
+        json!(["192.0.2.0/24", "2001:db8::1/128"])
+    );
+    for (address, may) in
+        [("192.0.2.200", true), ("::ffff:192.0.2.1", true), ("192.0.3.1", false), ("2001:db8::2", false)]
+    {
+        assert_eq!(extension.may_be_at(address.parse().unwrap()), may, "{address}");
+    }
 }

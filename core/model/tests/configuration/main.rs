@@ -1,6 +1,8 @@
 //! The configuration through its public door: bodies in, rules, snapshots, JSON out. Each test is a sentence.
 
 mod bench;
+mod block;
+mod class_of_service;
 mod conflict;
 mod create;
 mod extension;

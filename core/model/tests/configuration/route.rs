@@ -90,3 +90,15 @@ fn a_step_may_take_2_to_300_seconds() {
         accepts_step(json!([]), json!({ "timeout": timeout }));
     }
 }
+
+#[test]
+fn a_route_may_end_calls_but_none_for_help() {
+    let config = config([(Trunk, 1, trunk())]);
+    let with_minutes = |minutes: u32, emergency: bool| json!({ "name": "Out", "steps": [{ "trunk_id": id(1) }], "max_minutes": minutes, "emergency": emergency });
+    let range = (Invalid, "max_minutes", "OUT_OF_RANGE", "0 to 10080");
+    refuses(&config, Route, 2, with_minutes(10_081, false), range);
+    let never = (Invalid, "max_minutes", "CONFLICTING_FIELDS", "leave `max_minutes` out");
+    refuses(&config, Route, 2, with_minutes(60, true), never);
+    accepts(&config, Route, 2, with_minutes(60, false));
+    accepts(&config, Route, 2, with_minutes(0, true));
+}

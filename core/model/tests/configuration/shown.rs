@@ -58,7 +58,7 @@ fn what_the_store_cannot_read_is_named() {
 fn a_route_shows_its_steps_however_it_was_made() {
     let entity = Entity::create(Route, id(9), json!({ "name": "r", "provider_id": id(1) })).unwrap();
     let expected = json!({
-        "id": id(9), "tenant_id": null, "name": "r", "priority": 100, "enabled": true, "emergency": false, "schedule_id": null,
+        "id": id(9), "tenant_id": null, "name": "r", "priority": 100, "enabled": true, "emergency": false, "max_minutes": 0, "pin_class": "none", "schedule_id": null,
         "match": { "patterns": [], "prefixes": [], "lengths": [], "extensions": [], "countries": [] },
         "strategy": "prioritized", "max_per_minute": null, "on_exhausted": "next_rule",
         "steps": [{
@@ -98,7 +98,7 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
     });
     let handling = json!({
         "timeout_retry": null, "ping_accept": "any_final", "ping_unregisters": false, "ping_contact": false, "ping_user_agent": null,
-        "dtmf": "auto", "media_encryption": "none", "rtp_timeout": null, "rtp_timeout_hold": null, "max_in": 0, "max_out": 0,
+        "dtmf": "auto", "media_encryption": "none", "stir_sign": false, "stir_policy": "off", "stir_attest": "auto", "rtp_timeout": null, "rtp_timeout_hold": null, "max_in": 0, "max_out": 0,
         "cps": 0, "cost_table_id": null, "weight": 10, "emergency_ok": true, "capture": "on_failure",
     });
     expected.as_object_mut().unwrap().extend(handling.as_object().unwrap().clone());

@@ -52,6 +52,13 @@ fn the_fields_of_a_tenant_are_checked() {
         (json!({ "area_code": "x" }), "area_code", "BAD_FORMAT", "digits"),
         (json!({ "default_caller_id": "office" }), "default_caller_id", "BAD_FORMAT", "+15551234567"),
         (json!({ "max_cps": 100_001 }), "max_cps", "OUT_OF_RANGE", "100000"),
+        (json!({ "retention_days": 36_501 }), "retention_days", "OUT_OF_RANGE", "36500"),
+        (
+            json!({ "outbound_schedule_id": id(9) }),
+            "outbound_schedule_id",
+            "UNKNOWN_SCHEDULE",
+            "create it first",
+        ),
     ] {
         refuses(&nobody, Tenant, 1, with(json!({ "name": "Acme" }), change), (Invalid, field, reason, fix));
     }
@@ -325,4 +332,24 @@ fn schedules_and_inbound_routes_are_checked() {
     let gone = base.apply(&[Change::Delete(Extension, id(20))]).unwrap_err();
     only(&gone, (Conflict, "", "REFERENCED", "take it out"), "extension");
     assert!(gone.to_string().contains("inbound route `In`"), "{gone}");
+}
+
+#[test]
+fn the_hours_of_a_tenant_are_a_schedule_of_its_own_which_then_stays() {
+    let config = config([
+        (Tenant, ACME, json!({ "name": "Acme" })),
+        (Tenant, BETA, json!({ "name": "Beta" })),
+        (Schedule, 21, of(ACME, json!({ "name": "Office" }))),
+        (Schedule, 22, of(BETA, json!({ "name": "Office" }))),
+        (Schedule, 23, json!({ "name": "Office" })),
+    ]);
+    let acme = |schedule: u128| json!({ "name": "Acme", "outbound_schedule_id": id(schedule) });
+    for others in [22, 23] {
+        let refused = (Invalid, "outbound_schedule_id", "UNKNOWN_SCHEDULE", "that exists");
+        refuses(&config, Tenant, ACME, acme(others), refused);
+    }
+    let config = accepts(&config, Tenant, ACME, acme(21));
+    let gone = config.apply(&[Change::Delete(Schedule, id(21))]).unwrap_err();
+    assert_eq!(gone.problems[0].reason, "REFERENCED");
+    assert!(gone.problems[0].message.contains("tenant `Acme`"), "{gone}");
 }

@@ -50,7 +50,7 @@ const DESCRIPTION: &str = "Configures and watches a Tandem SIP trunking server. 
     may do is a matter of its role; whoever is confined to a tenant sees nothing of others, as if it were not there. Moments are milliseconds since the Unix epoch. Listings come in \
     pages: give `next` of one as `after` of the following.";
 
-const TAGS: [(&str, &str); 21] = [
+const TAGS: [(&str, &str); 23] = [
     ("tenants", "Customers of the system, each with extensions, numbers and routes that nobody else sees."),
     ("assignments", "What tenants may use of the system's trunks: pools of numbers, and calls at once."),
     ("schedules", "When somebody is there: hours and holidays."),
@@ -59,6 +59,11 @@ const TAGS: [(&str, &str); 21] = [
     ("trunks", "Providers, carriers, gateways and PBXs."),
     ("providers", "Trunks under the name that VoIPBIN gives them: the same objects, the same ids."),
     ("routes", "Which trunks outbound calls are tried on."),
+    ("classes_of_service", "What extensions may call of what their tenant may."),
+    (
+        "blocks",
+        "Who is kept out, who may not call and what may not be called; with those that the server shut out by itself.",
+    ),
     ("extensions", "Phones and softphones that register here."),
     ("numbers", "Telephone numbers (DIDs) and what calls to them reach."),
     ("registrations", "Who is registered where, now."),

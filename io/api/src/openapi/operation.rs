@@ -282,6 +282,15 @@ fn examples(action: Action) -> Value {
                     "name": "Few answers", "kind": "asr_low", "trunk_id": ID, "threshold": 30, "clear_threshold": 40,
                 })),
             }),
+            Kind::Block => json!({
+                "scanner": example("Keep a network out without a word", json!({ "kind": "ip", "value": "203.0.113.0/24", "action": "drop" })),
+                "premium": example("Call no premium numbers", json!({ "kind": "destination", "value": "1900*", "note": "premium" })),
+            }),
+            Kind::ClassOfService => json!({
+                "hall": example("A phone that anybody may use", json!({
+                    "name": "Hall", "tenant_id": TENANT, "allowed": { "kinds": ["national"] }, "denied": { "prefixes": ["1900"] },
+                })),
+            }),
             Kind::Number => json!({
                 "to_extension": example("A number that rings a phone", json!({ "number": "+15551234567", "extension_id": EXTENSION })),
             }),
@@ -301,7 +310,10 @@ fn examples(action: Action) -> Value {
             }
             Kind::Webhook => json!({ "off": example("Switch it off", json!({ "enabled": false })) }),
             Kind::AlertRule => json!({ "later": example("Only after ten minutes", json!({ "for_s": 600 })) }),
-            Kind::Schedule | Kind::RateTable | Kind::InboundRoute => {
+            Kind::Block => {
+                json!({ "until": example("Only until then", json!({ "expires_at": 1_798_761_600_000_u64 })) })
+            }
+            Kind::Schedule | Kind::RateTable | Kind::InboundRoute | Kind::ClassOfService => {
                 json!({ "rename": example("Another name", json!({ "name": "Office 2" })) })
             }
             Kind::Number => {

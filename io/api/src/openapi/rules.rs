@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tandem_model::Event;
 
 /// Whole numbers and between which bounds they stand: schema, field, least, most.
-pub(crate) const RANGES: [(&str, &str, u64, u64); 24] = [
+pub(crate) const RANGES: [(&str, &str, u64, u64); 26] = [
     ("Trunk", "port", 1, 65_535),
     ("Trunk", "expires", 60, 86_400),
     ("Trunk", "retry_base", 5, 3_600),
@@ -27,6 +27,8 @@ pub(crate) const RANGES: [(&str, &str, u64, u64); 24] = [
     ("Extension", "ring_timeout", 5, 300),
     ("Tenant", "max_concurrent_calls", 0, 1_000_000),
     ("Tenant", "max_cps", 0, 100_000),
+    ("Tenant", "retention_days", 0, 36_500),
+    ("Route", "max_minutes", 0, 10_080),
     ("Step", "weight", 1, 1_000),
     ("InboundRoute", "priority", 0, 9_999),
     ("InboundRoute", "no_answer_timeout", 0, 7_400),
@@ -178,6 +180,20 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
             json!({ "maxItems": 64, "items": { "type": "string", "enum": event_types() } }),
         ),
         ("AlertRule", "name", text(LABEL, 64)),
+        ("Block", "note", json!({ "maxLength": 255, "pattern": LINE })),
+        ("ClassOfService", "name", text(LABEL, 64)),
+        (
+            "Reach",
+            "prefixes",
+            json!({ "maxItems": 256, "items": { "type": "string", "pattern": "^[0-9+*#]{1,32}$" } }),
+        ),
+        ("Reach", "countries", json!({ "items": { "type": "string", "enum": SOME_COUNTRIES } })),
+        (
+            "Reach",
+            "patterns",
+            json!({ "maxItems": 256, "items": { "type": "string", "pattern": DIAL_PATTERN, "maxLength": 64 } }),
+        ),
+        ("Trunk", "stir_sign", json!({ "const": false })),
         ("AlertRule", "for_s", json!({ "minimum": 0, "maximum": 86_400 })),
         ("AlertRule", "clear_for_s", json!({ "minimum": 0, "maximum": 86_400 })),
         ("AlertRule", "window_s", json!({ "minimum": 60, "maximum": 900 })),
@@ -213,6 +229,8 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ),
         ("Trunk", "codecs", codecs()),
         ("Extension", "codecs", codecs()),
+        ("Extension", "allowed_cidrs", networks()),
+        ("Extension", "allowed_cidrs", json!({ "maxItems": 64 })),
         ("Extension", "name", text(LABEL, 64)),
         ("Extension", "number", text("^[A-Za-z0-9._-]+$", 32)),
         ("Extension", "username", text("^[A-Za-z0-9._+-]+$", 32)),
@@ -234,6 +252,27 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
     ] {
         set(schemas, schema, field, rule);
     }
+}
+
+/// What each kind of entry of the blocklist takes.
+pub(super) fn blocks() -> Value {
+    let network = networks()["items"].clone();
+    let number =
+        |more: &str| json!({ "pattern": format!("^([1-9][0-9]{{0,14}}|[1-9][0-9]{{0,13}}[*]{more})$") });
+    let of = |kind: &str, value: Value, actions: &[&str]| {
+        let mut properties =
+            json!({ "kind": { "const": kind }, "value": value, "action": { "enum": actions } });
+        if matches!(kind, "ip" | "user_agent") {
+            properties["tenant_id"] = json!({ "type": "null" });
+        }
+        json!({ "properties": properties })
+    };
+    json!([
+        of("ip", network, &["reject", "drop", "allow"]),
+        of("user_agent", json!({ "minLength": 3, "maxLength": 64, "pattern": PLAIN }), &["reject", "drop"]),
+        of("caller", number("|anonymous"), &["reject"]),
+        of("destination", number(""), &["reject"]),
+    ])
 }
 
 /// The secret of a kind that has one, which the derived schema leaves out because it is never shown.

@@ -8,17 +8,19 @@ use crate::live::Me;
 use serde_json::{Map, Value, json};
 use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
-    Alert, AlertKind, AlertRule, Assignment, CallRecord, CapturedMessage, Entity, ExamReport, Examination,
-    Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published, Question, RateTable,
-    RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkQuality, TrunkStatus, User, Webhook,
-    WebhookStatus,
+    Alert, AlertKind, AlertRule, Assignment, Block, CallRecord, CapturedMessage, ClassOfService, Entity,
+    ExamReport, Examination, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published,
+    Question, RateTable, RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkQuality, TrunkStatus,
+    User, Webhook, WebhookStatus,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 type Schemas = Map<String, Value>;
 
-const KINDS: [(&str, Kind); 13] = [
+const KINDS: [(&str, Kind); 15] = [
+    ("Block", Kind::Block),
+    ("ClassOfService", Kind::ClassOfService),
     ("Webhook", Kind::Webhook),
     ("AlertRule", Kind::AlertRule),
     ("Tenant", Kind::Tenant),
@@ -45,6 +47,8 @@ pub(super) fn all() -> Value {
     collect::<RateTable>(&mut schemas);
     collect::<InboundRoute>(&mut schemas);
     collect::<Route>(&mut schemas);
+    collect::<ClassOfService>(&mut schemas);
+    collect::<Block>(&mut schemas);
     collect::<Extension>(&mut schemas);
     collect::<Number>(&mut schemas);
     collect::<User>(&mut schemas);
@@ -104,9 +108,12 @@ fn bodies(models: &Schemas) -> Schemas {
     }
     bodies.insert("StepCreate".to_owned(), step(&models["Step"]));
     bodies.insert("RouteMatchCreate".to_owned(), models["RouteMatch"].clone());
-    let patterns = &mut models["RouteMatch"]["properties"]["patterns"];
-    *patterns = or_null(patterns);
-    bodies.insert("RouteMatchPatch".to_owned(), models["RouteMatch"].clone());
+    bodies.insert("ReachCreate".to_owned(), models["Reach"].clone());
+    for model in ["RouteMatch", "Reach"] {
+        let patterns = &mut models[model]["properties"]["patterns"];
+        *patterns = or_null(patterns);
+        bodies.insert(format!("{model}Patch"), models[model].clone());
+    }
     bodies
 }
 
@@ -220,6 +227,26 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             schema["description"] = json!("Without `slug` it is made of the name, as far as that goes.");
         }
         Kind::Schedule | Kind::RateTable => schema["required"] = json!(["name"]),
+        Kind::Block => {
+            properties.remove("source");
+            schema["required"] = json!(["kind", "value"]);
+            all_of.push(json!({ "oneOf": rules::blocks() }));
+        }
+        Kind::ClassOfService => {
+            schema["required"] = json!(["name"]);
+            schema["description"] = json!(
+                "There must be something in `allowed` or in `denied`; `kinds` of calls only where there is a `tenant_id`."
+            );
+            let mut somewhere = Vec::new();
+            for field in ["allowed", "denied"] {
+                properties[field]["$ref"] = json!("#/components/schemas/ReachCreate");
+                for list in ["countries", "prefixes", "patterns"] {
+                    let filled = json!({ "required": [list], "properties": { list: { "minItems": 1 } } });
+                    somewhere.push(json!({ "required": [field], "properties": { field: filled } }));
+                }
+            }
+            all_of.push(json!({ "anyOf": somewhere }));
+        }
         Kind::Webhook => {
             schema["required"] = json!(["name", "url", "secret"]);
             properties["secret"]["type"] = json!("string");
@@ -279,7 +306,10 @@ fn of_either() -> Value {
 
 /// A merge patch: nothing is required, and null is the default again.
 fn patch(name: &str, create: &Value) -> Value {
-    const NEVER_NULL: [(&str, &str); 19] = [
+    const NEVER_NULL: [(&str, &str); 22] = [
+        ("Block", "kind"),
+        ("Block", "value"),
+        ("ClassOfService", "name"),
         ("User", "email"),
         ("User", "role"),
         ("Token", "name"),
@@ -303,6 +333,11 @@ fn patch(name: &str, create: &Value) -> Value {
     let mut properties = create["properties"].as_object().cloned().unwrap_or_default();
     if name == "Route" {
         properties["match"]["$ref"] = json!("#/components/schemas/RouteMatchPatch");
+    }
+    if name == "ClassOfService" {
+        for field in ["allowed", "denied"] {
+            properties[field]["$ref"] = json!("#/components/schemas/ReachPatch");
+        }
     }
     for (field, property) in &mut properties {
         if let Some(fields) = property.as_object_mut() {
@@ -379,7 +414,8 @@ fn alias_of(field: &str, property: &Value) -> Value {
 
 /// What the model fills in, whatever else a body says.
 fn defaults(kind: Kind) -> Vec<(String, Value)> {
-    const DEPENDING: [&str; 19] = [
+    const DEPENDING: [&str; 20] = [
+        "value",
         "email",
         "role",
         "url",
@@ -413,6 +449,8 @@ fn defaults(kind: Kind) -> Vec<(String, Value)> {
         Kind::Token => json!({ "name": "-" }),
         Kind::Webhook => json!({ "name": "-", "url": "-" }),
         Kind::AlertRule => json!({ "name": "-", "kind": "trunk_down" }),
+        Kind::Block => json!({ "kind": "caller", "value": "1" }),
+        Kind::ClassOfService => json!({ "name": "-" }),
     };
     match Entity::create(kind, Uuid::nil(), least).map(|entity| entity.to_json()) {
         Ok(Value::Object(fields)) => {

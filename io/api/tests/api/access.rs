@@ -9,7 +9,8 @@ use axum::http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use tandem_api::openapi;
 use tandem_model::{
-    Alert, AlertKind, AlertRuleId, CallRecord, Event, LiveCall, Outcome, RegistrationView, TenantId, TrunkId,
+    Alert, AlertKind, AlertRuleId, Block, BlockAction, BlockId, BlockKind, BlockSource, CallRecord, Event,
+    LiveCall, Outcome, RegistrationView, TenantId, TrunkId,
 };
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -47,6 +48,7 @@ const NUMBERS: &str = "/v1.0/numbers";
 const USERS: &str = "/v1.0/users";
 const TOKENS: &str = "/v1.0/tokens";
 const WEBHOOKS: &str = "/v1.0/webhooks";
+const BLOCKS: &str = "/v1.0/blocks";
 
 impl House {
     async fn new() -> House {
@@ -152,6 +154,8 @@ async fn own(client: &Client, slug: Option<&str>, mark: &str, area: &str, shared
             json!({ "name": mark, "did": format!("{area}0100"), "destination": reached }),
         ),
         ("/v1.0/schedules", json!({ "name": mark })),
+        ("/v1.0/classes_of_service", json!({ "name": mark, "denied": { "countries": ["FR"] } })),
+        ("/v1.0/blocks", json!({ "kind": "caller", "value": format!("{area}999*"), "note": mark })),
         (NUMBERS, json!({ "number": format!("+{area}0101"), "name": mark, "extension_id": phone })),
         (USERS, json!({ "email": format!("kim@{mark}.example"), "role": "viewer" })),
         (
@@ -314,6 +318,8 @@ async fn a_listing_has_what_is_ones_own() {
         (ROUTES, 1),
         ("/v1.0/inbound_routes", 1),
         ("/v1.0/schedules", 1),
+        ("/v1.0/classes_of_service", 1),
+        ("/v1.0/blocks", 1),
         (NUMBERS, 1),
         (USERS, 1),
         (TOKENS, 2),
@@ -413,6 +419,7 @@ async fn a_tenant_does_not_grant_itself_what_the_system_grants() {
         ("international_prefix", json!("011")),
         ("blocked_prefixes", json!(["1900"])),
         ("slug", json!("other")),
+        ("retention_days", json!(0)),
         ("sip_domain", json!("other.example")),
         ("status", json!("suspended")),
     ] {
@@ -574,4 +581,60 @@ async fn a_user_with_tokens_is_not_deleted() {
     let gone = house.client.ask(Method::DELETE, &format!("{USERS}/{user}"), "").await;
     assert_eq!(gone.refused(), (409, "REFERENCED"));
     assert!(gone.json["message"].as_str().unwrap().contains("token `Laptop`"));
+}
+
+#[tokio::test]
+async fn a_tenant_blocks_callers_and_destinations_and_nobody_at_the_door() {
+    let house = House::new().await;
+    let admin = &house.acme.admin;
+    for (kind, value) in [("caller", "anonymous"), ("destination", "1900*")] {
+        let made = house.post(admin, BLOCKS, json!({ "kind": kind, "value": value })).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
+        assert_eq!(made.json["tenant_id"].as_str(), house.acme.tenant.as_deref());
+    }
+    for (kind, value) in [("ip", "192.0.2.1"), ("user_agent", "scanner")] {
+        let refused = house.post(admin, BLOCKS, json!({ "kind": kind, "value": value })).await;
+        assert_eq!(refused.refused(), (400, "CONFLICTING_FIELDS"));
+        assert_eq!(refused.json["field"], "tenant_id");
+    }
+    // Another tenant's entry about the same caller is nobody else's business.
+    let theirs = json!({ "kind": "caller", "value": "1303555999*" });
+    assert_eq!(house.post(admin, BLOCKS, theirs).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn whom_the_server_shut_out_is_in_the_list_of_the_system_and_let_in_by_its_admin() {
+    let house = House::new().await;
+    let id = BlockId::auto(7);
+    let shut_out = Block {
+        id,
+        tenant_id: None,
+        kind: BlockKind::Ip,
+        value: "203.0.113.7/32".to_owned(),
+        action: BlockAction::Reject,
+        expires_at: Some(NOW + 1),
+        note: None,
+        source: BlockSource::Auto,
+    };
+    house.client.fake.auto_blocks.lock().unwrap().push(shut_out);
+    let path = format!("{BLOCKS}/{id}");
+    for token in [&house.acme.admin, &house.acme.viewer] {
+        assert!(!house.get(token, BLOCKS).await.text.contains("203.0.113.7"));
+        assert_eq!(house.get(token, &path).await.refused(), (404, "NOT_FOUND"));
+    }
+    let listed = house.get(&house.system.viewer, BLOCKS).await.json;
+    let last = listed["items"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["value"], &last["source"]), (&json!("203.0.113.7/32"), &json!("auto")));
+    assert_eq!(house.get(&house.system.viewer, &path).await.json, *last);
+    let patched = house.ask(&house.system.admin, "PATCH", &path, json!({ "note": "x" })).await;
+    assert_eq!(patched.refused(), (409, "MADE_BY_SERVER"));
+    for (token, status) in [
+        (&house.system.viewer, 403),
+        (&house.acme.admin, 404),
+        (&house.system.admin, 204),
+        (&house.system.admin, 404),
+    ] {
+        assert_eq!(house.ask(token, "DELETE", &path, Value::Null).await.status.as_u16(), status);
+    }
+    assert!(house.client.fake.auto_blocks.lock().unwrap().is_empty());
 }

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
 use tandem_model::{
-    Alert, CallId, CallRecord, CapturedMessage, Change, Config, ExamReport, Examination, Explanation,
-    LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, StageOutcome, TrunkId,
-    TrunkMode, TrunkQuality, TrunkState, TrunkStatus, WebhookId, WebhookStatus,
+    Alert, Block, BlockId, CallId, CallRecord, CapturedMessage, Change, Config, ExamReport, Examination,
+    Explanation, LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, StageOutcome,
+    TrunkId, TrunkMode, TrunkQuality, TrunkState, TrunkStatus, WebhookId, WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -25,6 +25,7 @@ pub struct Fake(Arc<State>);
 pub struct State {
     pub feed: Feed,
     pub alerts: Mutex<Vec<Alert>>,
+    pub auto_blocks: Mutex<Vec<Block>>,
     pub config: Mutex<Arc<Config>>,
     pub records: Mutex<Vec<CallRecord>>,
     pub messages: Mutex<BTreeMap<CallId, Vec<CapturedMessage>>>,
@@ -45,6 +46,7 @@ impl Default for State {
         State {
             feed: Feed::new(1),
             alerts: Mutex::default(),
+            auto_blocks: Mutex::default(),
             config: Mutex::default(),
             records: Mutex::default(),
             messages: Mutex::default(),
@@ -117,6 +119,17 @@ impl Backend for Fake {
         let before = calls.len();
         calls.retain(|live| live.id != call);
         calls.len() < before
+    }
+
+    async fn auto_blocks(&self) -> Vec<Block> {
+        self.auto_blocks.lock().unwrap().clone()
+    }
+
+    async fn lift_block(&self, block: BlockId) -> bool {
+        let mut blocks = self.auto_blocks.lock().unwrap();
+        let before = blocks.len();
+        blocks.retain(|auto| auto.id != block);
+        blocks.len() < before
     }
 
     async fn register_now(&self, trunk: TrunkId) -> bool {

@@ -7,5 +7,6 @@ mod config;
 mod crash;
 mod opening;
 mod records;
+mod retention;
 mod samples;
 mod secrets;
