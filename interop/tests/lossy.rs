@@ -45,6 +45,8 @@ fn calls_get_through(calls: u32, rate: u32, seed: u64) {
     wait_until("every call to be over", LINGER, || tandem.calls().is_empty());
     wait_until("the media ports to be free", LINGER, || tandem.metric("tandem_media_ports") == 0);
     assert_eq!(tandem.metric("tandem_calls"), 0);
+    // They are in the database a moment after the call is over.
+    wait_until("every record", LINGER, || tandem.recorded().len() >= calls as usize);
     let recorded = tandem.recorded();
     let once: BTreeSet<&String> = recorded.iter().collect();
     assert_eq!((recorded.len(), once.len()), (calls as usize, calls as usize), "one record a call");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tandem_sip_msg::{Flow, ListenerId, Transport};
@@ -21,6 +21,8 @@ use crate::{Limits, Tls};
 const BACKLOG: i32 = 1024;
 /// Rest after the system refused to accept, most likely for want of descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Refusals are told of this far apart, so that nobody fills the log from outside.
+const TOLD: Duration = Duration::from_secs(1);
 
 /// Opens a listening socket.
 pub(crate) fn listen(bind: SocketAddr) -> io::Result<TcpListener> {
@@ -70,7 +72,7 @@ pub(crate) async fn serve(
                 tokio::spawn(Connection::new(Wire::Plain(stream), ends, true).run());
             }
             Some(tls) => {
-                let Some(tls) = tls.get() else { continue };
+                let (Some(tls), door) = (tls.get(), door.clone()) else { continue };
                 tokio::spawn(async move {
                     match timeout(limits.handshake, secured(stream, tls)).await {
                         Ok(Ok(secured)) => {
@@ -82,7 +84,11 @@ pub(crate) async fn serve(
                             }
                         }
                         Ok(Err(error)) => {
-                            tracing::info!(%remote, why = %handshake_failed(&error), "TLS connection refused");
+                            let why = handshake_failed(&error);
+                            match door.may_tell() {
+                                true => tracing::info!(%remote, %why, "TLS connection refused"),
+                                false => tracing::debug!(%remote, %why, "TLS connection refused"),
+                            }
                         }
                         Err(_) => {
                             tracing::debug!(%remote, "TLS connection refused: its handshake takes too long")
@@ -126,6 +132,8 @@ pub(crate) struct Door {
 struct Inside {
     all: usize,
     by_source: HashMap<IpAddr, usize>,
+    /// When a refusal was told of last.
+    told: Option<Instant>,
 }
 
 /// One connection counted; no longer once dropped.
@@ -142,6 +150,16 @@ impl Door {
             most_per_source: limits.connections_per_source,
             inside: Mutex::default(),
         })
+    }
+
+    /// Whether a refusal may be told of: one was not just now.
+    fn may_tell(&self) -> bool {
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = inside.told.is_none_or(|told| told.elapsed() >= TOLD);
+        if may {
+            inside.told = Some(Instant::now());
+        }
+        may
     }
 
     /// Counts one more, unless that is too many; those that we make have no source.
