@@ -44,6 +44,7 @@ mod suggest;
 mod tenant;
 mod trunk;
 mod user;
+mod warning;
 mod webhook;
 
 pub use alert::{Alert, AlertDefaults, AlertKind, AlertRule};
@@ -92,4 +93,5 @@ pub use trunk::{
     PrivacyDefault, SignallingTransport, StirAttest, StirPolicy, Technology, Trunk, TrunkMode, Vars, expand,
 };
 pub use user::{Role, Token, User};
+pub use warning::Warning;
 pub use webhook::Webhook;

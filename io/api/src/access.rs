@@ -76,7 +76,7 @@ impl Who {
                 true
             }
             Action::Explain | Action::Presets | Action::Me => true,
-            Action::Events | Action::Alerts | Action::Quality(_) => true,
+            Action::Events | Action::Alerts | Action::Warnings | Action::Quality(_) => true,
             Action::Export | Action::Import | Action::Plan | Action::Apply => self.role == Role::SystemAdmin,
             Action::Metrics => system,
             Action::Health | Action::OpenApi => true,

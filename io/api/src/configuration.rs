@@ -3,6 +3,7 @@
 use crate::backend::Backend;
 use crate::call::Call;
 use crate::error::ApiError;
+use crate::page::Page;
 use crate::params::{Param, ParamKind};
 use axum::Json;
 use axum::http::StatusCode;
@@ -196,4 +197,11 @@ fn compare(
     }
     let reading = tandem_import::read_configuration(&request.text, config, &mut rising(first))?;
     Ok((reading.changes, reading.plan))
+}
+
+/// What may not be meant; a tenant is warned of what is its own.
+pub(crate) fn warnings<B: Backend>(call: &Call<B>) -> Response {
+    let mut warnings = call.backend().config().warnings();
+    warnings.retain(|warning| call.who.sees_of(warning.tenant_id));
+    Page::new(warnings, None).into_response()
 }

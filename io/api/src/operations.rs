@@ -43,6 +43,7 @@ pub(crate) enum Action {
     Import,
     Plan,
     Apply,
+    Warnings,
     Health,
     Metrics,
     OpenApi,
@@ -247,6 +248,7 @@ fn of_configurations() -> Vec<Operation> {
         Operation::new(method, path, id, "configuration", summary, action)
     };
     let (plan, apply) = (format!("{CONFIGURATION}/plan"), format!("{CONFIGURATION}/apply"));
+    let warnings = format!("{CONFIGURATION}/warnings");
     let request = || "ConfigurationRequest".to_owned();
     vec![
         operation(
@@ -258,6 +260,14 @@ fn of_configurations() -> Vec<Operation> {
         )
         .asking(configuration::PARAMS)
         .answering(200, Content::One("ConfigurationText")),
+        operation(
+            Method::GET,
+            &warnings,
+            "list_configuration_warnings",
+            "What is right by every rule and may not be meant: routes that no call gets to, no route for emergencies",
+            Action::Warnings,
+        )
+        .answering(200, Content::PageOf("Warning")),
         operation(
             Method::POST,
             &plan,

@@ -19,4 +19,5 @@ mod shown;
 mod snapshot;
 mod tenant;
 mod trunk;
+mod warning;
 mod watching;

@@ -11,7 +11,7 @@ use tandem_model::{
     Alert, AlertKind, AlertRule, Assignment, Block, CallRecord, CapturedMessage, ClassOfService, Entity,
     ExamReport, Examination, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published,
     Question, RateTable, RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkQuality, TrunkStatus,
-    User, Webhook, WebhookStatus,
+    User, Warning, Webhook, WebhookStatus,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -71,6 +71,7 @@ pub(super) fn all() -> Value {
     collect::<ImportPlan>(&mut schemas);
     collect::<ConfigurationPlan>(&mut schemas);
     collect::<ConfigurationText>(&mut schemas);
+    collect::<Warning>(&mut schemas);
     collect::<ErrorEnvelope>(&mut schemas);
     let bodies = bodies(&schemas);
     for schema in schemas.values_mut() {

@@ -121,3 +121,20 @@ async fn what_is_created_at_once_is_as_old_as_it_stands_in_the_text() {
     let names: Vec<String> = config.trunks.values().map(|trunk| trunk.name.clone()).collect();
     assert_eq!(names, (0..20).map(|n| format!("t{n}")).collect::<Vec<_>>());
 }
+
+#[tokio::test]
+async fn what_may_not_be_meant_is_warned_of_and_the_systems_is_not_a_tenants_to_see() {
+    let client = Client::new();
+    assert_eq!(client.get("/v1.0/configuration/warnings").await.json["items"], json!([]));
+    let trunk = json!({ "name": "t", "mode": "ip_auth", "host": "192.0.2.1" });
+    let trunk = client.post("/v1.0/trunks", trunk).await.json["id"].clone();
+    let route = json!({ "name": "all", "steps": [{ "trunk_id": trunk }] });
+    let first = client.post("/v1.0/routes", route.clone()).await;
+    let second = client.post("/v1.0/routes", route).await;
+    assert_eq!((first.status, second.status), (StatusCode::CREATED, StatusCode::CREATED));
+    let warned = client.get("/v1.0/configuration/warnings").await.json["items"].clone();
+    let of = |n: usize| (warned[n]["reason"].clone(), warned[n]["id"].clone());
+    assert_eq!(of(0), (json!("NO_EMERGENCY_ROUTE"), json!(null)));
+    assert_eq!(of(1), (json!("SHADOWED_ROUTE"), second.json["id"].clone()));
+    assert!(warned[1]["fix"].as_str().unwrap().contains("priority"));
+}
