@@ -4,7 +4,7 @@
 
 use crate::Source;
 use crate::privacy::Privacy;
-use tandem_model::{CidSource, Extension, Party, Trunk};
+use tandem_model::{Anonymous, CidSource, Extension, Party, Trunk};
 use tandem_sip_msg::{Header, Message, NameAddr, Scheme};
 
 /// Diversion and History-Info values kept of a call.
@@ -86,8 +86,12 @@ impl Identity {
 fn of_extension(extension: &Extension, invite: &Message) -> Identity {
     let name = Some(extension.name.clone()).filter(|name| !name.is_empty() && *name != extension.number);
     let own = Named { number: extension.number.clone(), name };
-    let mut privacy = Privacy::read(invite);
-    if is_anonymous(invite.from()) {
+    let mut privacy = match extension.anonymous {
+        Anonymous::Never => Privacy::default(),
+        Anonymous::Always | Anonymous::Auto => Privacy::read(invite),
+    };
+    let asks = extension.anonymous == Anonymous::Auto && is_anonymous(invite.from());
+    if asks || extension.anonymous == Anonymous::Always {
         privacy.add(Privacy::ID);
     }
     let is_own = |user: &str| user == extension.username || user == extension.number;

@@ -7,6 +7,19 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use utoipa::ToSchema;
 
+/// When an extension calls without showing its number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Anonymous {
+    /// Never, whatever its device asks.
+    Never,
+    /// Always.
+    Always,
+    /// When its device asks (RFC 3323).
+    #[default]
+    Auto,
+}
+
 /// An extension as configured.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +57,9 @@ pub struct Extension {
     #[serde(default)]
     #[schema(value_type = std::collections::HashMap<String, String>)]
     pub outbound_cid_by_trunk: BTreeMap<TrunkId, String>,
+    /// Whether trunks are told who calls: `never` keeps it back from none, `always` from all, `auto` as its device asks.
+    #[serde(default)]
+    pub anonymous: Anonymous,
     /// Codecs offered to and accepted from its devices, best first.
     #[serde(default = "Codec::defaults")]
     pub codecs: Vec<Codec>,

@@ -63,7 +63,7 @@ pub use doctor::{
 pub use entity::{Entity, Kind};
 pub use event::{Event, EventTypes, Health, Published, Skipped, Tried};
 pub use explain::{Explanation, Looked, Question, Try};
-pub use extension::Extension;
+pub use extension::{Anonymous, Extension};
 pub use id::{
     AlertRuleId, AssignmentId, BlockId, CallId, ClassOfServiceId, ExtensionId, InboundRouteId, NumberId,
     RateTableId, RouteId, ScheduleId, TenantId, TokenId, TrunkId, UserId, WebhookId,

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use std::time::Duration;
 use tandem_model::Kind;
-use tandem_sim::{Behaviour, Stage, World};
-use tandem_sip_msg::Message;
+use tandem_sim::{Behaviour, Line, SERVER, Stage, World};
+use tandem_sip_msg::{Header, Message};
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -87,4 +87,23 @@ fn one_that_is_off_neither_registers_nor_calls() {
     assert!(w.ua(carrier).calls().is_empty());
     w.register(phone);
     assert_ne!(w.ua(phone).registration_code(), Some(200));
+}
+
+#[test]
+fn it_calls_without_a_number_always_never_or_as_its_phone_asks() {
+    for (anonymous, asks, hidden) in
+        [("auto", false, false), ("auto", true, true), ("always", false, true), ("never", true, false)]
+    {
+        let (mut w, carrier, phone) = office(json!({"anonymous": anonymous}));
+        let mut line = Line::number("+4989123456", SERVER);
+        if asks {
+            line = line.with(Header::Privacy, "id");
+        }
+        w.dial_line(phone, line);
+        w.run_for(secs(1));
+        let invite = w.last_call(carrier).invite.clone().expect("it was called");
+        let from = invite.from().uri().user().unwrap_or_default().to_owned();
+        let expected = if hidden { ("anonymous", Some("id")) } else { ("1001", None) };
+        assert_eq!((from.as_str(), invite.header(Header::Privacy)), expected, "{anonymous}, asked: {asks}");
+    }
 }
