@@ -83,5 +83,5 @@ fn shortest(matches: &RouteMatch) -> usize {
     let patterns = matches.patterns.iter().map(Pattern::shortest).min();
     let prefixes = matches.prefixes.iter().map(String::len).min();
     let lengths = matches.lengths.iter().map(|length| *length as usize).min();
-    [patterns, prefixes, lengths].into_iter().flatten().max().unwrap_or(1)
+    [patterns, prefixes, lengths].into_iter().flatten().max().unwrap_or(1).max(1)
 }

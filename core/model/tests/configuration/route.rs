@@ -102,3 +102,10 @@ fn a_route_may_end_calls_but_none_for_help() {
     accepts(&config, Route, 2, with_minutes(60, false));
     accepts(&config, Route, 2, with_minutes(0, true));
 }
+
+#[test]
+fn an_empty_prefix_is_refused_and_nothing_else_of_the_route() {
+    let config = config([(Trunk, 1, json!({ "name": "t", "mode": "ip_auth", "host": "192.0.2.1" }))]);
+    let route = json!({ "name": "r", "match": { "prefixes": [""] }, "steps": [{ "trunk_id": id(1) }] });
+    refuses(&config, Route, 2, route, (Invalid, "match.prefixes[0]", "BAD_FORMAT", "1 to 32 digits"));
+}
