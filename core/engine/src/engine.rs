@@ -5,7 +5,7 @@ use crate::door::Door;
 use crate::examine::is_doctors;
 use crate::ledger::Ledger;
 use crate::places::Places;
-use crate::surroundings::Surroundings;
+use crate::surroundings::around;
 use crate::writes::{Writes, Written};
 use crate::{BindingChange, Counters, DoorLimits, Local, Query, RegistrarConfig, Resolved};
 use bytes::Bytes;
@@ -390,16 +390,7 @@ impl Engine {
     /// Runs something on a call, passes on what it tells, and lets it go when nothing of it is left.
     pub(crate) fn with_call(&mut self, no: u64, now: Time, act: impl FnOnce(&mut Call, &mut Ctx)) {
         let Some(call) = self.calls.get_mut(&no) else { return };
-        let mut around = Surroundings {
-            trunks: &self.trunks,
-            registrar: &self.registrar,
-            seats: &mut self.seats,
-            ledger: &self.ledger,
-            settings: &self.settings,
-            writes: &self.writes,
-            config: &self.config,
-            now,
-        };
+        let mut around = around!(self, now);
         let sip = Sip { txn: &mut self.txn, rng: &mut self.rng, now };
         act(call, &mut Ctx { sip, media: &mut self.desk, exchange: &mut around });
         self.after_call(no, now);

@@ -1,7 +1,7 @@
 //! Examinations of trunks: what the configuration shows beforehand, and the doctor among the other layers.
 
 use crate::Engine;
-use crate::surroundings::{Surroundings, destination};
+use crate::surroundings::{around, destination};
 use std::sync::Arc;
 use tandem_call::{Ctx, Source};
 use tandem_doctor::{DOCTOR_BIT, Doctor, Prior, Route};
@@ -39,16 +39,7 @@ impl Engine {
 
     /// Hands something to the doctor.
     pub(crate) fn with_doctor<T>(&mut self, now: Time, act: impl FnOnce(&mut Doctor, &mut Ctx) -> T) -> T {
-        let mut around = Surroundings {
-            trunks: &self.trunks,
-            registrar: &self.registrar,
-            seats: &mut self.seats,
-            ledger: &self.ledger,
-            settings: &self.settings,
-            writes: &self.writes,
-            config: &self.config,
-            now,
-        };
+        let mut around = around!(self, now);
         let sip = Sip { txn: &mut self.txn, rng: &mut self.rng, now };
         act(&mut self.doctor, &mut Ctx { sip, media: &mut self.desk, exchange: &mut around })
     }

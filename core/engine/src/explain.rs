@@ -2,7 +2,7 @@
 
 use crate::Engine;
 use crate::invite::refusal_of;
-use crate::surroundings::{Surroundings, destination};
+use crate::surroundings::{around, destination};
 use tandem_call::{Caller, Identity, Source, preview};
 use tandem_model::{Explanation, Looked, Question, Try};
 use tandem_routing::{Line, Moment, NoDestination, Round, Trail};
@@ -59,16 +59,7 @@ impl Engine {
         let caller =
             Caller { party: identity.party(&source), identity, headers: Vec::new(), source, seat: None };
         let limits = self.settings.limits;
-        let around = Surroundings {
-            trunks: &self.trunks,
-            registrar: &self.registrar,
-            seats: &mut self.seats,
-            ledger: &self.ledger,
-            settings: &self.settings,
-            writes: &self.writes,
-            config: &self.config,
-            now,
-        };
+        let around = around!(self, now);
         rounds
             .iter()
             .map(|round| with_invite(try_of(round), preview(round, &caller, &limits, &around)))

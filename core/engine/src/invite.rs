@@ -3,7 +3,7 @@
 use crate::engine::sip;
 use crate::identify::Who;
 use crate::refuse::{Refusal, target_of, to_of};
-use crate::surroundings::{Surroundings, destination, share};
+use crate::surroundings::{around, destination, share};
 use crate::{Engine, Output};
 use rand::Rng;
 use tandem_call::{Bound, Call, Caller, Ctx, Full, Identity, Over, Seat, Setup, Source};
@@ -124,16 +124,7 @@ impl Engine {
         let Destination { tenant, rounds, .. } = destination;
         let setup =
             Setup { id, no, invite, message, flow, caller, tenant, direction, dialled, rounds, limits, seat };
-        let mut around = Surroundings {
-            trunks: &self.trunks,
-            registrar: &self.registrar,
-            seats: &mut self.seats,
-            ledger: &self.ledger,
-            settings: &self.settings,
-            writes: &self.writes,
-            config: &self.config,
-            now,
-        };
+        let mut around = around!(self, now);
         let mut ctx =
             Ctx { sip: sip(&mut self.txn, &mut self.rng, now), media: &mut self.desk, exchange: &mut around };
         let call = Call::begin(setup, &mut ctx);

@@ -27,6 +27,23 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) now: Time,
 }
 
+/// The surroundings of a call of this engine, of which other parts may be borrowed meanwhile.
+macro_rules! around {
+    ($engine:expr, $now:expr) => {
+        $crate::surroundings::Surroundings {
+            trunks: &$engine.trunks,
+            registrar: &$engine.registrar,
+            seats: &mut $engine.seats,
+            ledger: &$engine.ledger,
+            settings: &$engine.settings,
+            writes: &$engine.writes,
+            config: &$engine.config,
+            now: $now,
+        }
+    };
+}
+pub(crate) use around;
+
 impl Surroundings<'_> {
     fn devices(&self, owner: BindingOwner) -> Vec<Way> {
         let contacts = self.registrar.contacts(owner, self.now);
