@@ -1,6 +1,7 @@
 //! The called side as planned: rounds of attempts, and how each is addressed.
 
 use crate::presentation;
+use crate::signature::{Stamp, sign};
 use crate::{Caller, Exchange, Limits, Target, Way};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -35,11 +36,20 @@ pub(crate) fn number_of(round: &Round) -> &str {
 pub fn preview(round: &Round, caller: &Caller, limits: &Limits, exchange: &dyn Exchange) -> Option<Dial> {
     let target = target_of(round)?;
     let way = exchange.ways(&target).into_iter().next()?;
-    Some(dial(round, &target, &way, caller, MAX_FORWARDS, limits, exchange))
+    let outset = Outset { max_forwards: MAX_FORWARDS, limits, stamp: None };
+    Some(dial(round, &target, &way, caller, outset, exchange))
 }
 
 /// What a call of our own begins with (RFC 3261 §8.1.1.6).
 const MAX_FORWARDS: u8 = 70;
+
+/// What a call has whoever is called.
+pub(crate) struct Outset<'a> {
+    pub(crate) max_forwards: u8,
+    pub(crate) limits: &'a Limits,
+    /// What it is signed with; none where it is looked at only.
+    pub(crate) stamp: Option<Stamp>,
+}
 
 /// How an INVITE to this round by this way looks, without its offer.
 pub(crate) fn dial(
@@ -47,8 +57,7 @@ pub(crate) fn dial(
     target: &Target,
     way: &Way,
     caller: &Caller,
-    max_forwards: u8,
-    limits: &Limits,
+    Outset { max_forwards, limits, stamp }: Outset,
     exchange: &dyn Exchange,
 ) -> Dial {
     let flow = way.flows[0];
@@ -58,15 +67,17 @@ pub(crate) fn dial(
             let uri = way.contact.clone().unwrap_or_default();
             (uri.clone(), uri, presentation::to_device(caller, &own_host))
         }
-        Round::Trunk(PlannedStep { trunk, number, caller_id, .. }) => {
+        Round::Trunk(step @ PlannedStep { trunk, number, caller_id, .. }) => {
             let sip = request_uri(trunk, way, number);
             let tel = || tel_uri(trunk, number).unwrap_or_else(|| sip.clone());
             // A registered address says where the device is, which a number does not.
             let is_tel = trunk.tel_uri_rline && way.contact.is_none();
             let uri = if is_tel { tel() } else { sip.clone() };
             let to = if trunk.tel_uri_to { tel() } else { sip };
-            let presentation =
+            let mut presentation =
                 presentation::to_trunk(caller, trunk, (number, caller_id.as_deref()), &uri, &own_host);
+            let stamp = stamp.filter(|_| presentation.may_be_signed);
+            presentation.headers.extend(stamp.and_then(|stamp| sign(step, stamp)).into_iter().flatten());
             (uri, to, presentation)
         }
     };

@@ -6,6 +6,7 @@ use crate::Source;
 use crate::privacy::Privacy;
 use tandem_model::{Anonymous, CidSource, Extension, Party, Trunk};
 use tandem_sip_msg::{Header, Message, NameAddr, Scheme};
+use tandem_stir::Verstat;
 
 /// Diversion and History-Info values kept of a call.
 const MAX_ENTRIES: usize = 20;
@@ -60,6 +61,8 @@ pub struct Identity {
     pub signed: Vec<String>,
     /// The Date that they were signed with.
     pub date: Option<String>,
+    /// What somebody trusted found out about the caller's number.
+    pub verstat: Option<Verstat>,
 }
 
 impl Identity {
@@ -123,6 +126,7 @@ fn of_trunk(trunk: &Trunk, invite: &Message) -> Identity {
     identity.read_signed(invite);
     if trunk.trust_identity {
         identity.read_asserted(invite);
+        identity.verstat = verstat(invite);
         identity.diversions = entries(invite, Header::Diversion, |_| true);
         identity.history = entries(invite, Header::HistoryInfo, |entry| index_of(entry).is_some());
         let is_account = trunk.username.as_deref() == Some(identity.shown.number.as_str());
@@ -214,6 +218,19 @@ impl Identity {
     }
 }
 
+/// What was found out about the number: in P-Asserted-Identity, else in From (3GPP TS 24.229 §7.2A.20.2). Some write it behind the
+/// URI instead of behind the number.
+fn verstat(invite: &Message) -> Option<Verstat> {
+    let asserted = invite.headers(Header::PAssertedIdentity).take(2).filter_map(NameAddr::parse);
+    asserted.chain([invite.from()]).find_map(|addr| {
+        let uri = addr.uri();
+        let places = [uri.number_param(NAME), uri.params().get(NAME), addr.params().get(NAME)];
+        places.into_iter().flatten().next().map(Verstat::read)
+    })
+}
+
+const NAME: &str = "verstat";
+
 /// The index of a History-Info value: numbers with dots between (RFC 7044 §5.1).
 pub(crate) fn index_of<'a>(entry: &NameAddr<'a>) -> Option<&'a str> {
     let index = entry.params().get("index")?;
@@ -240,7 +257,7 @@ fn own_from(from: NameAddr<'_>) -> Option<OwnFrom> {
 }
 
 fn named(addr: NameAddr<'_>) -> Named {
-    let number = addr.uri().user_unescaped().unwrap_or_default();
+    let number = addr.uri().number().unwrap_or_default();
     let name = addr.display().map(|name| name.chars().take(LONGEST_NAME).collect());
     Named { number: number.chars().take(LONGEST_NAME).collect(), name }
 }

@@ -21,6 +21,7 @@ mod privacy;
 mod replacing;
 mod seats;
 mod setup;
+mod signature;
 mod talk;
 mod transfer;
 

@@ -21,6 +21,8 @@ pub(crate) struct Presentation {
     pub(crate) contact_user: String,
     /// Identity, privacy and history.
     pub(crate) headers: Vec<(Header, String)>,
+    /// Nobody signed it before, and no number is to be kept back.
+    pub(crate) may_be_signed: bool,
     /// What the trunk's settings add.
     pub(crate) extra: Vec<(String, String)>,
 }
@@ -34,11 +36,18 @@ pub(crate) fn to_device(caller: &Caller, own_host: &str) -> Presentation {
             from: ANONYMOUS.to_owned(),
             contact_user: NOBODY.to_owned(),
             headers: Vec::new(),
+            may_be_signed: false,
             extra,
         };
     }
     let from = address(shown.name.as_deref(), &shown.number, own_host);
-    Presentation { from, contact_user: shown.number.clone(), headers: Vec::new(), extra }
+    Presentation {
+        from,
+        contact_user: shown.number.clone(),
+        headers: Vec::new(),
+        may_be_signed: false,
+        extra,
+    }
 }
 
 /// Towards a trunk. `uri` is the Request-URI, as a last entry of History-Info.
@@ -95,7 +104,8 @@ pub(crate) fn to_trunk(
         (None, false) => shown.number.clone(),
     };
     let from = from_of(trunk, identity, &shown, is_hidden, own_host);
-    Presentation { from, contact_user, headers, extra: more_headers(trunk, caller) }
+    let may_be_signed = !is_hidden && identity.signed.is_empty();
+    Presentation { from, contact_user, headers, may_be_signed, extra: more_headers(trunk, caller) }
 }
 
 /// The number to be shown to trunks and the true one, in the form that this trunk wants.

@@ -2,11 +2,12 @@
 
 use crate::attempt::{Outgoing, Stage, blank_record};
 use crate::call::{Call, Ctx, Phase, Setup};
-use crate::callee::{contact, dial, target_of, told_headers, trunk_of};
+use crate::callee::{Outset, contact, dial, target_of, told_headers, trunk_of};
 use crate::caller::CallerSide;
 use crate::change::Who;
 use crate::media_end::MediaEnd;
 use crate::moving::common;
+use crate::signature::Stamp;
 use crate::{CallOutput, Target, Way};
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -205,7 +206,9 @@ impl Call {
         };
         let presented = self.presented(round);
         let caller = presented.as_ref().unwrap_or(&self.caller.who);
-        let dial = dial(round, target, way, caller, self.max_forwards, &self.limits, ctx.exchange);
+        let stamp = Some(Stamp { call: self.id, now });
+        let outset = Outset { max_forwards: self.max_forwards, limits: &self.limits, stamp };
+        let dial = dial(round, target, way, caller, outset, ctx.exchange);
         let dial = tandem_sip_dialog::Dial { body, ..dial };
         let leg = Leg::dial(self.owner(self.outs.len() + 1), dial, &mut ctx.sip);
         let (patience, timeout, onward, longest) = match round {

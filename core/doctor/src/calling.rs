@@ -148,6 +148,7 @@ impl Exam {
                 number: trunk.number_to_send(number),
                 max_minutes: 0,
                 caller_id: trunk.caller_id_number.clone(),
+                attested: None,
                 tenant: trunk.tenant_id,
                 route_id: RouteId::NIL,
                 step: 0,

@@ -41,7 +41,7 @@ impl Engine {
 
 /// The user part of a URI; of a `tel:` URI the number.
 fn user(uri: Uri<'_>) -> String {
-    uri.user_unescaped().map(Cow::into_owned).unwrap_or_default()
+    uri.number().map(Cow::into_owned).unwrap_or_default()
 }
 
 /// What the trunk's `did_source` has: as a whole where something is to be taken out of it, else the user of its URI, else the

@@ -98,6 +98,7 @@ fn try_of(round: &Round) -> Try {
                 step: place,
                 number: step.number.clone(),
                 timeout: step.timeout,
+                attestation: step.attested.as_ref().map(|attested| attested.attestation.to_string()),
                 ..Try::default()
             }
         }

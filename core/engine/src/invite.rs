@@ -7,10 +7,11 @@ use crate::surroundings::{around, destination, share};
 use crate::{Engine, Output};
 use rand::Rng;
 use tandem_call::{Bound, Call, Caller, Ctx, Full, Identity, Over, Seat, Setup, Source};
-use tandem_model::{CallId, Direction, Event, Skipped, Tried, TrunkId};
+use tandem_model::{CallId, Direction, Event, Skipped, StirPolicy, Tried, Trunk, TrunkId};
 use tandem_routing::{Destination, Moment, NoDestination, Reason, Round, Trail, Verdict};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
+use tandem_stir::Verstat;
 use tandem_time::Time;
 
 impl Engine {
@@ -67,11 +68,16 @@ impl Engine {
         let dialled = match &source {
             Source::Extension(_) => {
                 let uri = message.request_uri();
-                uri.and_then(|uri| uri.user_unescaped()).map(|user| user.into_owned()).unwrap_or_default()
+                uri.and_then(|uri| uri.number()).map(|user| user.into_owned()).unwrap_or_default()
             }
             Source::Trunk(trunk) => self.called_number(trunk, &message),
         };
         let identity = Identity::read(&source, &message);
+        if let Source::Trunk(trunk) = &source
+            && let Some((refusal, why)) = unverified(trunk, identity.verstat)
+        {
+            return self.turn_down((key, &message, flow, now), &source, &refusal, "CALLER_NOT_VERIFIED", why);
+        }
         let mut random = [0; 8];
         self.rng.fill_bytes(&mut random);
         let moment = Moment { millis: now.as_millis(), random: u64::from_ne_bytes(random) };
@@ -212,6 +218,21 @@ impl Engine {
             }
         }
     }
+}
+
+/// Why a call from a trunk is refused by what it found out about the caller's number, if it is (RFC 8224 §6.2.2).
+fn unverified(trunk: &Trunk, verstat: Option<Verstat>) -> Option<(Refusal, String)> {
+    let found = match (trunk.stir_policy, verstat) {
+        (StirPolicy::Off, _) | (_, Some(Verstat::Passed)) => return None,
+        (_, Some(Verstat::Failed)) => "found the caller's number wrong",
+        (StirPolicy::RefuseFailed, _) => return None,
+        (StirPolicy::RequirePassed, _) => "does not say that it found the caller's number right",
+    };
+    let refusal = match verstat {
+        Some(Verstat::Failed) => Refusal::new(438, "Invalid Identity Header"),
+        _ => Refusal::new(428, "Use Identity Header"),
+    };
+    Some((refusal, format!("trunk `{}` {found} (stir_policy)", trunk.name)))
 }
 
 /// What was decided of a call, for whoever follows it.

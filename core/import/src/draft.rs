@@ -89,7 +89,7 @@ impl Draft {
     }
 
     fn put(&mut self, field: &str, value: Value, from: &Source, coerced: Option<String>) {
-        let shown = if field == "password" { HIDDEN.into() } else { value.clone() };
+        let shown = if Entity::SECRETS.contains(&field) { HIDDEN.into() } else { value.clone() };
         let origin = from.words.clone();
         let plan = FieldPlan {
             field: field.to_owned(),
@@ -254,7 +254,8 @@ impl Draft {
         };
         let before = existing.as_ref().map(Entity::to_json);
         for field in &mut self.fields {
-            if let Some(before) = before.as_ref().filter(|_| field.field != "password") {
+            if let Some(before) = before.as_ref().filter(|_| !Entity::SECRETS.contains(&field.field.as_str()))
+            {
                 field.before = before.get(&field.field).cloned().unwrap_or_default();
             }
         }

@@ -38,7 +38,8 @@ pub(crate) fn patch(entity: &Entity, patch: Value) -> Result<Entity, Rejection> 
     let changes = fields(kind, id, object(kind, patch)?, &mut findings);
     let mut written = Vec::new();
     for change in changes {
-        let may_be_absent = matches!(change.name.as_str(), "password" | "secret" | "provider_id");
+        let may_be_absent =
+            matches!(change.name.as_str(), "password" | "secret" | "stir_key" | "provider_id");
         if change.value.is_null() && !may_be_absent && !known.contains(&change.name) {
             let problem = Fault::unknown(&change.written, &known).problem(kind, &change.written);
             findings.add(RejectionKind::Invalid, problem);

@@ -130,7 +130,7 @@ impl Kind {
 
 impl Entity {
     /// The fields of [`Entity::to_stored`] that nobody but the server may read.
-    pub const SECRETS: [&str; 3] = ["password", "hash", "secret"];
+    pub const SECRETS: [&str; 4] = ["password", "hash", "secret", "stir_key"];
 
     /// What people call it: its name, or the number itself.
     pub fn label(&self) -> &str {
@@ -194,7 +194,7 @@ impl Entity {
     /// As the store keeps it: with secrets.
     pub fn to_stored(&self) -> Value {
         let mut object = self.to_object();
-        if let Some((field, secret)) = self.secret() {
+        for (field, secret) in self.secrets() {
             object.insert(field.to_owned(), secret.expose().into());
         }
         Value::Object(object)
@@ -210,17 +210,19 @@ impl Entity {
         read(kind, stored).map_err(|fault| format!("stored {} {id}: {fault}", kind.name()))
     }
 
-    /// The one field of it that is never shown, if it has one.
-    fn secret(&self) -> Option<(&'static str, &Secret)> {
-        match self {
-            Entity::Trunk(trunk) => trunk.password.as_ref().map(|password| ("password", password)),
-            Entity::Extension(extension) => {
-                extension.password.as_ref().map(|password| ("password", password))
+    /// Its fields that are never shown.
+    fn secrets(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
+        const NONE: (&str, Option<&Secret>) = ("", None);
+        let secrets = match self {
+            Entity::Trunk(trunk) => {
+                [("password", trunk.password.as_ref()), ("stir_key", trunk.stir_key.as_ref())]
             }
-            Entity::Token(token) => Some(("hash", &token.hash)),
-            Entity::Webhook(webhook) => webhook.secret.as_ref().map(|secret| ("secret", secret)),
-            _ => None,
-        }
+            Entity::Extension(extension) => [("password", extension.password.as_ref()), NONE],
+            Entity::Token(token) => [("hash", Some(&token.hash)), NONE],
+            Entity::Webhook(webhook) => [("secret", webhook.secret.as_ref()), NONE],
+            _ => [NONE, NONE],
+        };
+        secrets.into_iter().filter_map(|(field, secret)| Some((field, secret?)))
     }
 }
 

@@ -149,4 +149,6 @@ pub struct Try {
     pub from: Option<String>,
     /// What else it would say of the caller, as `P-Asserted-Identity: <sip:...>`.
     pub identity: Vec<String>,
+    /// What would be attested of the caller where the call is signed: `A`, `B` or `C`.
+    pub attestation: Option<String>,
 }

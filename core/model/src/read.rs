@@ -79,9 +79,6 @@ impl Fault {
                 format!("only `none` works so far{}", if later { "; SRTP comes later" } else { "" })
             } else if last_name(path) == "pin_class" {
                 "only `none` works so far; authorization codes come with call flows".to_owned()
-            } else if matches!(last_name(path), "stir_policy" | "stir_attest") {
-                let only = if last_name(path) == "stir_policy" { "off" } else { "auto" };
-                format!("only `{only}` works so far; signing comes later")
             } else {
                 suggest::word(quoted, backticked(words).skip(1))
             };

@@ -15,6 +15,7 @@ mod reference;
 mod route;
 mod schedule;
 mod sending;
+mod signing;
 mod tenant;
 mod text;
 mod trunk;

@@ -392,15 +392,24 @@ pub struct Trunk {
     /// Only `none` so far.
     #[serde(default)]
     pub media_encryption: MediaEncryption,
-    /// Only `false` so far: calls to the trunk are not signed.
+    /// Calls to the trunk are signed with `stir_key`, unless they came signed or with a caller who wants to stay unknown (RFC 8224,
+    /// RFC 8588).
     #[serde(default)]
     pub stir_sign: bool,
-    /// Only `off` so far.
+    /// Write-only: the private key (P-256) in PEM.
+    #[serde(default, skip_serializing)]
+    #[schema(write_only, value_type = Option<String>)]
+    pub stir_key: Option<Secret>,
+    /// Where everybody finds the certificate of `stir_key`, as `https://certificates.example.com/ours.pem`.
     #[serde(default)]
-    pub stir_policy: StirPolicy,
-    /// Only `auto` so far.
+    pub stir_certificate_url: Option<String>,
+    /// What is attested of callers: by `auto` A where the caller is ours and owns the number, B where the caller is ours, else C.
     #[serde(default)]
     pub stir_attest: StirAttest,
+    /// Which calls from the trunk are refused by what it says of their callers' numbers (`verstat`): by `refuse_failed` those
+    /// whose number was found wrong, by `require_passed` all whose number was not found right.
+    #[serde(default)]
+    pub stir_policy: StirPolicy,
     /// A call ends when the trunk has sent no RTP for so many seconds, 5 to 86,400; 0: never; empty: as the server's limits have it.
     #[serde(default)]
     pub rtp_timeout: Option<u32>,

@@ -14,14 +14,14 @@ pub(crate) fn choose(
     let candidates = [
         of_trunk.filter(|_| trunk.override_extension_cid),
         // Anybody may write anything there: it counts where it is owned, and otherwise as if it were not said.
-        asked.filter(|number| may_ask(config, tenant, trunk, number)),
+        asked.filter(|number| may_show(config, tenant, trunk, number)),
         extension.and_then(|extension| extension.outbound_cid_by_trunk.get(&trunk.id)),
         extension.and_then(|extension| extension.outbound_cid.as_ref()),
         step.and_then(|step| step.caller_id.as_ref()),
         tenant.and_then(|tenant| tenant.default_caller_id.as_ref()),
         of_trunk,
     ];
-    let Some(tenant) = tenant else {
+    let Some(owner) = tenant else {
         // What the administrator of the system wrote down is the administrator's to answer for.
         return Ok(candidates.into_iter().flatten().next().cloned());
     };
@@ -29,27 +29,27 @@ pub(crate) fn choose(
         if may_show(config, tenant, trunk, candidate) {
             return Ok(Some(candidate.clone()));
         }
-        if tenant.unowned_caller_id == UnownedCallerId::Reject {
+        if owner.unowned_caller_id == UnownedCallerId::Reject {
             return Err(());
         }
     }
     // Over a trunk of its own a tenant shows its account; over one of the system it shows what it owns, or nothing.
-    if trunk.tenant_id == Some(tenant.id) { Ok(None) } else { Err(()) }
+    if trunk.tenant_id == Some(owner.id) { Ok(None) } else { Err(()) }
 }
 
-/// Whether a call itself may say that this number be shown.
-fn may_ask(config: &Config, tenant: Option<&Tenant>, trunk: &Trunk, number: &str) -> bool {
+/// Whether a number, as it is written, belongs to who calls.
+fn may_show(config: &Config, tenant: Option<&Tenant>, trunk: &Trunk, number: &str) -> bool {
+    let digits = tenant.and_then(|tenant| tenant.e164(number)).or_else(|| Digits::parse(number));
+    digits.is_some_and(|digits| is_owned(config, tenant, trunk, &digits))
+}
+
+/// Whether a number belongs to who calls, so that it may be shown over this trunk: to the tenant, or to the system where it is no tenant's
+/// call.
+pub(crate) fn is_owned(config: &Config, tenant: Option<&Tenant>, trunk: &Trunk, number: &Digits) -> bool {
     match tenant {
-        Some(tenant) => may_show(config, tenant, trunk, number),
-        None => Digits::parse(number)
-            .and_then(|digits| config.number(None, digits.as_str()))
-            .is_some_and(|number| number.tenant_id.is_none()),
+        Some(tenant) => {
+            Interval::single(number.as_str()).is_some_and(|number| config.may_show(tenant.id, trunk, &number))
+        }
+        None => config.number(None, number.as_str()).is_some_and(|number| number.tenant_id.is_none()),
     }
-}
-
-fn may_show(config: &Config, tenant: &Tenant, trunk: &Trunk, number: &str) -> bool {
-    let digits = tenant.e164(number).or_else(|| Digits::parse(number));
-    digits
-        .and_then(|digits| Interval::single(digits.as_str()))
-        .is_some_and(|number| config.may_show(tenant.id, trunk, &number))
 }

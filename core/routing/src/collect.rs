@@ -2,7 +2,9 @@
 
 use crate::dialled::Dialled;
 use crate::outbound::{Decision, may_call};
-use crate::{Availability, NoDestination, Onward, PlannedStep, Reason, Round, Verdict, caller_id, shuffle};
+use crate::{
+    Attested, Availability, NoDestination, Onward, PlannedStep, Reason, Round, Verdict, caller_id, shuffle,
+};
 use std::cmp::Reverse;
 use std::sync::Arc;
 use tandem_model::{
@@ -42,6 +44,7 @@ struct Usable {
     charge: Option<Charge>,
     /// To be shown there.
     caller_id: Option<String>,
+    attested: Option<Box<Attested>>,
 }
 
 /// Collects the steps of every route that takes the call, or nothing when none does.
@@ -187,7 +190,7 @@ impl Collection<'_, '_> {
     fn add(&mut self, route: &Route, n: u32, step: &Step, dialled: &str) {
         let reason = self.reasons.len();
         let verdict = match self.usable(route, step, dialled) {
-            Ok((Usable { trunk, number, country, charge, caller_id }, verdict)) => {
+            Ok((Usable { trunk, number, country, charge, caller_id, attested }, verdict)) => {
                 let onward = step.failover_on.clone().map_or(Onward::Failure, Onward::Only);
                 let timeout = step.timeout;
                 let planned = PlannedStep {
@@ -198,6 +201,7 @@ impl Collection<'_, '_> {
                     timeout,
                     max_minutes: route.max_minutes,
                     caller_id,
+                    attested,
                     onward,
                     country,
                     charge,
@@ -310,7 +314,8 @@ impl Collection<'_, '_> {
             Availability::Full if route.emergency => Verdict::Down,
             Availability::Full => return Err(Verdict::Full),
         };
-        Ok((Usable { trunk: trunk.clone(), number, country, charge, caller_id }, verdict))
+        let attested = self.decision.attested(trunk, caller_id.as_deref(), called.as_ref());
+        Ok((Usable { trunk: trunk.clone(), number, country, charge, caller_id, attested }, verdict))
     }
 
     fn finish(mut self) -> Plan {

@@ -31,6 +31,7 @@ pub fn from_trunk(
         extension: None,
         asked: None,
         caller: Some(caller),
+        is_peer: trunk.mode == TrunkMode::PeerIn,
         hops: 0,
         trail,
     };
@@ -42,7 +43,7 @@ pub fn from_trunk(
         decision.caller_may_call()?;
         return decision.ring(extension);
     }
-    if trunk.mode == TrunkMode::PeerIn {
+    if decision.is_peer {
         // It calls out by way of us, as an extension of its tenant does.
         return decision.dial(called);
     }

@@ -1,5 +1,6 @@
 //! A number, a configuration and how things stand to an ordered plan, with a reason for every rule and trunk kept or skipped.
 
+mod attested;
 mod caller_id;
 mod collect;
 mod dialled;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{Charge, Extension, Money, RouteId, Tenant, TenantId, Trunk, TrunkId};
 
+pub use attested::Attested;
 pub use failover::{Failed, Onward, fails_over};
 pub use inbound::from_trunk;
 pub use outbound::from_extension;
@@ -148,6 +150,8 @@ pub struct PlannedStep {
     pub max_minutes: u32,
     /// The caller number to show; none: what the caller brings along.
     pub caller_id: Option<String>,
+    /// What is signed of the call, where the trunk wants it signed.
+    pub attested: Option<Box<Attested>>,
     /// After which failures the next round is begun.
     pub onward: Onward,
     /// The country called, where it is known.

@@ -33,6 +33,8 @@ pub(crate) struct Decision<'a> {
     pub asked: Option<String>,
     /// Who calls over a trunk, as it came.
     pub caller: Option<&'a str>,
+    /// It is a PBX that calls out by way of us.
+    pub is_peer: bool,
     /// How many numbers one after the other led here.
     pub hops: u8,
     pub trail: &'a mut Trail,
@@ -51,8 +53,19 @@ pub fn from_extension(
     let (tenant, extension) = (extension.tenant_id, Some(extension));
     let plus = if asked.trim_start().starts_with('+') { "+" } else { "" };
     let asked = Digits::parse(asked).map(|digits| format!("{plus}{digits}"));
-    Decision { config, conditions, moment, tenant, extension, asked, caller: None, hops: 0, trail }
-        .dial(dialled)
+    Decision {
+        config,
+        conditions,
+        moment,
+        tenant,
+        extension,
+        asked,
+        caller: None,
+        is_peer: false,
+        hops: 0,
+        trail,
+    }
+    .dial(dialled)
 }
 
 impl<'a> Decision<'a> {
@@ -146,7 +159,8 @@ impl<'a> Decision<'a> {
                 may_call(tenant, &dialled, self.conditions)?;
             }
         }
-        let (country, charge) = self.tariff(trunk, Dialled::new(&number, self.tenant()).number());
+        let called = dialled.number();
+        let (country, charge) = self.tariff(trunk, called);
         let (route_id, step) = (RouteId::NIL, 0);
         let reason = |verdict| vec![Reason { route_id, step, trunk_id, verdict }];
         let verdict = match self.conditions.availability(trunk_id, self.tenant) {
@@ -154,19 +168,20 @@ impl<'a> Decision<'a> {
             Availability::Down => Verdict::Hopeful,
             Availability::Full => return Err(NoDestination::Unavailable(reason(Verdict::Full))),
         };
-        let number = trunk.number_to_send(&number);
         // Who called in over a trunk is shown as it came.
         let chosen =
             self.extension.map(|_| caller_id::choose(self.config, self.tenant(), self.caller(), trunk, None));
         let caller_id = chosen.and_then(Result::ok).flatten();
+        let attested = self.attested(trunk, caller_id.as_deref(), called);
         let step = PlannedStep {
             trunk: trunk.clone(),
             route_id,
             step,
-            number,
+            number: trunk.number_to_send(&number),
             timeout,
             max_minutes: 0,
             caller_id,
+            attested,
             onward,
             country,
             charge,

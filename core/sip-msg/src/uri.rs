@@ -230,6 +230,30 @@ impl<'a> Uri<'a> {
         })
     }
 
+    /// The user part unescaped; of a telephone number without its parameters, as `+15551234567` of `+15551234567;npdi`
+    /// (RFC 3261 §19.1.6).
+    pub fn number(&self) -> Option<Cow<'a, str>> {
+        match self.split_subscriber() {
+            Some((number, _)) => Some(Cow::Borrowed(number)),
+            None => self.user_unescaped(),
+        }
+    }
+
+    /// A parameter of the telephone number (RFC 3966 §3), which a SIP URI has within its user part.
+    pub fn number_param(&self, name: &str) -> Option<&'a str> {
+        match self.scheme {
+            Scheme::Tel => self.params.get(name),
+            _ => self.split_subscriber()?.1.get(name),
+        }
+    }
+
+    /// The number and its parameters, where the user part has both.
+    fn split_subscriber(&self) -> Option<(&'a str, Params<'a>)> {
+        let user = self.user.filter(|user| user.starts_with(|c: char| c == '+' || c.is_ascii_digit()))?;
+        let (number, params) = user.split_at(memchr(b';', user.as_bytes())?);
+        Some((number, Params::new(params)))
+    }
+
     /// `Host::Name("")` for `tel:` and other schemes.
     pub fn host(&self) -> Host<'a> {
         self.host

@@ -31,6 +31,7 @@ mod reliable;
 mod routes;
 mod sending;
 mod session_timers;
+mod signing;
 mod spending;
 mod states;
 mod talking;

@@ -29,10 +29,6 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
     numbers(trunk, findings);
     headers("extra_headers", &trunk.extra_headers, findings);
     headers("header_map", &trunk.header_map, findings);
-    if trunk.stir_sign {
-        let fix = "leave it out, or give `false`; signing comes later";
-        findings.invalid("stir_sign", "NOT_SUPPORTED", "calls are not signed yet", fix);
-    }
     for (field, is_so) in [("single_via", trunk.single_via), ("rewrite_via", trunk.rewrite_via)] {
         if !is_so {
             let message = "every request to a trunk is this server's own, with one Via and its own address";

@@ -18,6 +18,7 @@ pub(super) fn check(trunk: &Trunk, findings: &mut Findings) {
     account(trunk, findings);
     super::sending::check(trunk, findings);
     super::receiving::check(trunk, findings);
+    super::signing::check(trunk, findings);
     timers(trunk, findings);
     super::codecs(&trunk.codecs, findings);
     certificate_names(&trunk.mtls_san, findings);

@@ -52,22 +52,33 @@ pub enum MediaEncryption {
     None,
 }
 
-/// Which signatures of callers are wanted in calls from a trunk (RFC 8224).
+/// Which calls from a trunk are refused by what it found out about their callers' numbers (RFC 8224; `verstat` of 3GPP TS 24.229
+/// §7.2A.20).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StirPolicy {
-    /// None: they pass as they are.
+    /// None.
     #[default]
     Off,
+    /// Those whose number was found wrong.
+    RefuseFailed,
+    /// All whose number was not found right.
+    RequirePassed,
 }
 
 /// What is attested of the caller in calls that are signed (RFC 8588).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
 pub enum StirAttest {
     /// As much as is known: whether the caller owns the number, is known, or neither.
     #[default]
+    #[serde(rename = "auto")]
     Auto,
+    /// The caller is ours, and may use the number.
+    A,
+    /// The caller is ours.
+    B,
+    /// The call came in from elsewhere.
+    C,
 }
 
 /// Which calls the messages are kept of.

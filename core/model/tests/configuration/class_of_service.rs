@@ -70,14 +70,4 @@ fn what_comes_later_is_refused_by_name() {
         (Invalid, "pin_class", "UNKNOWN_VALUE", "come with call flows"),
     );
     accepts(&config, Route, 2, out("none"));
-    for (field, value, reason) in [
-        ("stir_sign", json!(true), "NOT_SUPPORTED"),
-        ("stir_policy", json!("verify"), "UNKNOWN_VALUE"),
-        ("stir_attest", json!("A"), "UNKNOWN_VALUE"),
-    ] {
-        let body = with(trunk(), json!({ "name": "Other", "username": "other", field: value }));
-        refuses(&config, Trunk, 2, body, (Invalid, field, reason, "comes later"));
-    }
-    let defaults = json!({ "name": "Other", "username": "other", "stir_sign": false, "stir_policy": "off", "stir_attest": "auto" });
-    accepts(&config, Trunk, 2, with(trunk(), defaults));
 }

@@ -16,6 +16,7 @@ mod reference;
 mod route;
 mod sending;
 mod shown;
+mod signing;
 mod snapshot;
 mod tenant;
 mod trunk;

@@ -98,7 +98,7 @@ fn a_trunk_shows_every_field_under_its_proper_name() {
     });
     let handling = json!({
         "timeout_retry": null, "ping_accept": "any_final", "ping_unregisters": false, "ping_contact": false, "ping_user_agent": null,
-        "dtmf": "auto", "media_encryption": "none", "stir_sign": false, "stir_policy": "off", "stir_attest": "auto", "rtp_timeout": null, "rtp_timeout_hold": null, "max_in": 0, "max_out": 0,
+        "dtmf": "auto", "media_encryption": "none", "stir_sign": false, "stir_certificate_url": null, "stir_policy": "off", "stir_attest": "auto", "rtp_timeout": null, "rtp_timeout_hold": null, "max_in": 0, "max_out": 0,
         "cps": 0, "cost_table_id": null, "weight": 10, "emergency_ok": true, "capture": "on_failure",
     });
     expected.as_object_mut().unwrap().extend(handling.as_object().unwrap().clone());

@@ -193,7 +193,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
             "patterns",
             json!({ "maxItems": 256, "items": { "type": "string", "pattern": DIAL_PATTERN, "maxLength": 64 } }),
         ),
-        ("Trunk", "stir_sign", json!({ "const": false })),
+        ("Trunk", "stir_certificate_url", json!({ "maxLength": 512, "pattern": "^https://" })),
         ("AlertRule", "for_s", json!({ "minimum": 0, "maximum": 86_400 })),
         ("AlertRule", "clear_for_s", json!({ "minimum": 0, "maximum": 86_400 })),
         ("AlertRule", "window_s", json!({ "minimum": 60, "maximum": 900 })),
@@ -275,19 +275,22 @@ pub(super) fn blocks() -> Value {
     ])
 }
 
-/// The secret of a kind that has one, which the derived schema leaves out because it is never shown.
-pub(super) fn secret(schema: &str) -> Option<(String, Value)> {
-    let (field, least) = match schema {
-        "Trunk" => ("password", 1),
-        "Extension" => ("password", 8),
-        "Webhook" => ("secret", 16),
-        _ => return None,
+/// The secrets of a kind that has some, which the derived schema leaves out because they are never shown.
+pub(super) fn secrets(schema: &str) -> Vec<(String, Value)> {
+    let of = |field: &str, least: u32, most: u32, pattern: &str| {
+        let property = json!({
+            "type": ["string", "null"], "writeOnly": true, "minLength": least, "maxLength": most, "pattern": pattern,
+            "description": "Write-only: no answer ever holds it.",
+        });
+        (field.to_owned(), property)
     };
-    let property = json!({
-        "type": ["string", "null"], "writeOnly": true, "minLength": least, "maxLength": 128, "pattern": PLAIN,
-        "description": "Write-only: no answer ever holds it.",
-    });
-    Some((field.to_owned(), property))
+    let pem = "^\\s*-----BEGIN (EC )?PRIVATE KEY-----";
+    match schema {
+        "Trunk" => vec![of("password", 1, 128, PLAIN), of("stir_key", 1, 4096, pem)],
+        "Extension" => vec![of("password", 8, 128, PLAIN)],
+        "Webhook" => vec![of("secret", 16, 128, PLAIN)],
+        _ => Vec::new(),
+    }
 }
 
 /// Types of events, and the beginnings of some that stand for all of those.

@@ -190,7 +190,7 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
             property.insert("default".to_owned(), default);
         }
     }
-    properties.extend(rules::secret(name));
+    properties.extend(rules::secrets(name));
     let mut schema = json!({ "type": "object", "additionalProperties": false });
     let mut all_of = Vec::new();
     for (alias, field) in aliases(name) {

@@ -84,6 +84,36 @@ async fn a_pool_is_written_by_its_grammar() {
 }
 
 #[tokio::test]
+async fn who_signs_needs_a_key_and_who_verifies_is_trusted() {
+    let town = town().await;
+    let url = "https://certificates.example.com/ours.pem";
+    for (more, field, reason, fix) in [
+        (json!({"stir_sign": true, "stir_certificate_url": url}), "stir_key", "REQUIRED", "in PEM"),
+        (json!({"stir_key": "tell nobody"}), "stir_key", "BAD_FORMAT", "in PEM"),
+        (
+            json!({"stir_certificate_url": "http://c.example"}),
+            "stir_certificate_url",
+            "BAD_FORMAT",
+            "`https://",
+        ),
+        (json!({"stir_attest": "D"}), "stir_attest", "UNKNOWN_VALUE", "`A`"),
+        (json!({"stir_policy": "drop"}), "stir_policy", "UNKNOWN_VALUE", "`off`"),
+        (
+            json!({"stir_policy": "refuse_failed", "trust_identity": false}),
+            "stir_policy",
+            "CONFLICTING_FIELDS",
+            "`trust_identity`",
+        ),
+    ] {
+        let mut body = json!({"name": "Signed", "host": "192.0.2.20", "mode": "ip_auth"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        town.refuses("trunks", body.clone(), (400, field, reason, fix)).await;
+        let answer = town.client.post("/v1.0/trunks", body).await;
+        assert!(!answer.text.contains("tell nobody"), "a key is repeated: {}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn one_number_is_one_tenants() {
     let town = town().await;
     let other = json!({"name": "Other", "host": "192.0.2.30"});
