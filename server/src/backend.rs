@@ -9,7 +9,9 @@ use crate::publisher::Watcher;
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
+use tandem_api::{
+    Backend, ChangeError, Check, Feed, Health, HealthStatus, Inventory, Provisioning, ReadError, TokenHash,
+};
 use tandem_model::{
     Alert, Block, BlockId, CallId, CallRecord, CapturedMessage, Change, Config, Event, ExamReport,
     Examination, Explanation, LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView,
@@ -109,6 +111,10 @@ impl Backend for Live {
         let (sender, answer) = tokio::sync::oneshot::channel();
         self.engine.tell(Command::Examine(trunk, asked, sender));
         answer.await.unwrap_or(Err(NoExamination::Ending))
+    }
+
+    fn provisioning(&self) -> &impl Provisioning {
+        &Inventory
     }
 
     async fn records(&self, query: RecordQuery) -> Result<RecordPage, ReadError> {

@@ -47,6 +47,7 @@ pub struct Server {
     stop_api: oneshot::Sender<()>,
     certificates: Option<tokio::task::JoinHandle<()>>,
     retention: tokio::task::JoinHandle<()>,
+    tidying: tokio::task::JoinHandle<()>,
 }
 
 /// Starts everything: store, media, sockets, engine, API. `log` is shown every event of the engine, on its thread.
@@ -154,6 +155,7 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         courier,
         watcher,
     };
+    let tidying = tokio::spawn(retention::tidy(live.clone()));
     let (stop_api, stopped) = oneshot::channel();
     let backend = live.clone();
     let api_options = options.api.clone();
@@ -177,6 +179,7 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
         stop_api,
         certificates,
         retention,
+        tidying,
     })
 }
 
@@ -199,6 +202,7 @@ impl Server {
             certificates.abort();
         }
         self.retention.abort();
+        self.tidying.abort();
         let _ = self.stop_api.send(());
         self.engine.tell(Command::ShutDown);
         let engine_thread = self.engine_thread;

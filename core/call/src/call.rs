@@ -107,6 +107,8 @@ pub struct Setup {
     pub dialled: String,
     /// Whom to try, in order.
     pub rounds: Vec<Round>,
+    /// The number called takes no fax.
+    pub no_fax: bool,
     /// How long things may take.
     pub limits: Limits,
     /// The seat among all calls of its tenant.

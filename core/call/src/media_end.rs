@@ -7,6 +7,7 @@ use crate::call::Ctx;
 use crate::media_port::MediaPort;
 use bytes::Bytes;
 use rand::Rng;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 use tandem_media::{Content, MediaCommand, PortId, PortStats};
@@ -34,6 +35,8 @@ pub(crate) struct MediaEnd {
     sends_early: bool,
     /// The main port carries fax.
     carries_fax: bool,
+    /// A number of this side takes no fax: between it and whomever it is refused.
+    no_fax: bool,
     /// The peer was told something else than what holds, and must be told anew.
     owes: bool,
 }
@@ -58,8 +61,14 @@ impl MediaEnd {
             said: None,
             sends_early: false,
             carries_fax: false,
+            no_fax: false,
             owes: false,
         }
+    }
+
+    /// The same, with fax refused where that is so.
+    pub(crate) fn without_fax(self, no_fax: bool) -> MediaEnd {
+        MediaEnd { no_fax, ..self }
     }
 
     /// Opens its port, unless it is open. `false`: none is free.
@@ -127,10 +136,18 @@ impl MediaEnd {
         allowed: &[&str],
         ctx: &mut Ctx,
     ) -> Result<Bytes, SdpError> {
-        let offer = other.offered.as_ref().or(other.said.as_ref()).ok_or(SdpError::NoAudio)?;
+        let offer = other.offered.as_deref().or(other.said.as_deref()).ok_or(SdpError::NoAudio)?;
+        let mut offer = Cow::Borrowed(offer);
+        if !self.may_fax_with(other) {
+            refuse_fax(offer.to_mut())?;
+        }
         let path = self.path_to(other);
-        self.open_beside(path, offer, ctx);
-        self.local.offer_by(path, offer, allowed).map(Bytes::from)
+        self.open_beside(path, &offer, ctx);
+        self.local.offer_by(path, &offer, allowed).map(Bytes::from)
+    }
+
+    fn may_fax_with(&self, other: &MediaEnd) -> bool {
+        !self.no_fax && !other.no_fax
     }
 
     /// What the peer of `other` last said, as the answer to the offer of this one; or what it offers, while its own is not answered.
@@ -143,7 +160,10 @@ impl MediaEnd {
         let answer = other.said.as_ref().or(other.offered.as_ref()).ok_or(SdpError::NoAudio)?;
         // Without an offer that is open, it was answered in a reliable provisional response (RFC 3262 §5).
         let is_settled = self.offered.is_none();
-        let offer = self.offered.take().or_else(|| self.said.clone()).ok_or(SdpError::NoAudio)?;
+        let mut offer = self.offered.take().or_else(|| self.said.clone()).ok_or(SdpError::NoAudio)?;
+        if !self.may_fax_with(other) {
+            refuse_fax(&mut offer)?;
+        }
         let path = self.path_to(other);
         self.open_beside(path, &offer, ctx);
         let told = match self.local.again().filter(|_| is_settled || self.said.is_none()) {
@@ -210,7 +230,10 @@ impl MediaEnd {
         allowed: &[&str],
         ctx: &mut Ctx,
     ) -> Result<Option<Bytes>, SdpError> {
-        let session = other.resumed()?;
+        let mut session = other.resumed()?;
+        if !self.may_fax_with(other) {
+            refuse_fax(&mut session)?;
+        }
         self.open_beside(Path::Anchored, &session, ctx);
         let offer = self.local.offer_by(Path::Anchored, &session, allowed)?;
         if self.local.has_news() {
@@ -228,7 +251,7 @@ impl MediaEnd {
         ctx: &mut Ctx,
     ) -> Result<Bytes, SdpError> {
         let session = other.resumed()?;
-        self.answer_with(&session, allowed, ctx)
+        self.answer_with(other, &session, allowed, ctx)
     }
 
     /// What the peer of `other` offers, as the answer to the offer of this one: both have offered, and each gets the other's.
@@ -239,11 +262,20 @@ impl MediaEnd {
         ctx: &mut Ctx,
     ) -> Result<Bytes, SdpError> {
         let theirs = other.offered.as_ref().ok_or(SdpError::NoAudio)?;
-        self.answer_with(theirs, allowed, ctx)
+        self.answer_with(other, theirs, allowed, ctx)
     }
 
-    fn answer_with(&mut self, answer: &Sdp, allowed: &[&str], ctx: &mut Ctx) -> Result<Bytes, SdpError> {
-        let offer = self.offered.take().ok_or(SdpError::NoAudio)?;
+    fn answer_with(
+        &mut self,
+        other: &MediaEnd,
+        answer: &Sdp,
+        allowed: &[&str],
+        ctx: &mut Ctx,
+    ) -> Result<Bytes, SdpError> {
+        let mut offer = self.offered.take().ok_or(SdpError::NoAudio)?;
+        if !self.may_fax_with(other) {
+            refuse_fax(&mut offer)?;
+        }
         self.open_beside(Path::Anchored, &offer, ctx);
         let told = self.local.answer_by(Path::Anchored, answer, &offer, allowed);
         self.offered = Some(offer);
@@ -450,4 +482,15 @@ impl MediaEnd {
         let beside = self.beside.iter_mut().flat_map(|beside| [&mut beside.video, &mut beside.fax]);
         std::iter::once(&mut self.main).chain(beside)
     }
+}
+
+/// Leaves no fax in what somebody offers, if there is sound beside it; fax alone is refused as a whole.
+fn refuse_fax(offer: &mut Sdp) -> Result<(), SdpError> {
+    if offer.has(Kind::Image) {
+        offer.refuse(Kind::Image);
+        if !offer.has(Kind::Audio) {
+            return Err(SdpError::NoAudio);
+        }
+    }
+    Ok(())
 }

@@ -56,6 +56,7 @@ impl Call {
             direction,
             dialled,
             rounds,
+            no_fax,
             limits,
             seat,
         } = setup;
@@ -68,7 +69,7 @@ impl Call {
         let symmetric = matches!(caller.source, crate::Source::Extension(_));
         let (mut leg, offer) =
             Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
-        let media = MediaEnd::new(no, &flow, ctx);
+        let media = MediaEnd::new(no, &flow, ctx).without_fax(no_fax);
         let trying = Trying::until(now + limits.setup);
         leg.take_refers(caller.source.may_transfer());
         leg.take_digits(caller.source.tells_digits());
@@ -180,7 +181,8 @@ impl Call {
         };
         let connected = self.connected();
         let allowed = common(&self.source_of(connected), &target.as_source());
-        let mut media = MediaEnd::new(self.no, &flow, ctx);
+        let no_fax = matches!(round, Round::Trunk(step) if step.no_fax);
+        let mut media = MediaEnd::new(self.no, &flow, ctx).without_fax(no_fax);
         let has_ports =
             self.may_be_direct(target) || (self.leg_media(connected).open(ctx) && media.open(ctx));
         if !has_ports {

@@ -157,6 +157,7 @@ impl Exam {
                 country: None,
                 charge: None,
                 emergency: false,
+                no_fax: false,
                 trunk,
             },
         };

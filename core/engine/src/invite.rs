@@ -127,9 +127,22 @@ impl Engine {
         let limits = self.settings.limits;
         let flow = self.home_of(&caller.source, flow);
         self.outputs.push_back(Output::Event(decision(id, direction, &dialled, &destination)));
-        let Destination { tenant, rounds, .. } = destination;
-        let setup =
-            Setup { id, no, invite, message, flow, caller, tenant, direction, dialled, rounds, limits, seat };
+        let Destination { tenant, rounds, no_fax, .. } = destination;
+        let setup = Setup {
+            id,
+            no,
+            invite,
+            message,
+            flow,
+            caller,
+            tenant,
+            direction,
+            dialled,
+            rounds,
+            no_fax,
+            limits,
+            seat,
+        };
         let mut around = around!(self, now);
         let mut ctx =
             Ctx { sip: sip(&mut self.txn, &mut self.rng, now), media: &mut self.desk, exchange: &mut around };

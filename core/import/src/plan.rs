@@ -3,7 +3,7 @@
 use crate::Format;
 use serde::Serialize;
 use serde_json::Value;
-use tandem_model::Problem;
+use tandem_model::{Problem, Warning};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -36,6 +36,8 @@ pub struct ConfigurationPlan {
     pub unchanged: usize,
     /// What is created, changed and deleted.
     pub items: Vec<PlanItem>,
+    /// What may not be meant of the configuration as it would be.
+    pub warnings: Vec<Warning>,
 }
 
 /// One thing of a plan.

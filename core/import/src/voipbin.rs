@@ -242,9 +242,26 @@ fn number(entry: &Entry) -> Result<Draft, Rejection> {
     take(
         &mut draft,
         entry,
-        &[("number", "number"), ("name", "name")],
-        &["extension", "extension_id", "call_flow_id"],
+        &[
+            ("number", "number"),
+            ("name", "name"),
+            ("t38_enabled", "t38"),
+            ("emergency_enabled", "emergency"),
+            ("provider_reference_id", "provisioning_ref"),
+        ],
+        &["extension", "extension_id", "call_flow_id", "type", "status"],
     );
+    if let Some((sort, line)) = entry.text_of("type").filter(|(sort, _)| sort != "normal") {
+        let source = Source::written(line, "type", &sort);
+        match sort.as_str() {
+            "virtual" => draft.set("type", "virtual", &source),
+            _ => draft.keep(KEPT, line, "type", &sort, "a number is `normal` or `virtual` there"),
+        }
+    }
+    if let Some((status, line)) = entry.text_of("status").filter(|(status, _)| status != "active") {
+        let source = Source::written(line, "status", &status);
+        draft.coerce("status", "disabled", &source, "it is not in force there");
+    }
     let extension = entry.text_of("extension_id").map(|found| ("extension_id", found));
     let extension = extension.or_else(|| entry.text_of("extension").map(|found| ("extension", found)));
     if let Some((field, (name, line))) = extension {

@@ -73,8 +73,7 @@ pub struct Block {
     /// What becomes of it.
     #[serde(default)]
     pub action: BlockAction,
-    /// From when on it has no effect, milliseconds since the Unix epoch; empty: it has for ever. It stays in the list until it is
-    /// deleted.
+    /// From when on it has no effect, milliseconds since the Unix epoch; empty: it has for ever. A day later it is deleted.
     #[serde(default)]
     pub expires_at: Option<u64>,
     /// Why, for people.

@@ -7,7 +7,8 @@ use crate::preset::preset;
 use crate::problem::{Rejection, RejectionKind};
 use crate::read::Fault;
 use crate::trunk::slug_of;
-use crate::{AlertDefaults, AlertKind, BlockKind, Entity, Kind};
+use crate::{AlertDefaults, AlertKind, BlockKind, Digits, Entity, Kind, NumberStatus};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -35,7 +36,14 @@ pub(crate) fn patch(entity: &Entity, patch: Value) -> Result<Entity, Rejection> 
     let Value::Object(mut merged) = entity.to_stored() else { unreachable!("entities are objects") };
     merged.remove("id");
     let known: Vec<String> = merged.keys().cloned().collect();
-    let changes = fields(kind, id, object(kind, patch)?, &mut findings);
+    let mut changes = fields(kind, id, object(kind, patch)?, &mut findings);
+    if let Entity::Number(number) = entity {
+        // What is off already, being nobody's, stays nobody's.
+        let is_so = |change: &Given| change.name == "enabled" && change.value == Value::Bool(number.enabled);
+        if changes.iter().any(is_so) {
+            changes.retain(|change| change.name != "status" || change.written != "enabled");
+        }
+    }
     let mut written = Vec::new();
     for change in changes {
         let may_be_absent =
@@ -112,6 +120,11 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
         if written.starts_with(FOREIGN) {
             continue;
         }
+        if let Some(only) = later(kind, &written).filter(|only| !value.is_null() && value != *only) {
+            let fix = format!("leave it out, or give {only}; recording comes later");
+            findings.invalid(&*written, "NOT_SUPPORTED", "calls are not recorded yet", fix);
+            continue;
+        }
         if made_by_server(kind).contains(&written.as_str()) {
             let message = format!("`{written}` is made by the server");
             findings.invalid(&*written, "IMMUTABLE", message, format!("leave `{written}` out"));
@@ -128,6 +141,9 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
         }
         given.push(Given { name: name.to_owned(), written, value });
     }
+    if kind == Kind::Number {
+        mirror(&mut given);
+    }
     given
 }
 
@@ -140,12 +156,43 @@ fn made_by_server(kind: Kind) -> &'static [&'static str] {
     }
 }
 
+/// The one value so far of a field that waits for something to come.
+fn later(kind: Kind, field: &str) -> Option<Value> {
+    match (kind, field) {
+        (Kind::Tenant, "recording_policy") => Some(json!("off")),
+        (Kind::InboundRoute, "recording_notice") => Some(json!(false)),
+        _ => None,
+    }
+}
+
+/// Whether a number is in force is said by `enabled` and by `status`: who gives one of them has given the other.
+fn mirror(given: &mut Vec<Given>) {
+    let position = |name: &str| given.iter().position(|field| field.name == name);
+    let (from, name) = match (position("enabled"), position("status")) {
+        (Some(enabled), None) => (&given[enabled], "status"),
+        (None, Some(status)) => (&given[status], "enabled"),
+        _ => return,
+    };
+    let value = match &from.value {
+        Value::Bool(true) => NumberStatus::Assigned.key().into(),
+        Value::Bool(false) => NumberStatus::Disabled.key().into(),
+        Value::Null => Value::Null,
+        status => match NumberStatus::deserialize(status) {
+            Ok(status) => status.is_in_force().into(),
+            Err(_) => return,
+        },
+    };
+    let written = from.written.clone();
+    given.push(Given { name: name.to_owned(), written, value });
+}
+
 /// Other names that fields have in the systems people come from.
 pub(crate) fn aliases(kind: Kind) -> &'static [(&'static str, &'static str)] {
     match kind {
         Kind::Trunk => &[("hostname", "host"), ("type", "technology"), ("tech_headers", "extra_headers")],
         Kind::Extension => &[("extension", "number")],
         Kind::InboundRoute => &[("did_match", "did"), ("cid_match", "caller")],
+        Kind::Number => &[("label", "name")],
         _ => &[],
     }
 }
@@ -310,6 +357,21 @@ pub(crate) fn fill(kind: Kind, body: &mut Object) {
                     body.entry(field).or_insert_with(|| default.clone());
                 }
             }
+        }
+        Kind::Number => {
+            let is_short = given(body, "number")
+                .and_then(|number| Digits::parse(number.as_str()?))
+                .is_some_and(|digits| digits.is_private());
+            body.entry("type").or_insert_with(|| if is_short { "private" } else { "geographic" }.into());
+            let is_off = body.get("enabled") == Some(&Value::Bool(false));
+            let reaches = given(body, "extension_id").or(given(body, "trunk_id")).is_some();
+            let status =
+                body.entry("status").or_insert_with(|| if is_off { "disabled" } else { "assigned" }.into());
+            if matches!(status.as_str(), Some("assigned" | "active")) {
+                *status = if reaches { "active" } else { "assigned" }.into();
+            }
+            let in_force = matches!(status.as_str(), Some("assigned" | "active"));
+            body.entry("enabled").or_insert_with(|| in_force.into());
         }
         Kind::Route => {
             let provider = body.remove("provider_id").filter(|id| !id.is_null());

@@ -237,9 +237,23 @@ impl Config {
         self.index.pools.contain(tenant, numbers)
     }
 
-    /// Whether the tenant may show these numbers over this trunk: over its own whatever it owns, over one of the system what the system
-    /// gave it, which the pools of its own trunks are not.
-    pub fn may_show(&self, tenant: TenantId, trunk: &Trunk, numbers: &Interval) -> bool {
+    /// Numbers in force of a tenant, or of the system, that emergency calls show rather than others, by age.
+    pub fn numbers_for_help(&self, tenant: Option<TenantId>) -> &[Arc<Number>] {
+        self.index.numbers.for_help.get(&tenant).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether this number of a tenant, or of the system, is written down and not in force.
+    pub fn is_off(&self, tenant: Option<TenantId>, digits: &str) -> bool {
+        self.number(tenant, digits).is_some_and(|number| number.tenant_id == tenant && !number.enabled)
+    }
+
+    /// Whether the tenant may show this number over this trunk: over its own whatever it owns, over one of the system what the system
+    /// gave it, which the pools of its own trunks are not. None that is not in force.
+    pub fn may_show(&self, tenant: TenantId, trunk: &Trunk, digits: &str) -> bool {
+        let Some(numbers) = &Interval::single(digits) else { return false };
+        if self.is_off(Some(tenant), digits) {
+            return false;
+        }
         if trunk.tenant_id == Some(tenant) {
             return self.owns(tenant, numbers);
         }

@@ -51,6 +51,9 @@ pub struct InboundRoute {
     /// What a call reaches that nobody answered in time; empty: the next route that takes it. Busy ends the call.
     #[serde(default)]
     pub no_answer: Option<Destination>,
+    /// Only `false` so far: callers are not told that the call is recorded, which none is.
+    #[serde(default)]
+    pub recording_notice: bool,
 }
 
 fn yes() -> bool {

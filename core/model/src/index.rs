@@ -1,6 +1,7 @@
 //! Indexes over a configuration, built once a snapshot, and the clashes that show while building them.
 
 use crate::blocks::Blocks;
+use crate::number::GLOBAL;
 use crate::pools::Pools;
 use crate::rate::Prices;
 use crate::{
@@ -69,6 +70,8 @@ pub(crate) struct NumberIndex {
     pub by_digits: Scoped<Number>,
     /// By [`backwards`], sorted.
     pub by_ending: Vec<(u128, Arc<Number>)>,
+    /// Those in force that emergency calls show, by age.
+    pub for_help: HashMap<Option<TenantId>, Vec<Arc<Number>>>,
 }
 
 /// Enabled ones of each tenant and of the system, in order.
@@ -90,9 +93,6 @@ impl<E> Ordered<E> {
 pub(crate) fn number_scope(tenant: Option<TenantId>, digits: &str) -> Option<TenantId> {
     tenant.filter(|_| digits.len() < GLOBAL)
 }
-
-/// Digits of a number from which on it can have only one owner.
-pub(crate) const GLOBAL: usize = 7;
 
 impl Index {
     /// Builds the index of a kind anew.
@@ -222,11 +222,14 @@ fn extensions(config: &Config, clashes: &mut Vec<Clash>) -> ExtensionIndex {
 }
 
 fn numbers(config: &Config, clashes: &mut Vec<Clash>) -> NumberIndex {
-    let mut index =
-        NumberIndex { by_digits: Scoped::new(), by_ending: Vec::with_capacity(config.numbers.len()) };
+    let mut index = NumberIndex::default();
+    index.by_ending.reserve(config.numbers.len());
     for number in config.numbers.values() {
         let Some(digits) = Digits::parse(&number.number) else { continue };
         index.by_ending.push((backwards(digits.as_str()), number.clone()));
+        if number.emergency && number.enabled {
+            index.for_help.entry(number.tenant_id).or_default().push(number.clone());
+        }
         let map = index.by_digits.entry(number_scope(number.tenant_id, digits.as_str())).or_default();
         enter(map, digits.into(), number, |number| number.id.0, (Kind::Number, "number"), clashes);
     }

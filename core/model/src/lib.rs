@@ -23,6 +23,7 @@ mod findings;
 mod id;
 mod inbound;
 mod index;
+mod inventory;
 mod network;
 mod number;
 mod numbering;
@@ -69,7 +70,8 @@ pub use id::{
     RateTableId, RouteId, ScheduleId, TenantId, TokenId, TrunkId, UserId, WebhookId,
 };
 pub use inbound::{CallerMatch, Destination, Did, DidForm, InboundRoute, Particular};
-pub use number::{Digits, Number};
+pub use inventory::{AvailableNumber, WantedNumber};
+pub use number::{Digits, Number, NumberStatus, NumberType};
 pub use pattern::{Pattern, PatternError};
 pub use pool::{Interval, Pool, PoolError};
 pub use preset::{Fact, Preset, presets};
@@ -86,7 +88,7 @@ pub use status::{
     LiveCall, LiveCallState, RegistrationState, RegistrationView, TrunkState, TrunkStatus, WebhookStatus,
 };
 pub use status::{Quality, TrunkQuality};
-pub use tenant::{Tenant, TenantStatus, UnownedCallerId};
+pub use tenant::{RecordingPolicy, Tenant, TenantStatus, UnownedCallerId};
 pub use trunk::{
     AuthAlgorithm, Capture, CidSource, Codec, ContactUser, Delimiters, DidSource, DiversionMode, Dtmf,
     Extract, FromCopy, IdentityHeader, InboundExtension, MediaEncryption, NumberFormat, PingAccept,

@@ -54,7 +54,10 @@ pub(crate) fn check(
             Entity::Extension(extension) => extension::check(extension, findings),
             Entity::Route(route) => route::check(route, findings),
             Entity::InboundRoute(route) => inbound::check(route, findings),
-            Entity::Number(number) => number::check(number, findings),
+            Entity::Number(number) => {
+                let before = before.numbers.get(&number.id).map(std::sync::Arc::as_ref);
+                number::check(before, number, findings);
+            }
             Entity::User(user) => user::user(user, findings),
             Entity::Token(token) => user::token(token, findings),
             Entity::Block(block) => block::check(after, block, findings),
@@ -67,6 +70,7 @@ pub(crate) fn check(
     reference::deleted(before, after, touched, findings);
     conflict::check(after, touched, clashes, findings);
     owning::check(before, after, touched, findings);
+    extension::no_more_than_granted(before, after, touched, findings);
 }
 
 /// The rules on a list of codecs.

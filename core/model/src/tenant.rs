@@ -26,6 +26,15 @@ pub enum UnownedCallerId {
     Reject,
 }
 
+/// Which calls are recorded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingPolicy {
+    /// None.
+    #[default]
+    Off,
+}
+
 /// A tenant as configured.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -67,6 +76,9 @@ pub struct Tenant {
     /// in the house, and those over its own trunks that no route chose, are made at any time.
     #[serde(default)]
     pub outbound_schedule_id: Option<ScheduleId>,
+    /// Extensions that it may have; 0 is unlimited. Those that it has stay when this becomes less, and no further one is made.
+    #[serde(default)]
+    pub max_extensions: u32,
     /// Calls at once; 0 is unlimited.
     #[serde(default)]
     pub max_concurrent_calls: u32,
@@ -87,6 +99,9 @@ pub struct Tenant {
     /// What becomes of a caller number that the tenant does not own: `replace` or `reject`.
     #[serde(default)]
     pub unowned_caller_id: UnownedCallerId,
+    /// Only `off` so far: no call is recorded.
+    #[serde(default)]
+    pub recording_policy: RecordingPolicy,
     /// Days after which records of its calls are deleted; 0: they are kept for ever.
     #[serde(default = "retention_days")]
     pub retention_days: u32,

@@ -2,9 +2,7 @@
 
 use crate::dialled::Dialled;
 use crate::outbound::{Decision, may_call};
-use crate::{
-    Attested, Availability, NoDestination, Onward, PlannedStep, Reason, Round, Verdict, caller_id, shuffle,
-};
+use crate::{Attested, Availability, NoDestination, Onward, PlannedStep, Reason, Round, Verdict, shuffle};
 use std::cmp::Reverse;
 use std::sync::Arc;
 use tandem_model::{
@@ -193,6 +191,7 @@ impl Collection<'_, '_> {
             Ok((Usable { trunk, number, country, charge, caller_id, attested }, verdict)) => {
                 let onward = step.failover_on.clone().map_or(Onward::Failure, Onward::Only);
                 let timeout = step.timeout;
+                let no_fax = self.decision.no_fax(caller_id.as_deref());
                 let planned = PlannedStep {
                     trunk,
                     route_id: route.id,
@@ -207,6 +206,7 @@ impl Collection<'_, '_> {
                     charge,
                     tenant: self.decision.tenant,
                     emergency: self.emergency,
+                    no_fax,
                 };
                 // Of those that are down only what is tried in hope must differ; see `finish`.
                 let is_down = verdict == Verdict::Down;
@@ -301,7 +301,7 @@ impl Collection<'_, '_> {
         if !self.emergency && !route.max_per_minute.is_none_or(is_within) {
             return Err(Verdict::TooDear);
         }
-        let caller_id = caller_id::choose(config, self.tenant, self.decision.caller(), trunk, Some(step));
+        let caller_id = self.decision.caller().choose(trunk, Some(step), route.emergency);
         let caller_id = match caller_id {
             Ok(caller_id) => caller_id,
             // Whoever needs help gets it, known or not.

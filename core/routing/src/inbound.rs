@@ -139,7 +139,15 @@ enum Taker<'a> {
 
 impl<'a> Inbound<'_, 'a> {
     fn route(&mut self) -> Result<Destination, NoDestination> {
-        let mut whole = Destination { tenant: self.decision.tenant, ..Destination::default() };
+        if let Some(number) = self.number.filter(|number| !number.enabled) {
+            let why = || format!("is {}", number.status.key());
+            self.decision.trail.rule(Kind::Number, number.id.0, &number.number, false, why);
+            return Err(NoDestination::Unmatched {
+                nearest: Some(format!("{} ({})", number.number, number.status.key())),
+            });
+        }
+        let no_fax = self.number.is_some_and(|number| !number.t38);
+        let mut whole = Destination { no_fax, ..self.decision.destination() };
         let mut failure = None;
         let takers = self.takers();
         let last = takers.len().saturating_sub(1);
@@ -148,6 +156,7 @@ impl<'a> Inbound<'_, 'a> {
                 Ok(Some(mut reached)) => {
                     whole.rounds.append(&mut reached.rounds);
                     whole.reasons.append(&mut reached.reasons);
+                    whole.no_fax |= reached.no_fax;
                     if !goes_on(&whole) {
                         break;
                     }
@@ -181,9 +190,9 @@ impl<'a> Inbound<'_, 'a> {
         if let Some(number) =
             self.number.filter(|number| number.extension_id.is_some() || number.trunk_id.is_some())
         {
-            self.decision.trail.rule(Kind::Number, number.id.0, &number.number, number.enabled, || {
-                "is the called number".to_owned()
-            });
+            self.decision
+                .trail
+                .rule(Kind::Number, number.id.0, &number.number, true, || "is the called number".to_owned());
             found.push(((BY_ITSELF, false), 0, Taker::Number(number)));
         }
         found.sort_by_key(|(particular, priority, _)| (Reverse(*particular), *priority));

@@ -162,6 +162,8 @@ pub struct PlannedStep {
     pub tenant: Option<TenantId>,
     /// It is a call for help, which no limit keeps back.
     pub emergency: bool,
+    /// The number that is shown takes no fax: a change to it is refused.
+    pub no_fax: bool,
 }
 
 impl PlannedStep {
@@ -207,6 +209,8 @@ pub struct Destination {
     pub rounds: Vec<Round>,
     /// A reason for every trunk that was looked at.
     pub reasons: Vec<Reason>,
+    /// A number of ours was called that takes no fax: a change to it is refused.
+    pub no_fax: bool,
 }
 
 impl Destination {

@@ -1,11 +1,12 @@
 //! Where a call by one of our extensions goes.
 
+use crate::caller_id::Caller;
 use crate::collect::{self, enabled_trunk};
 use crate::dialled::Dialled;
 use crate::inbound;
 use crate::{
     Availability, Conditions, Destination, Moment, NoDestination, Onward, PlannedStep, Reason, Round, Trail,
-    Verdict, caller_id, nearest,
+    Verdict, nearest,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,11 @@ impl<'a> Decision<'a> {
         self.config.tenants.get(&self.tenant?).map(Arc::as_ref)
     }
 
+    /// One of its calls, to nowhere yet.
+    pub fn destination(&self) -> Destination {
+        Destination { tenant: self.tenant, ..Destination::default() }
+    }
+
     /// As a device of the tenant would dial.
     pub fn dial(&mut self, text: &str) -> Result<Destination, NoDestination> {
         if self.hops == MOST_HOPS {
@@ -101,14 +107,11 @@ impl<'a> Decision<'a> {
         if plan.rounds.is_empty() {
             return Err(plan.forbidden.unwrap_or(NoDestination::Unavailable(plan.reasons)));
         }
-        Ok(Destination { tenant: self.tenant, rounds: plan.rounds, reasons: plan.reasons })
+        Ok(Destination { rounds: plan.rounds, reasons: plan.reasons, ..self.destination() })
     }
 
     /// What a number of ours reaches by itself, without an inbound route.
     pub fn reached_by(&mut self, number: &Number) -> Result<Destination, NoDestination> {
-        if !number.enabled {
-            return Err(NoDestination::Disabled);
-        }
         match (number.extension_id, number.trunk_id) {
             (Some(id), _) => match self.config.extensions.get(&id) {
                 Some(extension) => self.ring(extension),
@@ -125,12 +128,22 @@ impl<'a> Decision<'a> {
         }
         let ring_timeout = extension.ring_timeout;
         let round = Round::Extension { extension: extension.clone(), ring_timeout, onward: Onward::Never };
-        Ok(Destination { tenant: self.tenant, rounds: vec![round], reasons: Vec::new() })
+        Ok(Destination { rounds: vec![round], ..self.destination() })
     }
 
     /// Who calls, and as which number.
-    pub fn caller(&self) -> (Option<&Extension>, Option<&String>) {
-        (self.extension, self.asked.as_ref())
+    pub fn caller(&self) -> Caller<'_> {
+        let (tenant, asked) = (self.tenant(), self.asked.as_ref());
+        Caller { config: self.config, tenant, extension: self.extension, asked }
+    }
+
+    /// Whether a call that shows this number must not change to fax: the number says so.
+    pub fn no_fax(&self, caller_id: Option<&str>) -> bool {
+        let digits = caller_id.and_then(|shown| {
+            self.tenant().and_then(|tenant| tenant.e164(shown)).or_else(|| Digits::parse(shown))
+        });
+        let number = digits.and_then(|digits| self.config.number(self.tenant, digits.as_str()));
+        number.is_some_and(|number| number.tenant_id == self.tenant && !number.t38)
     }
 
     /// The country of a number with its country code, and what the trunk charges for it.
@@ -169,10 +182,10 @@ impl<'a> Decision<'a> {
             Availability::Full => return Err(NoDestination::Unavailable(reason(Verdict::Full))),
         };
         // Who called in over a trunk is shown as it came.
-        let chosen =
-            self.extension.map(|_| caller_id::choose(self.config, self.tenant(), self.caller(), trunk, None));
+        let chosen = self.extension.map(|_| self.caller().choose(trunk, None, false));
         let caller_id = chosen.and_then(Result::ok).flatten();
         let attested = self.attested(trunk, caller_id.as_deref(), called);
+        let no_fax = self.no_fax(caller_id.as_deref());
         let step = PlannedStep {
             trunk: trunk.clone(),
             route_id,
@@ -187,8 +200,9 @@ impl<'a> Decision<'a> {
             charge,
             tenant: self.tenant,
             emergency: false,
+            no_fax,
         };
-        Ok(Destination { tenant: self.tenant, rounds: vec![Round::Trunk(step)], reasons: reason(verdict) })
+        Ok(Destination { rounds: vec![Round::Trunk(step)], reasons: reason(verdict), ..self.destination() })
     }
 }
 

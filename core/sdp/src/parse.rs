@@ -1,7 +1,7 @@
 //! Bytes to a session description. Lenient where peers differ and we do not care, strict where we would guess.
 
 use crate::media::{Connection, Media, MediaReader};
-use crate::{Direction, SdpError};
+use crate::{Direction, Kind, SdpError};
 
 const MAX_BODY: usize = 64 * 1024;
 const MAX_MEDIA: usize = 32;
@@ -56,6 +56,11 @@ impl Sdp {
         self.direction = None;
         self.media.iter_mut().for_each(|media| media.direction = None);
         self
+    }
+
+    /// As if every line of a kind had come with port 0.
+    pub fn refuse(&mut self, kind: Kind) {
+        self.media.iter_mut().filter(|media| media.kind() == Some(kind)).for_each(|media| media.port = 0);
     }
 
     fn line<'a>(

@@ -193,3 +193,18 @@ fn the_codec_is_that_of_the_sound_whatever_another_line_calls_by_its_number() {
     end.offer(&with(FAX), USUAL).unwrap();
     assert_eq!(end.codec(), None, "fax has none");
 }
+
+#[test]
+fn what_is_refused_of_an_offer_keeps_its_place_and_the_rest_is_told() {
+    let mut theirs = with(&[FAX, &[AUDIO]].concat());
+    theirs.refuse(Kind::Image);
+    assert!(!theirs.has(Kind::Image));
+    let mut end = ours();
+    end.receive_at(Kind::Image, 20006);
+    let said = text(end.offer(&theirs, USUAL).unwrap());
+    assert_eq!(media_lines(&said), ["m=image 0 udptl t38", "m=audio 20000 RTP/AVP 0"]);
+    // Whoever accepts it all the same is not heard.
+    let answer = with(&["m=image 6006 udptl t38", "m=audio 6000 RTP/AVP 0"]);
+    let said = text(end.answer(&answer, &theirs, USUAL).unwrap());
+    assert_eq!(media_lines(&said), ["m=image 0 udptl t38", "m=audio 20000 RTP/AVP 0"]);
+}

@@ -10,8 +10,7 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use tandem_model::{
-    Config, Digits, Entity, Interval, Kind, RegistrationView, Role, TenantId, TokenId, Trunk, TrunkMode,
-    TrunkStatus, UserId,
+    Config, Entity, Kind, RegistrationView, Role, TenantId, TokenId, Trunk, TrunkMode, TrunkStatus, UserId,
 };
 
 /// Who asks.
@@ -27,6 +26,9 @@ pub(crate) struct Who {
 /// Fields of its own that a tenant may change; the others are what the system grants to it.
 const OF_TENANT: [&str; 5] =
     ["name", "timezone", "default_caller_id", "unowned_caller_id", "outbound_schedule_id"];
+
+/// What a number is that the system gave to a tenant. What it is called and reaches, and whether it is on, is the tenant's to say.
+const OF_GIVEN_NUMBER: [&str; 4] = ["type", "emergency", "t38", "provisioning_ref"];
 
 impl Who {
     /// Whoever has the installation's own token.
@@ -76,6 +78,8 @@ impl Who {
                 true
             }
             Action::Explain | Action::Presets | Action::Me => true,
+            Action::AvailableNumbers => true,
+            Action::Buy | Action::Release => admin,
             Action::Events | Action::Alerts | Action::Warnings | Action::Quality(_) => true,
             Action::Export | Action::Import | Action::Plan | Action::Apply => self.role == Role::SystemAdmin,
             Action::Metrics => system,
@@ -154,7 +158,7 @@ impl Who {
                     return forbid("tenant_id", "OTHER_TENANT", "this is not your tenant", fix);
                 }
                 let changed = changed(before, after);
-                granted_by_system(config, tenant, after, &changed)
+                granted_by_system(config, tenant, (before, after), &changed)
             }
             (Role::Operator, _) => match changed(before, after).iter().find(|field| *field != "enabled") {
                 None => Ok(()),
@@ -176,6 +180,18 @@ impl Who {
             }
         }
     }
+
+    /// Whether something that they see is theirs to delete. A number that the system gave goes back to it.
+    pub fn may_delete(&self, config: &Config, entity: &Entity) -> Result<(), ApiError> {
+        self.may_change(entity)?;
+        match (self.tenant, entity) {
+            (Some(tenant), Entity::Number(number)) if config.is_given(tenant, number) => {
+                let fix = "give it back with `POST /v1.0/numbers/{id}/release`";
+                forbid("", "GIVEN_BY_SYSTEM", "the system gave this number to the tenant", fix)
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What a tenant cannot give to itself: more calls and countries, calls that no limit holds, trunks that are known by where they come
@@ -183,10 +199,12 @@ impl Who {
 fn granted_by_system(
     config: &Config,
     tenant: TenantId,
-    after: &Entity,
+    (before, after): (Option<&Entity>, &Entity),
     changed: &[String],
 ) -> Result<(), ApiError> {
     const FIX: &str = "ask who runs the system to set it";
+    let is_given =
+        |entity: &Entity| matches!(entity, Entity::Number(number) if config.is_given(tenant, number));
     let is_changed = |field: &str| changed.iter().any(|changed| changed == field);
     match after {
         Entity::Tenant(_) => match changed.iter().find(|field| !OF_TENANT.contains(&field.as_str())) {
@@ -205,14 +223,17 @@ fn granted_by_system(
         Entity::Trunk(trunk) if !trunk.mtls_san.is_empty() && is_changed("mtls_san") => {
             forbid("mtls_san", "FORBIDDEN_FIELD", "certificates of trunks are told by the system", FIX)
         }
-        Entity::Number(number) if is_changed("number") => {
-            let digits = Digits::parse(&number.number);
-            let interval = digits.as_ref().and_then(|digits| Interval::single(digits.as_str()));
-            let is_short = digits.is_some_and(|digits| digits.as_str().len() < 7);
-            if is_short || interval.is_some_and(|number| config.in_pool(tenant, &number)) {
-                return Ok(());
+        Entity::Number(_) if is_given(after) || before.is_some_and(is_given) => {
+            if is_changed("number") {
+                let message = "this number is in no pool of the tenant";
+                let fix =
+                    "look for one with `GET /v1.0/available_numbers` and buy it, or ask who runs the system";
+                return forbid("number", "NUMBER_NOT_OWNED", message, fix);
             }
-            forbid("number", "NUMBER_NOT_OWNED", "this number is in no pool of the tenant", FIX)
+            match changed.iter().find(|field| OF_GIVEN_NUMBER.contains(&field.as_str())) {
+                Some(field) => forbid(field, "FORBIDDEN_FIELD", "the system says what the number is", FIX),
+                None => Ok(()),
+            }
         }
         _ => Ok(()),
     }

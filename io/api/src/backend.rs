@@ -1,6 +1,7 @@
 //! What the API asks of the server.
 
 use crate::feed::Feed;
+use crate::provisioning::Provisioning;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,6 +55,9 @@ pub trait Backend: Send + Sync + 'static {
         trunk: TrunkId,
         asked: Examination,
     ) -> impl Future<Output = Result<Box<ExamReport>, NoExamination>> + Send;
+
+    /// Where numbers come from.
+    fn provisioning(&self) -> &impl Provisioning;
 
     /// Call records, newest first.
     fn records(&self, query: RecordQuery) -> impl Future<Output = Result<RecordPage, ReadError>> + Send;

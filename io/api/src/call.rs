@@ -69,6 +69,25 @@ impl<B: Backend> Call<B> {
         task.await.unwrap_or_else(|_| Err(ApiError::internal()))
     }
 
+    /// The same by a plan that asks elsewhere before it knows: nothing of it is left undone halfway, and nobody is between.
+    pub(crate) async fn change_aside<F>(
+        &self,
+        plan: impl FnOnce(Arc<Config>) -> F + Send + 'static,
+    ) -> Result<Arc<Config>, ApiError>
+    where
+        F: Future<Output = Result<Change, ApiError>> + Send + 'static,
+    {
+        let turn = self.shared.changing.clone().lock_owned().await;
+        let shared = self.shared.clone();
+        let task = tokio::spawn(async move {
+            let change = plan(shared.backend.config()).await?;
+            let changed = shared.backend.change(vec![change]).await;
+            drop(turn);
+            changed.map_err(ApiError::from)
+        });
+        task.await.unwrap_or_else(|_| Err(ApiError::internal()))
+    }
+
     /// Changes the configuration by what `plan` makes of it as it stands, with nobody between. Once begun it is
     /// finished, whether the client waits for it or not.
     pub(crate) async fn change(

@@ -32,6 +32,8 @@ pub(crate) struct Collection {
     pub(crate) schema: &'static str,
 }
 
+pub(crate) const NUMBERS: &str = "/v1.0/numbers";
+
 /// All of them.
 pub(crate) static COLLECTIONS: [Collection; 16] = [
     collection(Kind::Tenant, "/v1.0/tenants", "tenant", "tenants", "Tenant"),
@@ -50,7 +52,7 @@ pub(crate) static COLLECTIONS: [Collection; 16] = [
         "ClassOfService",
     ),
     collection(Kind::Extension, "/v1.0/extensions", "extension", "extensions", "Extension"),
-    collection(Kind::Number, "/v1.0/numbers", "number", "numbers", "Number"),
+    collection(Kind::Number, NUMBERS, "number", "numbers", "Number"),
     collection(Kind::Block, "/v1.0/blocks", "block", "blocks", "Block"),
     collection(Kind::User, "/v1.0/users", "user", "users", "User"),
     collection(Kind::Token, "/v1.0/tokens", "token", "tokens", "Token"),
@@ -136,7 +138,7 @@ impl Collection {
             return Ok(StatusCode::NO_CONTENT.into_response());
         }
         let plan = |config: &Config| {
-            call.who.may_change(&self.find(&call, config, id)?)?;
+            call.who.may_delete(config, &self.find(&call, config, id)?)?;
             Ok(Change::Delete(self.kind, id))
         };
         call.change(plan).await?;

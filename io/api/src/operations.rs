@@ -6,6 +6,7 @@ use crate::configuration::{self, CONFIGURATION, IMPORT};
 use crate::events::{self, EVENTS};
 use crate::live::CALLS;
 use crate::params::{Param, ParamKind};
+use crate::provisioning::{self, AVAILABLE};
 use crate::records::{self, RECORDS};
 use axum::http::Method;
 use std::sync::LazyLock;
@@ -28,6 +29,9 @@ pub(crate) enum Action {
     RegisterNow(&'static Collection),
     Examine(&'static Collection),
     Quality(&'static Collection),
+    AvailableNumbers,
+    Buy,
+    Release,
     Alerts,
     Registrations,
     Calls,
@@ -165,6 +169,33 @@ fn of_collection(of: &'static Collection) -> Vec<Operation> {
         let summary = format!("How well calls go over a {one}");
         let quality = Operation::new(Method::GET, &path, &id, many, &summary, Action::Quality(of));
         operations.push(quality.answering(200, Content::One("TrunkQuality")));
+    }
+    if of.kind == Kind::Number {
+        let get = "Numbers of the inventory that a tenant may buy, oldest first";
+        let search = Operation::new(
+            Method::GET,
+            AVAILABLE,
+            "list_available_numbers",
+            many,
+            get,
+            Action::AvailableNumbers,
+        );
+        operations
+            .push(search.asking(provisioning::SEARCH).answering(200, Content::PageOf("AvailableNumber")));
+        let post = |verb: &str, summary: &str, action| {
+            Operation::new(
+                Method::POST,
+                &format!("{by_id}/{verb}"),
+                &format!("{verb}_number"),
+                many,
+                summary,
+                action,
+            )
+        };
+        let buy = post("buy", "Give a number of the inventory to a tenant", Action::Buy);
+        operations.push(buy.asking(provisioning::BUYER).answering(200, Content::One(schema)).failing(&[409]));
+        let release = post("release", "Give a number of a tenant back, which nothing uses", Action::Release);
+        operations.push(release.answering(204, Content::Nothing).failing(&[409]));
     }
     operations
 }

@@ -26,6 +26,8 @@ pub(crate) enum ParamKind {
     Millis,
     /// The id of an event.
     EventId,
+    /// A text of this form.
+    Text(&'static str),
     /// Types of events, or beginnings of them, with commas between.
     EventTypes,
     /// A value of the schema with this name.
@@ -54,6 +56,7 @@ impl ParamKind {
             ParamKind::EventId => {
                 json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": MAX_EVENT_ID })
             }
+            ParamKind::Text(pattern) => json!({ "type": "string", "pattern": pattern }),
             ParamKind::EventTypes => json!({ "type": "string", "example": "call.,trunk.state" }),
             ParamKind::Schema(schema) => json!({ "$ref": format!("#/components/schemas/{schema}") }),
         }

@@ -12,6 +12,7 @@ use crate::finish;
 use crate::limiter::Limiter;
 use crate::operations::{Access, Action, OPERATIONS, Operation};
 use crate::params::Params;
+use crate::provisioning;
 use crate::token::TokenHash;
 use crate::{events, live, records, system};
 use axum::Router;
@@ -120,6 +121,9 @@ async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response,
         Action::RegisterNow(collection) => collection.register(call).await,
         Action::Examine(collection) => collection.examine(call).await,
         Action::Quality(collection) => collection.quality(call).await,
+        Action::AvailableNumbers => provisioning::search(call).await,
+        Action::Buy => provisioning::buy(call).await,
+        Action::Release => provisioning::release(call).await,
         Action::Alerts => live::alerts(call).await,
         Action::Registrations => live::registrations(call).await,
         Action::Calls => live::calls(call).await,

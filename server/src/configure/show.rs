@@ -53,6 +53,10 @@ pub fn configuration(plan: &Value) -> String {
         "{created} to create, {changed} to change, {deleted} to delete, {} unchanged.",
         plan["unchanged"]
     );
+    for warning in list(&plan["warnings"]) {
+        let (reason, message) = (text(&warning["reason"]), text(&warning["message"]));
+        let _ = writeln!(out, "! {reason}: {message}; {}", text(&warning["fix"]));
+    }
     out
 }
 
@@ -116,10 +120,11 @@ mod tests {
         let plan = json!({ "unchanged": 3, "items": [
             { "kind": "trunk", "name": "a", "action": "change", "line": 2, "fields": [{ "field": "port", "value": 5061, "before": null }] },
             { "kind": "route", "name": "b", "action": "delete", "line": null, "fields": [] },
-        ] });
+        ], "warnings": [{ "reason": "SHADOWED_ROUTE", "message": "route `c` is never reached", "fix": "give it a lower `priority`" }] });
         assert_eq!(
             configuration(&plan),
-            "~ change trunk a (line 2)\n    port: null -> 5061\n- delete route b\n0 to create, 1 to change, 1 to delete, 3 unchanged.\n"
+            "~ change trunk a (line 2)\n    port: null -> 5061\n- delete route b\n0 to create, 1 to change, 1 to delete, 3 unchanged.\n\
+             ! SHADOWED_ROUTE: route `c` is never reached; give it a lower `priority`\n"
         );
     }
 }

@@ -206,7 +206,7 @@ fn a_number_reaches_what_it_says_unless_it_is_off() {
     let number = office.w.create(Kind::Number, body);
     assert_eq!(office.comes("15550001"), Ok(0));
     office.w.patch(Kind::Number, &number, json!({"enabled": false}));
-    assert_eq!(office.comes("15550001"), Err(480));
+    assert_eq!(office.comes("15550001"), Err(404));
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod identity;
 mod inbound_routes;
 mod limits;
 mod media;
+mod numbers;
 mod overload;
 mod presets;
 mod probing;

@@ -176,6 +176,7 @@ impl<'a> Comparing<'a> {
                 applied: false,
                 unchanged: 0,
                 items: Vec::new(),
+                warnings: Vec::new(),
             },
             changes: Vec::new(),
             changed: Vec::new(),
@@ -305,9 +306,12 @@ impl<'a> Comparing<'a> {
                 self.changed.push(None);
             }
         }
-        if let Err(rejection) = self.config.apply(&self.changes) {
-            let located = rejection.problems.into_iter().map(|found| self.located(found)).collect();
-            return Err(Rejection { kind: rejection.kind, problems: located });
+        match self.config.apply(&self.changes) {
+            Ok(after) => self.plan.warnings = after.warnings(),
+            Err(rejection) => {
+                let located = rejection.problems.into_iter().map(|found| self.located(found)).collect();
+                return Err(Rejection { kind: rejection.kind, problems: located });
+            }
         }
         Ok(Reading { plan: self.plan, changes: self.changes })
     }

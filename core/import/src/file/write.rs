@@ -68,6 +68,15 @@ fn body_of(entity: &Entity) -> Map<String, Value> {
             body.insert(name.clone(), meant[name].clone());
         }
     }
+    if entity.kind() == Kind::Number {
+        // Mostly one of them is said by the other, or by what the number reaches.
+        for name in ["enabled", "status"] {
+            let mut without = body.clone();
+            if without.remove(name).is_some() && create(entity, &without).as_ref() == Some(&meant) {
+                body = without;
+            }
+        }
+    }
     let shorter = shortened(&body);
     if create(entity, &shorter) == create(entity, &body) {
         body = shorter;

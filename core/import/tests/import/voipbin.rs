@@ -3,7 +3,7 @@
 use crate::{field, imported, plan, plan_in, subjects};
 use serde_json::json;
 use tandem_import::{Action, NoteKind, Request, import};
-use tandem_model::{Config, OnExhausted};
+use tandem_model::{Config, NumberStatus, NumberType, OnExhausted};
 
 const ALL: &str = r#"{
   "providers": [
@@ -36,6 +36,25 @@ fn lists_become_trunks_routes_extensions_and_numbers() {
     let extension = config.extension_by_username(None, "office1").unwrap();
     assert_eq!((extension.number.as_str(), extension.name.as_str()), ("office1", "office-phone"));
     assert_eq!(config.number(None, "15551234567").unwrap().extension_id, Some(extension.id));
+}
+
+#[test]
+fn a_number_brings_along_what_it_is() {
+    let config = imported(
+        r#"{ "numbers": [
+          { "number": "+15551234567", "name": "Main", "type": "normal", "status": "active", "t38_enabled": false,
+            "emergency_enabled": true, "provider_reference_id": "PN123" },
+          { "number": "+899123456789", "type": "virtual", "status": "deleted", "t38_enabled": true }
+        ] }"#,
+    );
+    let main = config.number(None, "15551234567").unwrap();
+    assert_eq!((main.kind, main.status), (NumberType::Geographic, NumberStatus::Assigned));
+    assert_eq!((main.t38, main.emergency, main.provisioning_ref.as_deref()), (false, true, Some("PN123")));
+    let other = config.number(None, "899123456789").unwrap();
+    assert_eq!(
+        (other.kind, other.status, other.enabled),
+        (NumberType::Virtual, NumberStatus::Disabled, false)
+    );
 }
 
 #[test]

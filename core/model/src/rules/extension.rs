@@ -1,8 +1,9 @@
 //! Rules on the fields of an extension.
 
-use super::{range, tenant, text};
+use super::{Touched, range, tenant, text};
 use crate::findings::Findings;
-use crate::{Extension, Secret};
+use crate::{Config, Extension, Kind, Secret, TenantId};
+use std::collections::BTreeMap;
 
 const SHORTEST_PASSWORD: usize = 8;
 const MAX_NETWORKS: usize = 64;
@@ -23,6 +24,35 @@ pub(super) fn check(extension: &Extension, findings: &mut Findings) {
         tenant::caller_id(&format!("outbound_cid_by_trunk.{trunk}"), Some(number), findings);
     }
     super::codecs(&extension.codecs, findings);
+}
+
+/// No tenant gets more extensions than it may have. Those that it has stay.
+pub(super) fn no_more_than_granted(
+    before: &Config,
+    after: &Config,
+    touched: &Touched,
+    findings: &mut Findings,
+) {
+    let mut new: BTreeMap<TenantId, Vec<usize>> = BTreeMap::new();
+    for ((kind, id), position) in touched.iter().filter(|((kind, _), _)| *kind == Kind::Extension) {
+        let tenant = |config: &Config| config.get(*kind, *id).and_then(|extension| extension.tenant_id());
+        if let Some(tenant) = tenant(after).filter(|is| tenant(before) != Some(*is)) {
+            new.entry(tenant).or_default().push(*position);
+        }
+    }
+    for (id, mut positions) in new {
+        let most = after.tenants.get(&id).map_or(0, |tenant| tenant.max_extensions as usize);
+        if most == 0 {
+            continue;
+        }
+        let all = after.extensions.values().filter(|extension| extension.tenant_id == Some(id)).count();
+        positions.sort_unstable();
+        for position in positions.into_iter().rev().take(all.saturating_sub(most)) {
+            let message = format!("the tenant may have {most} extensions (max_extensions), and has them");
+            let fix = "delete one that is not needed, or have who runs the system raise `max_extensions` of the tenant";
+            findings.at(position).conflict("", "EXTENSION_LIMIT", message, fix);
+        }
+    }
 }
 
 fn identifier(field: &str, text: &str, besides: &str, findings: &mut Findings) {

@@ -2,7 +2,7 @@
 
 use super::Touched;
 use crate::findings::Findings;
-use crate::index::GLOBAL;
+use crate::number::GLOBAL;
 use crate::pools::{Piece, pieces};
 use crate::{Config, Did, DidForm, Digits, Entity, Interval, Kind, TenantId};
 use ipnet::IpNet;

@@ -22,6 +22,7 @@ const RANGES: &[(&str, u32, u32)] = &[
     ("no_answer_timeout", 0, 7400),
     ("lengths", 1, 64),
     ("weight", 1, 1000),
+    ("max_extensions", 0, 1_000_000),
     ("max_concurrent_calls", 0, 1_000_000),
     ("max_cps", 0, 100_000),
     ("max_daily_intl_minutes", 0, 10_000_000),

@@ -19,6 +19,7 @@ pub(super) fn check(tenant: &Tenant, findings: &mut Findings) {
     for (n, prefix) in tenant.blocked_prefixes.iter().enumerate() {
         digits(&format!("blocked_prefixes[{n}]"), Some(prefix), 1, 15, findings);
     }
+    range::check("max_extensions", tenant.max_extensions, findings);
     range::check("max_concurrent_calls", tenant.max_concurrent_calls, findings);
     range::check("max_cps", tenant.max_cps, findings);
     range::check("max_daily_intl_minutes", tenant.max_daily_intl_minutes, findings);

@@ -58,13 +58,18 @@ fn a_full_trunk_takes_no_call_of_a_number() {
 
 #[test]
 fn what_is_switched_off_is_said_to_be_disabled() {
-    for config in [
-        house(json!({ "extension_id": id(11), "enabled": false })),
-        house(json!({ "extension_id": id(12) })),
-        house(json!({ "trunk_id": id(4) })),
-    ] {
+    for config in [house(json!({ "extension_id": id(12) })), house(json!({ "trunk_id": id(4) }))] {
         assert_eq!(from_trunk(&config, "15551234567", &HEALTHY), Err(NoDestination::Disabled));
     }
+}
+
+#[test]
+fn a_number_that_is_not_in_force_reaches_nothing_and_is_named() {
+    let config = house(json!({ "extension_id": id(11), "enabled": false }));
+    let Err(NoDestination::Unmatched { nearest }) = from_trunk(&config, "15551234567", &HEALTHY) else {
+        panic!("it reaches something")
+    };
+    assert_eq!(nearest.as_deref(), Some("+1 555 123 4567 (disabled)"));
 }
 
 #[test]

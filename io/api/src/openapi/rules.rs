@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use tandem_model::Event;
 
 /// Whole numbers and between which bounds they stand: schema, field, least, most.
-pub(crate) const RANGES: [(&str, &str, u64, u64); 26] = [
+pub(crate) const RANGES: [(&str, &str, u64, u64); 27] = [
     ("Trunk", "port", 1, 65_535),
     ("Trunk", "expires", 60, 86_400),
     ("Trunk", "retry_base", 5, 3_600),
@@ -25,6 +25,7 @@ pub(crate) const RANGES: [(&str, &str, u64, u64); 26] = [
     ("Step", "timeout", 2, 300),
     ("Extension", "max_contacts", 1, 20),
     ("Extension", "ring_timeout", 5, 300),
+    ("Tenant", "max_extensions", 0, 1_000_000),
     ("Tenant", "max_concurrent_calls", 0, 1_000_000),
     ("Tenant", "max_cps", 0, 100_000),
     ("Tenant", "retention_days", 0, 36_500),
@@ -206,6 +207,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Schedule", "holidays", json!({ "maxItems": 366 })),
         ("Holiday", "name", text(LABEL, 64)),
         ("InboundRoute", "name", text(LABEL, 64)),
+        ("InboundRoute", "recording_notice", json!({ "const": false })),
         ("InboundRoute", "did", json!({ "pattern": "^([1-9][0-9]{0,14}|[1-9][0-9]{0,13}[*]|[*])$" })),
         (
             "InboundRoute",
@@ -246,6 +248,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Number", "number", telephone()),
         ("Number", "number", json!({ "maxLength": 64 })),
         ("Number", "name", text(LABEL, 64)),
+        ("Number", "provisioning_ref", text(PLAIN, 128)),
         ("User", "email", text("^[A-Za-z0-9._+-]+@([A-Za-z0-9]+[.])*[A-Za-z]+$", 64)),
         ("User", "name", text(LABEL, 64)),
         ("Token", "name", text(LABEL, 64)),

@@ -8,10 +8,10 @@ use crate::live::Me;
 use serde_json::{Map, Value, json};
 use tandem_import::{ConfigurationPlan, ImportPlan};
 use tandem_model::{
-    Alert, AlertKind, AlertRule, Assignment, Block, CallRecord, CapturedMessage, ClassOfService, Entity,
-    ExamReport, Examination, Explanation, Extension, InboundRoute, Kind, LiveCall, Number, Preset, Published,
-    Question, RateTable, RegistrationView, Route, Schedule, Tenant, Token, Trunk, TrunkQuality, TrunkStatus,
-    User, Warning, Webhook, WebhookStatus,
+    Alert, AlertKind, AlertRule, Assignment, AvailableNumber, Block, CallRecord, CapturedMessage,
+    ClassOfService, Entity, ExamReport, Examination, Explanation, Extension, InboundRoute, Kind, LiveCall,
+    Number, Preset, Published, Question, RateTable, RegistrationView, Route, Schedule, Tenant, Token, Trunk,
+    TrunkQuality, TrunkStatus, User, Warning, Webhook, WebhookStatus,
 };
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
@@ -51,6 +51,7 @@ pub(super) fn all() -> Value {
     collect::<Block>(&mut schemas);
     collect::<Extension>(&mut schemas);
     collect::<Number>(&mut schemas);
+    collect::<AvailableNumber>(&mut schemas);
     collect::<User>(&mut schemas);
     collect::<Token>(&mut schemas);
     collect::<Me>(&mut schemas);
@@ -283,6 +284,11 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
         Kind::Number => {
             schema["required"] = json!(["number"]);
             all_of.push(json!({ "anyOf": [has_not("trunk_id"), has_not("extension_id")] }));
+            all_of.push(not_both("enabled", "status"));
+            all_of.extend(number_sorts());
+            for field in ["type", "status", "enabled"] {
+                properties[field].as_object_mut().map(|property| property.remove("default"));
+            }
         }
     }
     schema["properties"] = Value::Object(properties);
@@ -362,6 +368,7 @@ fn patch(name: &str, create: &Value) -> Value {
         "Extension" => twice.push(not_all([is_null("number"), is_null("username")])),
         "Number" => {
             twice.push(not_all([has("extension_id"), has("trunk_id")]));
+            twice.push(not_both("enabled", "status"));
         }
         _ => {}
     }
@@ -377,6 +384,7 @@ fn aliases(name: &str) -> &'static [(&'static str, &'static str)] {
         "Trunk" => &[("hostname", "host"), ("type", "technology")],
         "Extension" => &[("extension", "number")],
         "InboundRoute" => &[("did_match", "did"), ("cid_match", "caller")],
+        "Number" => &[("label", "name")],
         _ => &[],
     }
 }
@@ -459,6 +467,20 @@ fn defaults(kind: Kind) -> Vec<(String, Value)> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Numbers of the world may be of any sort, and nobody's.
+fn number_sorts() -> [Value; 2] {
+    let global = json!({ "properties": { "number": { "pattern": "^[+]?[1-9][0-9]{6,14}$" } } });
+    let none = |field: &str| json!({ "properties": { field: false } });
+    let only = |field: &str, values: &[&str]| json!({ "properties": { field: { "enum": values } } });
+    let nobodys =
+        merged(&[global.clone(), has_not("tenant_id"), has_not("trunk_id"), has_not("extension_id")]);
+    let in_use = only("status", &["assigned", "active", "disabled"]);
+    [
+        json!({ "anyOf": [none("type"), only("type", &["private"]), global] }),
+        json!({ "anyOf": [none("status"), in_use, nobodys] }),
+    ]
 }
 
 /// What each kind of rule takes: so it is or not, or something measured within bounds; of trunks, or of the server.

@@ -185,7 +185,7 @@ fn allowed(operation: &str) -> &'static str {
         ("list" | "get", _) | ("explain", "route") | ("stream", "events") => "aovAV",
         ("create" | "delete", "tenant" | "assignment") | ("update", "assignment") => "a",
         ("update", "trunk" | "provider") => "aoA",
-        ("create" | "update" | "delete", _) => "aA",
+        ("create" | "update" | "delete", _) | ("buy" | "release", "number") => "aA",
         ("register" | "examine", _) | ("hang", "up_call") => "aoA",
         ("export" | "plan" | "apply" | "import", _) => "a",
         _ => panic!("who may {operation}?"),
@@ -420,6 +420,7 @@ async fn a_tenant_does_not_grant_itself_what_the_system_grants() {
         ("blocked_prefixes", json!(["1900"])),
         ("slug", json!("other")),
         ("retention_days", json!(0)),
+        ("max_extensions", json!(9)),
         ("sip_domain", json!("other.example")),
         ("status", json!("suspended")),
     ] {

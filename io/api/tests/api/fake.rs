@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tandem_api::{Backend, ChangeError, Check, Feed, Health, HealthStatus, ReadError, TokenHash};
+use tandem_api::{
+    Backend, ChangeError, Check, Feed, Health, HealthStatus, Inventory, Provisioning, ReadError, TokenHash,
+};
 use tandem_model::{
     Alert, Block, BlockId, CallId, CallRecord, CapturedMessage, Change, Config, ExamReport, Examination,
     Explanation, LiveCall, NoExamination, Question, RecordPage, RecordQuery, RegistrationView, StageOutcome,
@@ -119,6 +121,10 @@ impl Backend for Fake {
         let before = calls.len();
         calls.retain(|live| live.id != call);
         calls.len() < before
+    }
+
+    fn provisioning(&self) -> &impl Provisioning {
+        &Inventory
     }
 
     async fn auto_blocks(&self) -> Vec<Block> {

@@ -10,6 +10,7 @@ mod events;
 mod fake;
 mod live;
 mod logs;
+mod provisioning;
 mod records;
 mod refusals;
 mod rejections;
