@@ -114,6 +114,7 @@ pub(crate) fn blank_record(round: &Round, flow: Option<&Flow>, now: Time) -> Att
         extension_id,
         route_id,
         step,
+        forwarded: round.forwarded(),
         number: number_of(round).to_owned(),
         target: flow
             .map(|flow| format!("{}:{}", flow.transport.param_name(), flow.remote))
@@ -142,6 +143,7 @@ pub(crate) fn present(target: &Target, number: String, flow: &Flow, reason: &str
         extension_id,
         route_id: None,
         step: None,
+        forwarded: None,
         number,
         target: format!("{}:{}", flow.transport.param_name(), flow.remote),
         started_at: now.as_millis(),

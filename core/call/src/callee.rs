@@ -6,7 +6,7 @@ use crate::{Caller, Exchange, Limits, Target, Way};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use tandem_model::{AuthAlgorithm, Trunk};
-use tandem_routing::{PlannedStep, Round};
+use tandem_routing::{PlannedStep, Round, every};
 use tandem_sip_dialog::Dial;
 use tandem_sip_dialog::digest::Login;
 use tandem_sip_msg::{Flow, Host, Message, Scheme, Transport, Uri, escape_user, quote_display};
@@ -67,15 +67,15 @@ pub(crate) fn dial(
             let uri = way.contact.clone().unwrap_or_default();
             (uri.clone(), uri, presentation::to_device(caller, &own_host))
         }
-        Round::Trunk(step @ PlannedStep { trunk, number, caller_id, .. }) => {
+        Round::Trunk(step @ PlannedStep { trunk, number, caller_id, diverted, .. }) => {
             let sip = request_uri(trunk, way, number);
             let tel = || tel_uri(trunk, number).unwrap_or_else(|| sip.clone());
             // A registered address says where the device is, which a number does not.
             let is_tel = trunk.tel_uri_rline && way.contact.is_none();
             let uri = if is_tel { tel() } else { sip.clone() };
             let to = if trunk.tel_uri_to { tel() } else { sip };
-            let mut presentation =
-                presentation::to_trunk(caller, trunk, (number, caller_id.as_deref()), &uri, &own_host);
+            let shown = (number.as_str(), caller_id.as_deref());
+            let mut presentation = presentation::to_trunk(caller, trunk, shown, diverted, &uri, &own_host);
             let stamp = stamp.filter(|_| presentation.may_be_signed);
             presentation.headers.extend(stamp.and_then(|stamp| sign(step, stamp)).into_iter().flatten());
             (uri, to, presentation)
@@ -163,7 +163,7 @@ pub(crate) fn bracketed(host: &str) -> Cow<'_, str> {
 
 /// The headers of an INVITE that some trunk of these rounds is to be told.
 pub(crate) fn told_headers(rounds: &[Round], invite: &Message) -> Vec<(String, String)> {
-    let trunks = rounds.iter().filter_map(|round| match round {
+    let trunks = every(rounds).into_iter().filter_map(|round| match round {
         Round::Trunk(step) => Some(&step.trunk),
         Round::Extension { .. } | Round::Refuse { .. } => None,
     });

@@ -10,6 +10,8 @@ mod caller;
 mod change;
 mod ending;
 mod exchange;
+mod forwarding;
+mod history;
 mod identity;
 mod joining;
 mod media_desk;

@@ -1,12 +1,14 @@
 //! What a called side is told of the caller and of how the call came, by what it is trusted with and by its settings.
 
-use crate::callee::{address, bracketed};
-use crate::identity::{Identity, Named, index_of};
+use crate::callee::address;
+use crate::history;
+use crate::identity::{Identity, Named};
 use crate::privacy::Privacy;
 use crate::{Caller, Source};
 use std::borrow::Cow;
-use tandem_model::{DiversionMode, FromCopy, IdentityHeader, PrivacyDefault, Trunk, Vars, expand};
-use tandem_sip_msg::{Header, NameAddr, Scheme, escape_user, quote_display};
+use tandem_model::{FromCopy, IdentityHeader, PrivacyDefault, Trunk, Vars, expand};
+use tandem_routing::Diversion;
+use tandem_sip_msg::Header;
 
 /// Who wants to stay unknown (RFC 3323 §4.1.1.3).
 const ANONYMOUS: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
@@ -55,6 +57,7 @@ pub(crate) fn to_trunk(
     caller: &Caller,
     trunk: &Trunk,
     (number, caller_id): (&str, Option<&str>),
+    diverted: &[Diversion],
     uri: &str,
     own_host: &str,
 ) -> Presentation {
@@ -91,7 +94,8 @@ pub(crate) fn to_trunk(
     }
     headers.extend(privacy.value().map(|value| (Header::Privacy, value)));
     if trunk.trust_identity {
-        history(caller, trunk, number, uri, host, &mut headers);
+        headers.extend(history::diversions(&caller.identity, trunk, diverted, host));
+        headers.extend(history::history(&caller.identity, trunk, diverted, (number, uri), host));
     }
     // Signed is the number itself, which must not get past the wish to keep it back.
     if !is_hidden {
@@ -202,53 +206,6 @@ fn headers_in<'a>(vars: impl IntoIterator<Item = (&'a String, &'a String)>) -> V
     vars.into_iter().filter_map(header).collect()
 }
 
-/// Diversions and history. Attempts at several trunks are no history: each is told what was before us, and itself.
-fn history(
-    caller: &Caller,
-    trunk: &Trunk,
-    number: &str,
-    uri: &str,
-    host: &str,
-    headers: &mut Vec<(Header, String)>,
-) {
-    let identity = &caller.identity;
-    let told = |value: &String| match trunk.diversion {
-        DiversionMode::None => None,
-        DiversionMode::Pass => Some(value.clone()),
-        DiversionMode::Make => in_our_name(value, host),
-    };
-    headers.extend(identity.diversions.iter().filter_map(told).map(|value| (Header::Diversion, value)));
-    let before = headers.len();
-    headers.extend(identity.history.iter().filter_map(told).map(|value| (Header::HistoryInfo, value)));
-    if headers.len() > before
-        && let Some(last) = identity.history.last().and_then(|value| NameAddr::parse(value))
-        && let Some(index) = index_of(&last)
-    {
-        // RFC 7044 §10.3: we sent it on, to another user (`mp`) or to the same one elsewhere (`np`).
-        let same = last.uri().user_unescaped().is_some_and(|user| user == number);
-        let how = if same { "np" } else { "mp" };
-        headers.push((Header::HistoryInfo, format!("<{uri}>;index={index}.1;{how}={index}")));
-    }
-}
-
-/// The same entry with a URI of ours; `None` where it names nobody.
-fn in_our_name(value: &str, host: &str) -> Option<String> {
-    let addr = NameAddr::parse(value)?;
-    let uri = addr.uri();
-    let user = uri.user_unescaped()?;
-    let uri = match uri.scheme() {
-        Scheme::Sip | Scheme::Sips => {
-            let headers = uri.headers().map(|headers| format!("?{headers}")).unwrap_or_default();
-            format!("sip:{}@{}{headers}", escape_user(&user), bracketed(host))
-        }
-        Scheme::Tel => uri.as_str().to_owned(),
-        Scheme::Other => return None,
-    };
-    let name = addr.display().map(|name| quote_display(&name)).unwrap_or_default();
-    let params = addr.params();
-    Some(format!("{name}<{uri}>{}", params.as_str().trim_end_matches([';', ' '])))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,7 +215,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
     use tandem_model::{Entity, Extension, Kind};
-    use tandem_sip_msg::{Message, Writer};
+    use tandem_sip_msg::{Message, NameAddr, Writer, escape_user};
 
     fn trunk(more: Value) -> Arc<Trunk> {
         let mut body = json!({"name": "t", "mode": "ip_auth", "host": "192.0.2.7"});
@@ -290,7 +247,7 @@ mod tests {
                     let trunk = trunk(
                         json!({"identity_header": header, "diversion": diversion, "trust_identity": trusted}),
                     );
-                    all.push(to_trunk(&caller, &trunk, ("1", None), uri, "198.51.100.1"));
+                    all.push(to_trunk(&caller, &trunk, ("1", None), &[], uri, "198.51.100.1"));
                 }
             }
         }

@@ -5,6 +5,7 @@ use crate::call::{Call, Ctx, Phase, Setup};
 use crate::callee::{Outset, contact, dial, target_of, told_headers, trunk_of};
 use crate::caller::CallerSide;
 use crate::change::Who;
+use crate::forwarding::why_not_taken;
 use crate::media_end::MediaEnd;
 use crate::moving::common;
 use crate::signature::Stamp;
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 use std::time::Duration;
 use tandem_media::PortId;
-use tandem_model::{Cause, Event, Party, Side, TrunkMode};
+use tandem_model::{Cause, Event, ForwardReason, Party, Side, TrunkMode};
 use tandem_routing::{Failed, Onward, Round, fails_over};
 use tandem_sdp::{Sdp, SdpError};
 use tandem_sip_dialog::{Leg, LegEvent, LegFailure};
@@ -27,6 +28,8 @@ const MAX_ATTEMPTS: usize = 64;
 pub(crate) struct Trying {
     /// The caller is told that nobody answers.
     pub(crate) until: Time,
+    /// The current round.
+    pub(crate) round: Option<Round>,
     /// Failures of the current round so far, with whether it had rung.
     failures: Vec<(LegFailure, bool)>,
     /// What the last peer that spoke said.
@@ -38,7 +41,7 @@ pub(crate) struct Trying {
 impl Trying {
     /// Nobody was tried yet.
     pub(crate) fn until(until: Time) -> Trying {
-        Trying { until, failures: Vec::new(), last_upstream: None, last: None }
+        Trying { until, round: None, failures: Vec::new(), last_upstream: None, last: None }
     }
 }
 
@@ -148,8 +151,8 @@ impl Call {
             }
             let ways = ctx.exchange.ways(&target);
             if ways.is_empty() {
-                let failure = unreachable(&target);
-                self.not_sent(&round, None, failure, ctx);
+                self.not_sent(&round, None, unreachable(&target), ctx);
+                self.forward(round, ForwardReason::Unregistered);
                 continue;
             }
             let before = self.outs.len();
@@ -157,6 +160,9 @@ impl Call {
                 self.attempt(&round, &target, way, ctx);
             }
             if self.outs.len() > before {
+                if let Some(trying) = self.trying() {
+                    trying.round = Some(round);
+                }
                 return;
             }
         }
@@ -416,6 +422,7 @@ impl Call {
             return;
         }
         let failures = std::mem::take(&mut trying.failures);
+        let forwarding = trying.round.take().zip(why_not_taken(&failures));
         let Some((failure, rang)) = failures.into_iter().min_by_key(|(failure, _)| rank(failure)) else {
             return;
         };
@@ -424,7 +431,8 @@ impl Call {
         }
         trying.last = Some(failure.clone());
         let unanswered = !failure.upstream && matches!(failure.code, 408 | 480);
-        if fails_over(Failed { code: failure.code, rang, unanswered }, &self.outs[n].onward) {
+        let is_forwarded = forwarding.is_some_and(|(round, why)| self.forward(round, why));
+        if is_forwarded || fails_over(Failed { code: failure.code, rang, unanswered }, &self.outs[n].onward) {
             let cause = Cause::with_phrase(failure.code, failure.phrase.clone());
             let trunk_id = self.outs[n].record.trunk_id;
             self.tell(Event::Failover { call_id: self.id, trunk_id, cause, tenant_id: self.tenant });
@@ -548,7 +556,7 @@ fn unreachable(target: &Target) -> LegFailure {
 
 /// Which of several failures of devices that rang together the caller is told: a 6xx, then busy, then the lowest class
 /// (RFC 3261 §16.7).
-fn rank(failure: &LegFailure) -> (u16, u16) {
+pub(crate) fn rank(failure: &LegFailure) -> (u16, u16) {
     match failure.code {
         600..=699 => (0, failure.code),
         486 => (1, failure.code),

@@ -158,6 +158,7 @@ impl Exam {
                 charge: None,
                 emergency: false,
                 no_fax: false,
+                diverted: Vec::new(),
                 trunk,
             },
         };

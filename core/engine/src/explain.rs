@@ -5,7 +5,7 @@ use crate::invite::refusal_of;
 use crate::surroundings::{around, destination};
 use tandem_call::{Caller, Identity, Source, preview};
 use tandem_model::{Explanation, Looked, Question, Try};
-use tandem_routing::{Line, Moment, NoDestination, Round, Trail};
+use tandem_routing::{Line, Moment, NoDestination, Round, Trail, every};
 use tandem_sip_dialog::Dial;
 use tandem_sip_msg::{Header, Message, escape_user};
 use tandem_time::Time;
@@ -60,8 +60,8 @@ impl Engine {
             Caller { party: identity.party(&source), identity, headers: Vec::new(), source, seat: None };
         let limits = self.settings.limits;
         let around = around!(self, now);
-        rounds
-            .iter()
+        every(rounds)
+            .into_iter()
             .map(|round| with_invite(try_of(round), preview(round, &caller, &limits, &around)))
             .collect()
     }
@@ -87,6 +87,7 @@ fn try_of(round: &Round) -> Try {
             name: extension.name.clone(),
             number: extension.number.clone(),
             timeout: *ring_timeout,
+            forwarded: round.forwarded(),
             ..Try::default()
         },
         Round::Trunk(step) => {
@@ -99,6 +100,7 @@ fn try_of(round: &Round) -> Try {
                 number: step.number.clone(),
                 timeout: step.timeout,
                 attestation: step.attested.as_ref().map(|attested| attested.attestation.to_string()),
+                forwarded: round.forwarded(),
                 ..Try::default()
             }
         }
@@ -111,7 +113,12 @@ fn with_invite(mut tried: Try, dial: Option<Dial>) -> Try {
     let tells = |header: &Header| {
         matches!(
             header,
-            Header::PAssertedIdentity | Header::PPreferredIdentity | Header::RemotePartyId | Header::Privacy
+            Header::PAssertedIdentity
+                | Header::PPreferredIdentity
+                | Header::RemotePartyId
+                | Header::Privacy
+                | Header::Diversion
+                | Header::HistoryInfo
         )
     };
     let told = dial.headers.iter().filter(|(header, _)| tells(header));

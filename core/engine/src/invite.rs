@@ -7,8 +7,8 @@ use crate::surroundings::{around, destination, share};
 use crate::{Engine, Output};
 use rand::Rng;
 use tandem_call::{Bound, Call, Caller, Ctx, Full, Identity, Over, Seat, Setup, Source};
-use tandem_model::{CallId, Direction, Event, Skipped, StirPolicy, Tried, Trunk, TrunkId};
-use tandem_routing::{Destination, Moment, NoDestination, Reason, Round, Trail, Verdict};
+use tandem_model::{CallId, Direction, Event, Extension, Skipped, StirPolicy, Tried, Trunk, TrunkId};
+use tandem_routing::{Destination, Moment, NoDestination, Reason, Round, Trail, Verdict, every};
 use tandem_sip_msg::{Flow, Header, Message};
 use tandem_sip_txn::ServerKey;
 use tandem_stir::Verstat;
@@ -52,11 +52,10 @@ impl Engine {
             }
         };
         if let Source::Extension(extension) = &source
-            && !extension.may_be_at(flow.remote.ip())
+            && let Some((reason, why)) = misplaced(extension, flow)
         {
-            let why = format!("extension `{}` may not call from {}", extension.name, flow.remote.ip());
             let refusal = Refusal::new(403, "Forbidden").because(&why);
-            return self.turn_down((key, &message, flow, now), &source, &refusal, "ADDRESS_NOT_ALLOWED", why);
+            return self.turn_down((key, &message, flow, now), &source, &refusal, reason, why);
         }
         if message.header(Header::Replaces).is_some() {
             return self.on_replaces(key, message, flow, source, now);
@@ -248,22 +247,36 @@ fn unverified(trunk: &Trunk, verstat: Option<Verstat>) -> Option<(Refusal, Strin
     Some((refusal, format!("trunk `{}` {found} (stir_policy)", trunk.name)))
 }
 
+/// Why a device of an extension may not call by this way, in a code and in words.
+fn misplaced(extension: &Extension, flow: Flow) -> Option<(&'static str, String)> {
+    let (name, address, transport) = (&extension.name, flow.remote.ip(), flow.transport.param_name());
+    if !extension.may_be_at(address) {
+        return Some(("ADDRESS_NOT_ALLOWED", format!("extension `{name}` may not call from {address}")));
+    }
+    let why = || format!("extension `{name}` may not call over {}", transport.to_ascii_uppercase());
+    (!extension.transport.takes(transport)).then(|| ("TRANSPORT_NOT_ALLOWED", why()))
+}
+
 /// What was decided of a call, for whoever follows it.
 fn decision(call_id: CallId, direction: Direction, dialled: &str, destination: &Destination) -> Event {
-    let tried = |round: &Round| match round {
-        Round::Extension { extension, .. } => Tried { extension_id: Some(extension.id), ..Tried::default() },
-        Round::Trunk(step) => {
-            let (route_id, place) = step.route().unzip();
-            Tried { trunk_id: Some(step.trunk.id), route_id, step: place, ..Tried::default() }
+    let tried = |round: &Round| {
+        let forwarded = round.forwarded();
+        let tried = Tried { forwarded, ..Tried::default() };
+        match round {
+            Round::Extension { extension, .. } => Tried { extension_id: Some(extension.id), ..tried },
+            Round::Trunk(step) => {
+                let (route_id, place) = step.route().unzip();
+                Tried { trunk_id: Some(step.trunk.id), route_id, step: place, ..tried }
+            }
+            Round::Refuse { code } => Tried { code: Some(*code), ..tried },
         }
-        Round::Refuse { code } => Tried { code: Some(*code), ..Tried::default() },
     };
     let skipped = destination.reasons.iter().filter(|reason| reason.verdict != Verdict::Kept);
     Event::RouteDecision {
         call_id,
         direction,
         dialled: dialled.to_owned(),
-        tries: destination.rounds.iter().map(tried).collect(),
+        tries: every(&destination.rounds).into_iter().map(tried).collect(),
         skipped: skipped
             .map(|reason| Skipped { trunk_id: reason.trunk_id, why: reason.verdict.words() })
             .collect(),

@@ -150,7 +150,7 @@ fn fields(kind: Kind, id: Uuid, body: Object, findings: &mut Findings) -> Vec<Gi
 /// Fields that are shown, or kept, and never written from outside.
 fn made_by_server(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Token => &["prefix", "hash"],
+        Kind::Token => &["prefix", "hash", "last_used_at"],
         Kind::Block => &["source"],
         _ => &[],
     }

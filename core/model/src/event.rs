@@ -1,6 +1,8 @@
 //! What happened, for logs, metrics, the event stream, webhooks and alerts. No event holds a secret.
 
-use crate::{Alert, BindingOwner, CallId, Cause, Direction, ExtensionId, RouteId, TenantId, TransferKind};
+use crate::{
+    Alert, BindingOwner, CallId, Cause, Direction, ExtensionId, Forwarded, RouteId, TenantId, TransferKind,
+};
 use crate::{TrunkId, TrunkState};
 use serde::Serialize;
 use std::net::SocketAddr;
@@ -401,6 +403,8 @@ pub struct Tried {
     pub route_id: Option<RouteId>,
     /// The step of that route, from 1.
     pub step: Option<u32>,
+    /// The extension that forwards the call there, where one does.
+    pub forwarded: Option<Forwarded>,
     /// The status that the call ends with here, if it does.
     pub code: Option<u16>,
 }

@@ -2,7 +2,9 @@
 
 use crate::findings::Findings;
 use crate::read;
-use crate::{Config, Entity, ExtensionId, Kind, Rejection, RejectionKind, RouteId, TenantId, TrunkId};
+use crate::{
+    Config, Entity, ExtensionId, Forwarded, Kind, Rejection, RejectionKind, RouteId, TenantId, TrunkId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -137,6 +139,8 @@ pub struct Try {
     pub route_id: Option<RouteId>,
     /// The step of that route, from 1.
     pub step: Option<u32>,
+    /// The extension that would forward the call there, and why; it is tried if that happens, and not after what stands before it.
+    pub forwarded: Option<Forwarded>,
     /// The number that would be sent.
     pub number: String,
     /// How long it would be given to ring and to answer, seconds.

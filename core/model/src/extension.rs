@@ -20,6 +20,33 @@ pub enum Anonymous {
     Auto,
 }
 
+/// How the devices of an extension may come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DeviceTransport {
+    /// As they like.
+    #[default]
+    Any,
+    /// Over UDP alone.
+    Udp,
+    /// Over TCP alone.
+    Tcp,
+    /// Over TLS alone.
+    Tls,
+}
+
+impl DeviceTransport {
+    /// Whether a request may come over a transport of this name, as it stands in URIs.
+    pub fn takes(self, transport: &str) -> bool {
+        match self {
+            DeviceTransport::Any => true,
+            DeviceTransport::Udp => transport == "udp",
+            DeviceTransport::Tcp => transport == "tcp",
+            DeviceTransport::Tls => transport == "tls",
+        }
+    }
+}
+
 /// An extension as configured.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -47,6 +74,12 @@ pub struct Extension {
     #[serde(default, deserialize_with = "crate::network::list")]
     #[schema(value_type = Vec<String>)]
     pub allowed_cidrs: Vec<IpNet>,
+    /// The transport that it has to register and call over.
+    #[serde(default)]
+    pub transport: DeviceTransport,
+    /// Groups that it is in, up to 32 names of 1 to 64 characters: outbound routes may be for some of them only.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// What it may call of what its tenant may; empty: all of it.
     #[serde(default)]
     pub class_of_service_id: Option<ClassOfServiceId>,
@@ -66,6 +99,19 @@ pub struct Extension {
     /// How long it rings before the caller is told that nobody answers, seconds, 5 to 300.
     #[serde(default = "ring_timeout")]
     pub ring_timeout: u32,
+    /// The number that a call goes on to when all devices are busy, dialled as by the extension itself: another extension, or outside
+    /// as far as it may call there. Empty: the caller hears busy.
+    #[serde(default)]
+    pub forward_busy: Option<String>,
+    /// The same when nobody answers in `ring_timeout`.
+    #[serde(default)]
+    pub forward_no_answer: Option<String>,
+    /// The same when no device is registered, or none can be reached.
+    #[serde(default)]
+    pub forward_unregistered: Option<String>,
+    /// Only `false` so far: nobody who does not answer has a voicemail.
+    #[serde(default)]
+    pub voicemail: bool,
     /// Media may go directly between its devices and the other side, where that side may too; otherwise it goes by here.
     #[serde(default)]
     pub direct_media: bool,

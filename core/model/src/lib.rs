@@ -20,6 +20,7 @@ mod event;
 mod explain;
 mod extension;
 mod findings;
+mod forward;
 mod id;
 mod inbound;
 mod index;
@@ -64,7 +65,8 @@ pub use doctor::{
 pub use entity::{Entity, Kind};
 pub use event::{Event, EventTypes, Health, Published, Skipped, Tried};
 pub use explain::{Explanation, Looked, Question, Try};
-pub use extension::{Anonymous, Extension};
+pub use extension::{Anonymous, DeviceTransport, Extension};
+pub use forward::{ForwardReason, Forwarded};
 pub use id::{
     AlertRuleId, AssignmentId, BlockId, CallId, ClassOfServiceId, ExtensionId, InboundRouteId, NumberId,
     RateTableId, RouteId, ScheduleId, TenantId, TokenId, TrunkId, UserId, WebhookId,

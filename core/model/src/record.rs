@@ -1,6 +1,6 @@
 //! A call record: one a call, attempt by attempt.
 
-use crate::{CallId, Cause, Charge, ExtensionId, RouteId, TenantId, TrunkId};
+use crate::{CallId, Cause, Charge, ExtensionId, Forwarded, RouteId, TenantId, TrunkId};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -85,6 +85,9 @@ pub struct Attempt {
     pub route_id: Option<RouteId>,
     /// The step of that route, from 1.
     pub step: Option<u32>,
+    /// The extension that forwarded the call here, where one did.
+    #[serde(default)]
+    pub forwarded: Option<Forwarded>,
     /// The number sent.
     pub number: String,
     /// Where the INVITE went, `udp:192.0.2.1:5060`; empty when it never left.

@@ -79,6 +79,9 @@ pub struct RouteMatch {
     #[serde(default)]
     #[schema(value_type = Vec<String>)]
     pub extensions: Vec<Did>,
+    /// Groups whose extensions may use it, one of these; none: all.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// The country that is called, ISO 3166-1 alpha-2, one of these; none: every number.
     #[serde(default)]
     pub countries: Vec<String>,

@@ -86,6 +86,7 @@ fn takes_all(route: &Route) -> bool {
         && asks.prefixes.is_empty()
         && asks.lengths.is_empty()
         && asks.extensions.is_empty()
+        && asks.groups.is_empty()
         && asks.countries.is_empty();
     asks_nothing
         && route.on_exhausted == OnExhausted::Stop

@@ -107,6 +107,12 @@ fn takes<'f>(
             return Err("is for other extensions");
         }
     }
+    if !asks.groups.is_empty() {
+        let groups = decision.extension.map_or(&[][..], |extension| &extension.groups);
+        if !asks.groups.iter().any(|asked| groups.contains(asked)) {
+            return Err("is for other groups");
+        }
+    }
     if !asks.countries.is_empty() {
         let country = dialled.number().and_then(|digits| country_of(digits.as_str()));
         if !country.is_some_and(|country| asks.countries.iter().any(|asked| asked == country)) {
@@ -192,6 +198,7 @@ impl Collection<'_, '_> {
                 let onward = step.failover_on.clone().map_or(Onward::Failure, Onward::Only);
                 let timeout = step.timeout;
                 let no_fax = self.decision.no_fax(caller_id.as_deref());
+                let diverted = self.decision.diversions(Some((&trunk, Some(step))));
                 let planned = PlannedStep {
                     trunk,
                     route_id: route.id,
@@ -207,6 +214,7 @@ impl Collection<'_, '_> {
                     tenant: self.decision.tenant,
                     emergency: self.emergency,
                     no_fax,
+                    diverted,
                 };
                 // Of those that are down only what is tried in hope must differ; see `finish`.
                 let is_down = verdict == Verdict::Down;

@@ -2,6 +2,7 @@
 //! routes, unless an inbound route names a number to be dialled.
 
 use crate::dialled::Dialled;
+use crate::forward;
 use crate::outbound::{Decision, TIMEOUT, is_suspended, unmatched};
 use crate::{Conditions, Destination, Moment, NoDestination, Onward, Round, Trail};
 use std::cmp::Reverse;
@@ -33,6 +34,9 @@ pub fn from_trunk(
         caller: Some(caller),
         is_peer: trunk.mode == TrunkMode::PeerIn,
         hops: 0,
+        rung: Vec::new(),
+        diverted: Vec::new(),
+        forwards_left: forward::MOST,
         trail,
     };
     if let InboundExtension::Fixed(fixed) = trunk.called_extension()
@@ -262,7 +266,7 @@ impl<'a> Inbound<'_, 'a> {
         timeout: u32,
         onward: Onward,
     ) -> Result<Destination, NoDestination> {
-        let config = self.decision.config;
+        let config: &'a Config = self.decision.config;
         let refuse = |code| Destination { rounds: vec![Round::Refuse { code }], ..Destination::default() };
         let mut destination = match reached {
             Reached::Extension { extension_id } => {
@@ -293,8 +297,8 @@ impl<'a> Inbound<'_, 'a> {
                 }
             }
         }
-        if let (Onward::NoAnswer, Some(Round::Trunk(step))) = (&onward, destination.rounds.last_mut()) {
-            step.onward = Onward::NoAnswer;
+        if let (Onward::NoAnswer, Some(last)) = (&onward, destination.rounds.last_mut()) {
+            last.go_on_unanswered();
         }
         Ok(destination)
     }

@@ -5,6 +5,7 @@ mod caller_id;
 mod collect;
 mod dialled;
 mod failover;
+mod forward;
 mod inbound;
 mod leaving;
 mod nearest;
@@ -13,10 +14,11 @@ mod trail;
 
 use std::sync::Arc;
 use std::time::Duration;
-use tandem_model::{Charge, Extension, Money, RouteId, Tenant, TenantId, Trunk, TrunkId};
+use tandem_model::{Charge, Extension, Forwarded, Money, RouteId, Tenant, TenantId, Trunk, TrunkId};
 
 pub use attested::Attested;
 pub use failover::{Failed, Onward, fails_over};
+pub use forward::{Diversion, Forwards, every};
 pub use inbound::from_trunk;
 pub use outbound::from_extension;
 pub use trail::{Line, Trail};
@@ -164,6 +166,8 @@ pub struct PlannedStep {
     pub emergency: bool,
     /// The number that is shown takes no fax: a change to it is refused.
     pub no_fax: bool,
+    /// The extensions that the call was for before, the first one first.
+    pub diverted: Vec<Diversion>,
 }
 
 impl PlannedStep {
@@ -190,6 +194,10 @@ pub enum Round {
         ring_timeout: u32,
         /// After which failures the next round is begun.
         onward: Onward,
+        /// Where the call goes on to before that.
+        forwards: Forwards,
+        /// The extensions that the call was for before, the first one first.
+        diverted: Vec<Diversion>,
     },
     /// One trunk.
     Trunk(PlannedStep),
@@ -198,6 +206,28 @@ pub enum Round {
         /// The status.
         code: u16,
     },
+}
+
+impl Round {
+    /// The extension that forwarded the call here, where one did.
+    pub fn forwarded(&self) -> Option<Forwarded> {
+        let diverted = match self {
+            Round::Extension { diverted, .. } => diverted,
+            Round::Trunk(step) => &step.diverted,
+            Round::Refuse { .. } => return None,
+        };
+        diverted.last().map(|diversion| diversion.by)
+    }
+
+    /// Has the call go on after this one when nobody answers or is there.
+    pub fn go_on_unanswered(&mut self) {
+        match self {
+            Round::Extension { onward, .. } | Round::Trunk(PlannedStep { onward, .. }) => {
+                *onward = Onward::NoAnswer
+            }
+            Round::Refuse { .. } => {}
+        }
+    }
 }
 
 /// Where a call goes.

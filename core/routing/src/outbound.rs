@@ -3,16 +3,16 @@
 use crate::caller_id::Caller;
 use crate::collect::{self, enabled_trunk};
 use crate::dialled::Dialled;
-use crate::inbound;
 use crate::{
     Availability, Conditions, Destination, Moment, NoDestination, Onward, PlannedStep, Reason, Round, Trail,
     Verdict, nearest,
 };
+use crate::{forward, inbound};
 use std::sync::Arc;
 use std::time::Duration;
 use tandem_model::{
-    Charge, Config, Digits, Extension, Kind, Number, RouteId, Tenant, TenantId, TenantStatus, Trunk, TrunkId,
-    country_of,
+    Charge, Config, Digits, Extension, ExtensionId, ForwardReason, Kind, Number, RouteId, Tenant, TenantId,
+    TenantStatus, Trunk, TrunkId, country_of,
 };
 
 /// How long a trunk that a number names may take to ring, and again to answer, seconds: what a step has by default.
@@ -38,6 +38,12 @@ pub(crate) struct Decision<'a> {
     pub is_peer: bool,
     /// How many numbers one after the other led here.
     pub hops: u8,
+    /// The extensions that rang before, in the order of the plan.
+    pub rung: Vec<ExtensionId>,
+    /// Those of them that forwarded the call here, and why.
+    pub diverted: Vec<(&'a Arc<Extension>, ForwardReason)>,
+    /// So many numbers more may be forwarded to.
+    pub forwards_left: u8,
     pub trail: &'a mut Trail,
 }
 
@@ -54,6 +60,8 @@ pub fn from_extension(
     let (tenant, extension) = (extension.tenant_id, Some(extension));
     let plus = if asked.trim_start().starts_with('+') { "+" } else { "" };
     let asked = Digits::parse(asked).map(|digits| format!("{plus}{digits}"));
+    // Who calls is not called back by what it calls.
+    let rung = extension.map(|extension| extension.id).into_iter().collect();
     Decision {
         config,
         conditions,
@@ -64,6 +72,9 @@ pub fn from_extension(
         caller: None,
         is_peer: false,
         hops: 0,
+        rung,
+        diverted: Vec::new(),
+        forwards_left: forward::MOST,
         trail,
     }
     .dial(dialled)
@@ -88,7 +99,8 @@ impl<'a> Decision<'a> {
         let tenant = self.tenant();
         let suspended = tenant.is_some_and(|tenant| tenant.status == TenantStatus::Suspended);
         let refused = if suspended { Err(is_suspended()) } else { self.caller_may_call() };
-        if let Some(extension) = self.config.extension_by_number(self.tenant, text) {
+        let config: &'a Config = self.config;
+        if let Some(extension) = config.extension_by_number(self.tenant, text) {
             self.trail.rule(Kind::Extension, extension.id.0, &extension.name, extension.enabled, || {
                 "its number was dialled".to_owned()
             });
@@ -100,6 +112,11 @@ impl<'a> Decision<'a> {
         }
         let plan = collect::plan(self, &dialled);
         let Some(plan) = plan else { return Err(unmatched(self.config, dialled.digits.as_ref())) };
+        if plan.emergency && !self.diverted.is_empty() {
+            // It would pass every limit, for somebody who did not ask for help.
+            let why = "calls are not forwarded to emergency services".to_owned();
+            return Err(NoDestination::Forbidden { reason: "FORWARD_TO_EMERGENCY", why });
+        }
         if !plan.emergency {
             refused?;
             self.may_leave(&dialled)?;
@@ -112,8 +129,9 @@ impl<'a> Decision<'a> {
 
     /// What a number of ours reaches by itself, without an inbound route.
     pub fn reached_by(&mut self, number: &Number) -> Result<Destination, NoDestination> {
+        let config: &'a Config = self.config;
         match (number.extension_id, number.trunk_id) {
-            (Some(id), _) => match self.config.extensions.get(&id) {
+            (Some(id), _) => match config.extensions.get(&id) {
                 Some(extension) => self.ring(extension),
                 None => Err(NoDestination::Disabled),
             },
@@ -122,12 +140,19 @@ impl<'a> Decision<'a> {
         }
     }
 
-    pub fn ring(&self, extension: &Arc<Extension>) -> Result<Destination, NoDestination> {
-        if !extension.enabled {
+    pub fn ring(&mut self, extension: &'a Arc<Extension>) -> Result<Destination, NoDestination> {
+        let was_tried = !self.diverted.is_empty() && self.rung.contains(&extension.id);
+        if !extension.enabled || was_tried {
             return Err(NoDestination::Disabled);
         }
-        let ring_timeout = extension.ring_timeout;
-        let round = Round::Extension { extension: extension.clone(), ring_timeout, onward: Onward::Never };
+        self.rung.push(extension.id);
+        let round = Round::Extension {
+            extension: extension.clone(),
+            ring_timeout: extension.ring_timeout,
+            onward: Onward::Never,
+            forwards: self.forwards(extension),
+            diverted: self.diversions(None),
+        };
         Ok(Destination { rounds: vec![round], ..self.destination() })
     }
 
@@ -201,6 +226,7 @@ impl<'a> Decision<'a> {
             tenant: self.tenant,
             emergency: false,
             no_fax,
+            diverted: self.diversions(Some((trunk, None))),
         };
         Ok(Destination { rounds: vec![Round::Trunk(step)], reasons: reason(verdict), ..self.destination() })
     }

@@ -354,14 +354,14 @@ impl Registrar {
         }
     }
 
-    /// Whether a device of this owner may be at this address.
-    fn may_be_at(&self, owner: BindingOwner, address: SocketAddr) -> bool {
-        let extension = |id| self.snapshot.as_ref()?.extensions.get(&id);
-        match owner {
-            BindingOwner::Extension(id) => {
-                extension(id).is_none_or(|extension| extension.may_be_at(address.ip()))
-            }
-            BindingOwner::Trunk(_) => true,
+    /// Why a device of this owner may not be at this address, or not come over this transport.
+    fn misplaced(&self, owner: BindingOwner, address: SocketAddr, transport: &str) -> Option<&'static str> {
+        let BindingOwner::Extension(id) = owner else { return None };
+        let extension = self.snapshot.as_ref()?.extensions.get(&id)?;
+        match () {
+            () if !extension.may_be_at(address.ip()) => Some("Not Allowed From This Address"),
+            () if !extension.transport.takes(transport) => Some("Not Allowed Over This Transport"),
+            () => None,
         }
     }
 
@@ -388,8 +388,9 @@ impl Registrar {
     }
 
     fn weigh(&self, owner: BindingOwner, arrived: &Arrived, now: Time) -> Result<Plan, Refusal> {
-        if !self.may_be_at(owner, arrived.flow.remote) {
-            return Err(Refusal::new(403, "Not Allowed From This Address"));
+        let Flow { remote, transport, .. } = arrived.flow;
+        if let Some(why) = self.misplaced(owner, remote, transport.param_name()) {
+            return Err(Refusal::new(403, why));
         }
         let asked = request::read(&arrived.message, &arrived.flow, &self.config)?;
         if asked == Asked::Query {
@@ -510,7 +511,8 @@ impl Registrar {
 
     /// Ends what was registered from where the owner may not be any more.
     fn end_misplaced(&mut self, owner: BindingOwner) {
-        let is_misplaced = |binding: &Binding| !self.may_be_at(owner, binding.source);
+        let is_misplaced =
+            |binding: &Binding| self.misplaced(owner, binding.source, &binding.transport).is_some();
         let writes_misplaced = |pending: &Pending| {
             let mut changes = pending.plan.changes.iter();
             changes.any(|change| matches!(change, BindingChange::Put(binding) if is_misplaced(binding)))

@@ -126,6 +126,7 @@ fn record(tries: &[(u128, u16, Option<u64>)], media: Option<(u64, u64)>) -> Call
         extension_id: None,
         route_id: None,
         step: Some(n as u32 + 1),
+        forwarded: None,
         number: String::new(),
         target: "udp:192.0.2.1:5060".to_owned(),
         started_at: 0,

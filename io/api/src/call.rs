@@ -6,6 +6,7 @@ use crate::error::ApiError;
 use crate::limiter::Limiter;
 use crate::params::Params;
 use crate::router::Options;
+use crate::used::Used;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub(crate) struct Shared<B> {
     pub(crate) backend: B,
     pub(crate) options: Options,
     pub(crate) limiter: Limiter,
+    /// When each token was last shown.
+    pub(crate) used: Used,
     /// Held from reading the configuration until it is changed, so that of two patches none is lost.
     pub(crate) changing: Arc<Mutex<()>>,
 }

@@ -13,8 +13,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tandem_model::{
-    BlockId, Change, Config, Entity, Examination, Kind, NoExamination, TrunkId, TrunkStatus, WebhookId,
-    WebhookStatus,
+    BlockId, Change, Config, Entity, Examination, Kind, NoExamination, TokenId, TrunkId, TrunkStatus,
+    WebhookId, WebhookStatus,
 };
 use uuid::Uuid;
 
@@ -236,6 +236,7 @@ impl Collection {
         match self.kind {
             Kind::Trunk => Statuses::Trunks(call.backend().trunk_statuses().await),
             Kind::Webhook => Statuses::Webhooks(call.backend().webhook_statuses()),
+            Kind::Token => Statuses::Tokens(call.shared.used.all()),
             _ => Statuses::None,
         }
     }
@@ -246,24 +247,28 @@ enum Statuses {
     None,
     Trunks(BTreeMap<TrunkId, TrunkStatus>),
     Webhooks(BTreeMap<WebhookId, WebhookStatus>),
+    Tokens(BTreeMap<TokenId, u64>),
 }
 
 /// An entity as the API shows it, with what it is doing.
 fn show(who: &Who, entity: Entity, statuses: &Statuses) -> Value {
     let entity = who.view(entity);
     let mut shown = entity.to_json();
-    let status = match (&entity, statuses) {
+    let (field, value) = match (&entity, statuses) {
         (Entity::Trunk(trunk), Statuses::Trunks(all)) => {
             let status = all.get(&trunk.id).cloned().unwrap_or_default();
-            serde_json::to_value(who.view_status(trunk, status))
+            ("status", serde_json::to_value(who.view_status(trunk, status)))
         }
         (Entity::Webhook(webhook), Statuses::Webhooks(all)) => {
-            serde_json::to_value(all.get(&webhook.id).cloned().unwrap_or_default())
+            ("status", serde_json::to_value(all.get(&webhook.id).cloned().unwrap_or_default()))
+        }
+        (Entity::Token(token), Statuses::Tokens(all)) => {
+            ("last_used_at", serde_json::to_value(all.get(&token.id)))
         }
         _ => return shown,
     };
     if let Value::Object(fields) = &mut shown {
-        fields.insert("status".to_owned(), status.unwrap_or_default());
+        fields.insert(field.to_owned(), value.unwrap_or_default());
     }
     shown
 }

@@ -29,6 +29,7 @@ mod router;
 mod serve;
 mod system;
 mod token;
+mod used;
 
 pub use backend::{Backend, ChangeError, Check, Health, HealthStatus, ReadError};
 pub use error::ErrorEnvelope;

@@ -14,6 +14,7 @@ use crate::operations::{Access, Action, OPERATIONS, Operation};
 use crate::params::Params;
 use crate::provisioning;
 use crate::token::TokenHash;
+use crate::used::Used;
 use crate::{events, live, records, system};
 use axum::Router;
 use axum::extract::rejection::RawPathParamsRejection;
@@ -46,7 +47,13 @@ impl Default for Options {
 /// The whole API as a service.
 pub fn router<B: Backend>(backend: B, options: Options) -> Router {
     let usual = options.timeout;
-    let shared = Arc::new(Shared { backend, options, limiter: Limiter::default(), changing: Arc::default() });
+    let shared = Arc::new(Shared {
+        backend,
+        options,
+        limiter: Limiter::default(),
+        used: Used::default(),
+        changing: Arc::default(),
+    });
     let mut router = Router::new();
     for operation in OPERATIONS.iter() {
         let shared = shared.clone();
@@ -86,7 +93,7 @@ async fn run<B: Backend>(
     };
     let who = match needs_token {
         true => {
-            let authorize = |token: &str| who(&shared.backend, token);
+            let authorize = |token: &str| who(&shared, token);
             auth::check(&parts, shared.options.query_token, &shared.limiter, authorize).await?
         }
         // What is open to anybody asks nothing of who it is.
@@ -104,11 +111,17 @@ async fn run<B: Backend>(
     dispatch(operation.action, Call { shared, who, params, id, headers: parts.headers, body }).await
 }
 
-fn who<B: Backend>(backend: &B, token: &str) -> Option<Who> {
+fn who<B: Backend>(shared: &Shared<B>, token: &str) -> Option<Who> {
+    let Shared { backend, used, .. } = shared;
     if backend.authorize(token) {
         return Some(Who::INSTALLATION);
     }
-    Who::with_token(&backend.config(), &TokenHash::of(token).to_hex(), backend.now())
+    let (config, now) = (backend.config(), backend.now());
+    let who = Who::with_token(&config, &TokenHash::of(token).to_hex(), now)?;
+    if let Some(token) = who.token {
+        used.note(token, &config, now);
+    }
+    Some(who)
 }
 
 async fn dispatch<B: Backend>(action: Action, call: Call<B>) -> Result<Response, ApiError> {

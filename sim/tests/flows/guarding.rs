@@ -6,7 +6,7 @@ use std::time::Duration;
 use tandem_engine::Limits;
 use tandem_model::{Event, Kind, Side};
 use tandem_sim::{Faults, Stage, World};
-use tandem_sip_msg::Header;
+use tandem_sip_msg::{Header, Transport};
 
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
@@ -70,6 +70,37 @@ fn a_device_that_may_not_be_where_it_is_any_more_is_forgotten_and_another_stays(
     assert_eq!(told(&w, away), format!("Q.850;cause=21;text=\"{words}\""));
     w.talk(desk, "1002");
     assert_eq!(w.stage(caller), Stage::Talking);
+}
+
+#[test]
+fn an_extension_registers_and_calls_only_over_the_transport_that_it_says() {
+    let mut w = World::new();
+    let body = json!({"number": "1001", "password": "1001-password", "transport": "tcp"});
+    let extension = w.create(Kind::Extension, body);
+    let (over_udp, colleague) = (w.another_phone("udp", "1001"), w.phone("1002"));
+    assert_eq!(w.ua(over_udp).registration_code(), Some(403));
+    let phrase = w.sent_to(over_udp).last().unwrap().reason_phrase().to_owned();
+    assert_eq!(phrase, "Not Allowed Over This Transport");
+    assert_eq!(w.engine.counters().refused, 1);
+    let call = w.dial(over_udp, "1002");
+    w.run_for(secs(1));
+    assert_eq!(w.call(over_udp, call).code, Some(403));
+    let words = "extension `1001` may not call over UDP";
+    assert_eq!(refusals(&w), [("TRANSPORT_NOT_ALLOWED", words)]);
+    assert_eq!(told(&w, over_udp), format!("Q.850;cause=21;text=\"{words}\""));
+    w.transport = Transport::Tcp;
+    let over_tcp = w.another_phone("tcp", "1001");
+    assert_eq!(w.ua(over_tcp).registration_code(), Some(200));
+    w.talk(over_tcp, "1002");
+    assert_eq!(w.stage(colleague), Stage::Talking);
+    w.hang_up(colleague);
+    w.run_for(secs(1));
+    for (transport, bindings) in [("any", 1), ("tls", 0)] {
+        w.patch(Kind::Extension, &extension, json!({ "transport": transport }));
+        w.run_for(secs(1));
+        let of_extension = w.bindings().filter(|binding| binding.transport == "tcp").count();
+        assert_eq!(of_extension, bindings, "what came over another transport is forgotten");
+    }
 }
 
 /// Acme, which calls out on working days only, and the world begins on a Tuesday at 22:13 UTC; a phone of its and its extension.

@@ -14,6 +14,7 @@ mod extensions;
 mod failover;
 mod first_call;
 mod forking;
+mod forwarding;
 mod guarding;
 mod handling;
 mod identity;

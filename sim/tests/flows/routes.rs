@@ -101,6 +101,23 @@ fn a_route_takes_beginnings_lengths_extensions_and_countries() {
 }
 
 #[test]
+fn a_route_may_be_for_extensions_of_some_groups_only() {
+    let mut exchange = exchange(2);
+    exchange.route(0, json!({"priority": 1, "match": {"groups": ["Sales", "Night shift"]}}));
+    exchange.route(1, json!({"priority": 2, "match": {"groups": ["Doctors"]}}));
+    assert_eq!(exchange.dials("5551234"), Err(404), "1001 is in no group");
+    let phone = exchange.w.config().extensions.keys().next().unwrap().to_string();
+    for (groups, found) in [
+        (json!(["Doctors", "Night shift"]), Ok((0, "5551234".to_owned()))),
+        (json!(["Doctors"]), Ok((1, "5551234".to_owned()))),
+        (json!(["doctors"]), Err(404)),
+    ] {
+        exchange.w.patch(Kind::Extension, &phone, json!({ "groups": groups }));
+        assert_eq!(exchange.dials("5551234"), found, "{groups}");
+    }
+}
+
+#[test]
 fn the_number_is_stripped_and_put_between_prepend_and_postfix() {
     let mut exchange = exchange(1);
     for (step, dialled, sent) in [

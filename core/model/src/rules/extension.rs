@@ -2,11 +2,12 @@
 
 use super::{Touched, range, tenant, text};
 use crate::findings::Findings;
-use crate::{Config, Extension, Kind, Secret, TenantId};
+use crate::{Config, Extension, ForwardReason, Kind, Secret, TenantId};
 use std::collections::BTreeMap;
 
 const SHORTEST_PASSWORD: usize = 8;
 const MAX_NETWORKS: usize = 64;
+const MAX_GROUPS: usize = 32;
 
 pub(super) fn check(extension: &Extension, findings: &mut Findings) {
     text::check("name", Some(&extension.name), text::label, findings);
@@ -18,6 +19,14 @@ pub(super) fn check(extension: &Extension, findings: &mut Findings) {
     if extension.allowed_cidrs.len() > MAX_NETWORKS {
         let message = format!("these are more than {MAX_NETWORKS} networks");
         findings.invalid("allowed_cidrs", "TOO_MANY", message, "name fewer that are wider");
+    }
+    groups("groups", &extension.groups, findings);
+    for reason in ForwardReason::ALL {
+        forward(extension, reason, findings);
+    }
+    if extension.voicemail {
+        let fix = "leave it out, or give `false`; voicemail comes later";
+        findings.invalid("voicemail", "NOT_SUPPORTED", "there is no voicemail yet", fix);
     }
     tenant::caller_id("outbound_cid", extension.outbound_cid.as_deref(), findings);
     for (trunk, number) in &extension.outbound_cid_by_trunk {
@@ -51,6 +60,36 @@ pub(super) fn no_more_than_granted(
             let message = format!("the tenant may have {most} extensions (max_extensions), and has them");
             let fix = "delete one that is not needed, or have who runs the system raise `max_extensions` of the tenant";
             findings.at(position).conflict("", "EXTENSION_LIMIT", message, fix);
+        }
+    }
+}
+
+fn forward(extension: &Extension, reason: ForwardReason, findings: &mut Findings) {
+    let field = match reason {
+        ForwardReason::Busy => "forward_busy",
+        ForwardReason::NoAnswer => "forward_no_answer",
+        ForwardReason::Unregistered => "forward_unregistered",
+    };
+    let number = extension.forward(reason);
+    text::check(field, number, text::uri_user, findings);
+    if number == Some(&extension.number) {
+        let message = "the call would come back to where it is";
+        findings.invalid(field, "LOOP", message, "give another number, or leave it out");
+    }
+}
+
+/// Names of groups, of an extension or that a route is for.
+pub(super) fn groups(field: &str, groups: &[String], findings: &mut Findings) {
+    if groups.len() > MAX_GROUPS {
+        let message = format!("these are more than {MAX_GROUPS} groups");
+        findings.invalid(field, "TOO_MANY", message, format!("name up to {MAX_GROUPS}"));
+    }
+    for (n, group) in groups.iter().enumerate() {
+        let place = format!("{field}[{n}]");
+        text::check(&place, Some(group), text::label, findings);
+        if groups[..n].contains(group) {
+            let message = format!("`{}` is in the list twice", group.escape_debug());
+            findings.invalid(place, "DUPLICATE_VALUE", message, "remove one of them");
         }
     }
 }

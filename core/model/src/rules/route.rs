@@ -1,6 +1,6 @@
 //! Rules on the fields of a route.
 
-use super::{range, tenant, text};
+use super::{extension, range, tenant, text};
 use crate::findings::Findings;
 use crate::{Pattern, Route, RouteMatch, Step};
 
@@ -62,6 +62,7 @@ fn matches(matches: &RouteMatch, findings: &mut Findings) {
     for (n, length) in matches.lengths.iter().enumerate() {
         range::check(format!("match.lengths[{n}]"), *length, findings);
     }
+    extension::groups("match.groups", &matches.groups, findings);
     tenant::countries("match.countries", &matches.countries, findings);
 }
 

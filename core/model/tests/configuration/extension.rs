@@ -97,3 +97,38 @@ fn the_networks_that_it_may_be_in_are_networks_and_not_many() {
         assert_eq!(extension.may_be_at(address.parse().unwrap()), may, "{address}");
     }
 }
+
+#[test]
+fn groups_have_names_and_are_not_many() {
+    refuses_with(json!({ "groups": ["Sales", ""] }), "groups[1]", "REQUIRED", "1 to 64");
+    refuses_with(json!({ "groups": ["x".repeat(65)] }), "groups[0]", "TOO_LONG", "64");
+    refuses_with(json!({ "groups": ["a", "b", "a"] }), "groups[2]", "DUPLICATE_VALUE", "remove one");
+    let many: Vec<String> = (0..33).map(|n| n.to_string()).collect();
+    refuses_with(json!({ "groups": many }), "groups", "TOO_MANY", "up to 32");
+    accepts_with(json!({ "groups": many[..32] }));
+}
+
+#[test]
+fn there_is_no_voicemail_yet() {
+    refuses_with(json!({ "voicemail": true }), "voicemail", "NOT_SUPPORTED", "`false`");
+    accepts_with(json!({ "voicemail": false }));
+}
+
+#[test]
+fn its_transport_is_one_of_four() {
+    refuses_with(json!({ "transport": "ws" }), "transport", "UNKNOWN_VALUE", "`tls`");
+    for transport in ["any", "udp", "tcp", "tls"] {
+        accepts_with(json!({ "transport": transport }));
+    }
+}
+
+#[test]
+fn what_it_forwards_to_can_be_dialled_and_is_another() {
+    for field in ["forward_busy", "forward_no_answer", "forward_unregistered"] {
+        refuses_with(json!({ field: "" }), field, "BAD_FORMAT", "leave the field out");
+        refuses_with(json!({ field: "a@b" }), field, "BAD_FORMAT", "before `@`");
+        refuses_with(json!({ "number": "1000", field: "1000" }), field, "LOOP", "another number");
+        accepts_with(json!({ "number": "1000", field: "+15551234567" }));
+        accepts_with(json!({ field: null }));
+    }
+}

@@ -59,7 +59,7 @@ fn a_route_shows_its_steps_however_it_was_made() {
     let entity = Entity::create(Route, id(9), json!({ "name": "r", "provider_id": id(1) })).unwrap();
     let expected = json!({
         "id": id(9), "tenant_id": null, "name": "r", "priority": 100, "enabled": true, "emergency": false, "max_minutes": 0, "pin_class": "none", "schedule_id": null,
-        "match": { "patterns": [], "prefixes": [], "lengths": [], "extensions": [], "countries": [] },
+        "match": { "patterns": [], "prefixes": [], "lengths": [], "extensions": [], "groups": [], "countries": [] },
         "strategy": "prioritized", "max_per_minute": null, "on_exhausted": "next_rule",
         "steps": [{
             "trunk_id": id(1), "enabled": true, "strip": 0, "prepend": "", "postfix": "", "caller_id": null, "timeout": 60,

@@ -442,7 +442,7 @@ fn nobody_there_goes_on_to_the_next_rule_and_busy_does_not() {
     );
     let destination = came(&config, 1, "13322496214").unwrap();
     let told = destination.rounds.iter().map(|round| match round {
-        Round::Extension { extension, ring_timeout, onward } => {
+        Round::Extension { extension, ring_timeout, onward, .. } => {
             (extension.number.as_str(), *ring_timeout, onward.clone())
         }
         other => panic!("{other:?}"),

@@ -221,6 +221,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
             "extensions",
             json!({ "items": { "type": "string", "pattern": "^[1-9][0-9]{0,14}$" } }),
         ),
+        ("RouteMatch", "groups", groups()),
         ("RouteMatch", "countries", json!({ "items": { "type": "string", "enum": SOME_COUNTRIES } })),
         ("Step", "postfix", json!({ "maxLength": 32, "pattern": "^[A-Za-z0-9+*#._-]*$" })),
         ("Step", "caller_id", telephone()),
@@ -233,6 +234,11 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Extension", "codecs", codecs()),
         ("Extension", "allowed_cidrs", networks()),
         ("Extension", "allowed_cidrs", json!({ "maxItems": 64 })),
+        ("Extension", "groups", groups()),
+        ("Extension", "forward_busy", text(URI_USER, 128)),
+        ("Extension", "forward_no_answer", text(URI_USER, 128)),
+        ("Extension", "forward_unregistered", text(URI_USER, 128)),
+        ("Extension", "voicemail", json!({ "const": false })),
         ("Extension", "name", text(LABEL, 64)),
         ("Extension", "number", text("^[A-Za-z0-9._-]+$", 32)),
         ("Extension", "username", text("^[A-Za-z0-9._+-]+$", 32)),
@@ -320,6 +326,15 @@ fn vars() -> Value {
         "maxProperties": 64,
         "propertyNames": { "maxLength": 64, "pattern": "^[A-Za-z0-9_.-]+$", "not": { "pattern": "^sip_h_" } },
         "additionalProperties": { "type": "string", "maxLength": 255, "pattern": LINE },
+    })
+}
+
+/// Names of groups.
+fn groups() -> Value {
+    json!({
+        "maxItems": 32,
+        "uniqueItems": true,
+        "items": { "type": "string", "minLength": 1, "maxLength": 64, "pattern": LABEL },
     })
 }
 

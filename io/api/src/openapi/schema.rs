@@ -80,6 +80,7 @@ pub(super) fn all() -> Value {
     }
     with_status(&mut schemas["Trunk"], "A trunk and what it is doing.", "TrunkStatus");
     with_status(&mut schemas["Webhook"], "A webhook and what has come of it.", "WebhookStatus");
+    with_last_use(&mut schemas["Token"]);
     let issued = issued(&schemas["Token"]);
     schemas.insert("TokenIssued".to_owned(), issued);
     schemas.extend(bodies);
@@ -170,6 +171,20 @@ fn with_status(schema: &mut Value, description: &str, status: &str) {
     }
 }
 
+/// A token with when it was last shown, which the server knows and the configuration does not.
+fn with_last_use(token: &mut Value) {
+    token["properties"]["last_used_at"] = json!({
+        "type": ["integer", "null"],
+        "format": "int64",
+        "minimum": 0,
+        "readOnly": true,
+        "description": "When it was last taken, seconds since the Unix epoch; null: never since the server started.",
+    });
+    if let Some(required) = token["required"].as_array_mut() {
+        required.push(json!("last_used_at"));
+    }
+}
+
 /// A token as it is shown once, when it is made.
 fn issued(token: &Value) -> Value {
     let mut issued = token.clone();
@@ -207,7 +222,9 @@ fn create(name: &str, kind: Kind, model: &Value) -> Value {
         Kind::Extension => {
             schema["required"] = json!(["password"]);
             properties["password"]["type"] = json!("string");
-            schema["description"] = json!("The password must differ from `number` and `username`.");
+            schema["description"] = json!(
+                "The password must differ from `number` and `username`, and what it forwards to from `number`."
+            );
             // A username that becomes the number too must look like one.
             let number =
                 json!({ "required": ["username"], "properties": { "username": { "pattern": "^[^+]+$" } } });

@@ -502,7 +502,7 @@ async fn a_token_is_shown_once_and_its_hash_never() {
     for answer in [house.client.get(&path).await, house.client.get(TOKENS).await] {
         assert!(!answer.text.contains(token) && !answer.text.contains("\"hash\""), "{}", answer.text);
     }
-    for body in [json!({ "hash": "00" }), json!({ "prefix": "tandem_" })] {
+    for body in [json!({ "hash": "00" }), json!({ "prefix": "tandem_" }), json!({ "last_used_at": 1 })] {
         assert_eq!(house.client.patch(&path, body.clone()).await.refused(), (400, "IMMUTABLE"));
         let mut create = body;
         create["name"] = json!("x");
@@ -512,6 +512,29 @@ async fn a_token_is_shown_once_and_its_hash_never() {
     let renamed = house.client.patch(&path, json!({ "name": "Wall" })).await;
     assert_eq!(renamed.json["prefix"], made.json["prefix"]);
     assert_eq!(house.get(token, "/v1.0/me").await.json["token_id"], id, "it goes on to be taken");
+}
+
+#[tokio::test]
+async fn a_token_shows_when_it_was_last_used() {
+    let house = House::new().await;
+    let body = json!({ "name": "Wallboard", "role": "viewer" });
+    let made = house.client.post(TOKENS, body).await;
+    assert_eq!(made.json["last_used_at"], Value::Null);
+    let (token, path) =
+        (made.json["token"].as_str().unwrap(), format!("{TOKENS}/{}", made.json["id"].as_str().unwrap()));
+    assert_eq!(house.client.get(&path).await.json["last_used_at"], Value::Null);
+    house.get(token, "/v1.0/me").await;
+    let listed = house.client.get(TOKENS).await.json;
+    let listed =
+        listed["items"].as_array().unwrap().iter().find(|one| one["id"] == made.json["id"]).unwrap().clone();
+    for shown in [house.client.get(&path).await.json, listed] {
+        assert_eq!(shown["last_used_at"], NOW / 1000);
+    }
+    let off = json!({ "name": "Off", "role": "viewer", "enabled": false });
+    let off = house.client.post(TOKENS, off).await.json;
+    house.get(off["token"].as_str().unwrap(), "/v1.0/me").await;
+    let path = format!("{TOKENS}/{}", off["id"].as_str().unwrap());
+    assert_eq!(house.client.get(&path).await.json["last_used_at"], Value::Null, "it was not taken");
 }
 
 #[tokio::test]

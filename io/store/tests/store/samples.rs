@@ -74,6 +74,7 @@ pub fn record(n: u64, trunk: u64, extension: u64, outcome: Outcome) -> CallRecor
             extension_id: None,
             route_id: None,
             step: Some(1),
+            forwarded: None,
             number: "15551234567".to_owned(),
             target: "udp:192.0.2.1:5060".to_owned(),
             started_at,
