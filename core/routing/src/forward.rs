@@ -1,8 +1,9 @@
 //! Where a call goes on to when an extension does not take it: what its device would reach by that number. A loop ends, because nobody
 //! is called a second time that way.
 
+use crate::caller_id::Caller;
 use crate::outbound::Decision;
-use crate::{NoDestination, Round, caller_id};
+use crate::{NoDestination, Round};
 use std::sync::Arc;
 use tandem_model::{Anonymous, Extension, ForwardReason, Forwarded, Kind, Step, TenantId, Trunk};
 
@@ -73,7 +74,7 @@ impl<'a> Decision<'a> {
         for reason in ForwardReason::ALL {
             let Some(number) = extension.forward(reason) else { continue };
             let found = self.forward(extension, reason, number);
-            let why = found.as_ref().err().map(|none| not_forwarded(none));
+            let why = found.as_ref().err().map(not_forwarded);
             self.trail.rule(Kind::Extension, extension.id.0, &extension.name, why.is_none(), || match why {
                 None => format!("{} it forwards to {number}", reason.words()),
                 Some(why) => format!("{} it does not forward to {number}: {why}", reason.words()),
@@ -123,8 +124,9 @@ impl<'a> Decision<'a> {
             let by = Forwarded { extension_id: extension.id, reason: *reason };
             let shown = over.and_then(|(trunk, step)| {
                 let tenant = extension.tenant_id.and_then(|id| self.config.tenants.get(&id));
-                let who = (Some(&***extension), None);
-                caller_id::choose(self.config, tenant.map(Arc::as_ref), who, trunk, step).ok().flatten()
+                let tenant = tenant.map(Arc::as_ref);
+                let who = Caller { config: self.config, tenant, extension: Some(extension), asked: None };
+                who.choose(trunk, step, false).ok().flatten()
             });
             let is_hidden = extension.anonymous == Anonymous::Always;
             Diversion { by, number: shown.unwrap_or_else(|| extension.number.clone()), is_hidden }
