@@ -2,6 +2,8 @@
 
 use crate::batch::Batch;
 use crate::counters::{Counters, Totals};
+use crate::outlet::Outlet;
+use crate::pace::Pace;
 use crate::sockets::Sockets;
 use crate::worker::{Moving, Order, WAKE, Worker};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
@@ -171,7 +173,7 @@ impl Thread {
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         // Edge-triggered, so that nobody has to read it.
         epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, WAKE))?;
-        let wake = Arc::new(wake);
+        let (wake, outlet) = (Arc::new(wake), Outlet::new());
         let counters = Arc::new(Counters::default());
         let (sender, orders) = channel();
         let (bind, clock, keeps) = (config.bind, config.clock.clone(), config.threads <= 1);
@@ -188,6 +190,8 @@ impl Thread {
                 sockets: Sockets::new(epoll, keeps),
                 switchboard: Switchboard::default(),
                 batch: Batch::new(bind.is_ipv6()),
+                outlet,
+                pace: Pace::default(),
             };
             worker.run();
         })?;

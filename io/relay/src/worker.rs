@@ -2,7 +2,10 @@
 
 use crate::batch::Batch;
 use crate::counters::Counters;
+use crate::outlet::Outlet;
+use crate::pace::Pace;
 use crate::relay::{Clock, Homes, OnEvent};
+use crate::scheduling::run_soon;
 use crate::sockets::{Pair, Ready, Sockets};
 use nix::errno::Errno;
 use nix::sys::epoll::{EpollEvent, EpollTimeout};
@@ -51,13 +54,22 @@ pub(crate) struct Worker {
     pub sockets: Sockets,
     pub switchboard: Switchboard,
     pub batch: Batch,
+    pub outlet: Outlet,
+    pub pace: Pace,
 }
 
 impl Worker {
     /// Serves until the senders of orders are gone, then closes what is open.
     pub fn run(mut self) {
         let mut events = [EpollEvent::empty(); EVENTS];
+        self.outlet.open();
+        if let Err(error) = run_soon() {
+            tracing::info!(%error, "media threads run no sooner than others");
+        }
         loop {
+            if let Some(pause) = self.pace.pause((self.clock)()) {
+                std::thread::sleep(pause);
+            }
             let timeout = self.look_after_timers();
             let ready = match self.sockets.epoll().wait(&mut events, timeout) {
                 Ok(ready) => ready,
@@ -67,13 +79,15 @@ impl Worker {
                     break;
                 }
             };
-            let mut woken = false;
+            let (now, mut packets, mut woken) = ((self.clock)(), 0, false);
             for event in &events[..ready] {
                 match u16::try_from(event.data()) {
-                    Ok(local) => self.serve(local),
+                    Ok(local) => packets += self.serve(local, now),
                     Err(_) => woken = true,
                 }
             }
+            self.send();
+            self.pace.served(now, packets);
             if woken && !self.obey() {
                 break;
             }
@@ -81,47 +95,51 @@ impl Worker {
         self.close_all();
     }
 
-    /// Reads what waits at the socket of `local` and sends it on out of the other leg's socket.
-    fn serve(&mut self, local: u16) {
-        let now = (self.clock)();
-        let Some(Ready { socket, more, resting }) = self.sockets.ready(local, now) else { return };
+    /// Reads what waits at the socket of `local` and lets it be sent on out of the other leg's socket: how many packets came.
+    fn serve(&mut self, local: u16, now: Time) -> usize {
+        if self.batch.is_full() {
+            self.send();
+        }
+        let Some(Ready { socket, more, resting }) = self.sockets.ready(local, now) else { return 0 };
         let received = if more { self.batch.receive(socket) } else { self.batch.receive_one(socket) };
         let received = match received {
             Ok(received) => received,
-            Err(Errno::EAGAIN | Errno::EINTR) => return,
+            Err(Errno::EAGAIN | Errno::EINTR) => return 0,
             // An error that waited at the socket (RFC 1122 §4.1.3.3): it is taken off by being read.
             Err(_) => {
                 self.counters.receive_failed.fetch_add(1, Relaxed);
-                return;
+                return 0;
             }
         };
+        let packets = received.len();
         if resting {
-            self.counters.late.fetch_add(received as u64, Relaxed);
-            return self.sockets.late(local, received as u32);
+            self.counters.late.fetch_add(packets as u64, Relaxed);
+            self.sockets.late(local, packets as u32);
+            return packets;
         }
-        let (mut out, mut forwarded) = (local, 0);
-        for n in 0..received {
+        for n in received {
             let judged = match self.batch.datagram(n) {
                 Some((from, packet)) => self.switchboard.packet(local, from, packet, now),
                 None => Err(self.switchboard.drop_packet(local, DropReason::Malformed)),
             };
             match judged {
-                Ok(forward) => {
-                    // One port is bridged to one other, so a batch goes out of one socket.
-                    out = forward.local;
-                    self.batch.queue(n, forward.to);
-                    forwarded += 1;
-                }
+                Ok(forward) => self.batch.queue(n, forward),
                 Err(reason) => self.counters.dropped(reason),
             }
         }
-        if forwarded > 0 {
-            let refused = self.sockets.get(out).map_or(forwarded, |socket| self.batch.send(socket));
-            self.counters.forwarded(forwarded, refused);
-            if refused > 0 {
-                self.switchboard.send_failed(out, refused);
-            }
-        }
+        packets
+    }
+
+    /// Sends on what the turn has brought.
+    fn send(&mut self) {
+        let mut refused = 0;
+        // Where there is no socket any more, the system refuses.
+        let socket = |local| self.sockets.get(local).map_or(-1, |socket| socket.as_raw_fd());
+        let packets = self.batch.send(&mut self.outlet, socket, |local| {
+            refused += 1;
+            self.switchboard.send_failed(local, 1);
+        });
+        self.counters.forwarded(packets as u64, refused);
     }
 
     /// Carries out orders that wait; false when no more can come.
