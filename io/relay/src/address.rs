@@ -22,18 +22,17 @@ impl Default for Address {
 impl Address {
     /// The address; `None` when it is of another family.
     pub fn decode(&self) -> Option<SocketAddr> {
-        let address = self;
         // SAFETY: every byte of the union is initialised (zeroed at first) and any bytes are valid integers; the
         // family says which view the kernel meant.
         unsafe {
-            match i32::from(address.family) {
+            match i32::from(self.family) {
                 libc::AF_INET => {
-                    let v4 = address.v4;
+                    let v4 = self.v4;
                     let ip = u32::from_be(v4.sin_addr.s_addr).into();
                     Some(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(v4.sin_port))))
                 }
                 libc::AF_INET6 => {
-                    let v6 = address.v6;
+                    let v6 = self.v6;
                     let (ip, port) = (Ipv6Addr::from(v6.sin6_addr.s6_addr), u16::from_be(v6.sin6_port));
                     Some(match ip.to_ipv4_mapped() {
                         Some(ip) => SocketAddr::V4(SocketAddrV4::new(ip, port)),
@@ -48,10 +47,9 @@ impl Address {
 
     /// Writes `to` and gives its length; IPv4 as `::ffff:a.b.c.d` when it is to be `mapped`.
     pub fn encode(&mut self, to: SocketAddr, mapped: bool) -> libc::socklen_t {
-        let address = self;
         let v6 = match to {
             SocketAddr::V4(to) if !mapped => {
-                address.v4 = libc::sockaddr_in {
+                self.v4 = libc::sockaddr_in {
                     sin_family: libc::AF_INET as _,
                     sin_port: to.port().to_be(),
                     sin_addr: libc::in_addr { s_addr: u32::from(*to.ip()).to_be() },
@@ -62,7 +60,7 @@ impl Address {
             SocketAddr::V4(to) => SocketAddrV6::new(to.ip().to_ipv6_mapped(), to.port(), 0, 0),
             SocketAddr::V6(to) => to,
         };
-        address.v6 = libc::sockaddr_in6 {
+        self.v6 = libc::sockaddr_in6 {
             sin6_family: libc::AF_INET6 as _,
             sin6_port: v6.port().to_be(),
             sin6_flowinfo: 0,

@@ -1,7 +1,7 @@
 //! RTP and RTCP sockets on their own threads.
 //!
 //! Each thread owns a [`Switchboard`](tandem_media::Switchboard) and the sockets of its ports: a packet is
-//! read, judged and sent on without queue, lock or allocation. Commands go in by [`Relay::send`]; events come
+//! read, judged and sent on without lock or allocation. Commands go in by [`Relay::send`]; events come
 //! out by a callback.
 #![allow(unsafe_code)] // system calls over preallocated buffers: `address`, `batch`, `outlet`, `ring`; and `scheduling`
 

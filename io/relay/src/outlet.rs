@@ -27,7 +27,7 @@ pub enum Outlet {
 impl Outlet {
     /// The best that the system lets us have, for the thread that will [`Outlet::open`] it.
     pub fn new() -> Outlet {
-        Ring::new().map_or(Outlet::OneByOne, Outlet::Ring)
+        Ring::new().map_or_else(Outlet::without_ring, Outlet::Ring)
     }
 
     /// Makes it the calling thread's own, and tries whether it works: old systems have rings that do not send to an address.
@@ -35,9 +35,13 @@ impl Outlet {
         if let Outlet::Ring(ring) = self
             && let Err(error) = try_out(ring)
         {
-            tracing::info!(%error, "media is sent packet by packet, since io_uring does not send it");
-            *self = Outlet::OneByOne;
+            *self = Outlet::without_ring(error);
         }
+    }
+
+    fn without_ring(error: io::Error) -> Outlet {
+        tracing::info!(%error, "no io_uring: media is sent packet by packet");
+        Outlet::OneByOne
     }
 
     /// Sends up to [`crate::batch::BATCH`] messages, and tells those that the system `refused`: whether its buffers are full or the
@@ -46,8 +50,7 @@ impl Outlet {
         match self {
             Outlet::Ring(ring) => {
                 if let Err(error) = ring.send(messages, |id, _| refused(id)) {
-                    tracing::error!(%error, "io_uring failed; media is sent packet by packet from now on");
-                    *self = Outlet::OneByOne;
+                    *self = Outlet::without_ring(error);
                 }
             }
             Outlet::OneByOne => {

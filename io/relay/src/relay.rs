@@ -19,7 +19,7 @@ use std::time::{Instant, SystemTime};
 use tandem_media::{MediaCommand, MediaEvent, PortId, Switchboard};
 use tandem_time::Time;
 
-/// Tells the time; asked once for each batch of packets. Give the relay the engine's, so that records agree.
+/// Tells the time; asked once for each turn of packets. Give the relay the engine's, so that records agree.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
 pub(crate) type OnEvent = Arc<dyn Fn(MediaEvent) + Send + Sync>;
