@@ -67,7 +67,7 @@ mod tests {
     fn turns_keep_their_distance_while_packets_are_dense() {
         let (mut pace, now) = after(100, DENSE / 20);
         assert_eq!(pace.pause(now), Some(TURN));
-        assert_eq!(pace.pause(now + TURN / 3), Some(TURN - TURN / 3), "the turn itself counts");
+        assert_eq!(pace.pause(now + TURN / 4), Some(TURN - TURN / 4), "the turn itself counts");
         assert_eq!(pace.pause(now + TURN), None);
 
         pace.served(now + WINDOW, 1);
