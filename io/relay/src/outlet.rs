@@ -20,14 +20,14 @@ pub struct Message<'a> {
 
 /// Sends datagrams.
 pub enum Outlet {
-    Ring(Ring),
+    Ring(Box<Ring>),
     OneByOne,
 }
 
 impl Outlet {
     /// The best that the system lets us have, for the thread that will [`Outlet::open`] it.
     pub fn new() -> Outlet {
-        Ring::new().map_or_else(Outlet::without_ring, Outlet::Ring)
+        Ring::new().map_or_else(Outlet::without_ring, |ring| Outlet::Ring(Box::new(ring)))
     }
 
     /// Makes it the calling thread's own, and tries whether it works: old systems have rings that do not send to an address.

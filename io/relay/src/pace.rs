@@ -1,23 +1,21 @@
-//! How far apart the turns of a media thread are.
+//! How many packets a media thread takes in one turn.
 //!
-//! To wake up, and to wake who receives, costs as much as several packets. Where packets are dense, turns therefore keep a
-//! distance, and each has several packets to send on; where they are not, every packet goes on at once.
+//! To wake up, and to wake who receives, costs as much as several packets. Where packets are dense, a turn that one of them begins
+//! therefore waits a moment for those that come right behind; where they are not, every packet goes on at once.
 
 use std::time::Duration;
 use tandem_time::Time;
 
-/// The distance of turns: what it adds to the delay of a packet at most, a fraction of what voice takes up in a packet.
-const TURN: Duration = Duration::from_millis(1);
+/// For how long a turn waits for more packets: a hundredth of what voice takes up in one.
+const GATHERING: Duration = Duration::from_micros(150);
 /// Packets are counted over so long: in it each stream of voice has one.
 const WINDOW: Duration = Duration::from_millis(20);
-/// So many in a window are dense: as many as forty calls have, four for a turn.
+/// So many in a window are dense: as many as forty calls have.
 const DENSE: usize = 80;
 
-/// Counts packets, and spaces turns by what it counted last.
+/// Counts packets, and says by what it counted last whether it is worth waiting for more.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// When the last turn began.
-    began: Time,
     /// Since when packets are counted, and how many there were.
     since: Time,
     packets: usize,
@@ -25,9 +23,8 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// A turn that began at `now` has served so many packets.
+    /// A turn at `now` has served so many packets.
     pub fn served(&mut self, now: Time, packets: usize) {
-        self.began = now;
         self.packets += packets;
         let elapsed = now.since(self.since);
         if elapsed >= WINDOW {
@@ -37,9 +34,9 @@ impl Pace {
         }
     }
 
-    /// For how long the next turn is to wait at `now`, before it looks for packets.
-    pub fn pause(&self, now: Time) -> Option<Duration> {
-        TURN.checked_sub(now.since(self.began)).filter(|pause| self.dense && !pause.is_zero())
+    /// For how long a turn that has packets waits for more.
+    pub fn gathering(&self) -> Option<Duration> {
+        self.dense.then_some(GATHERING)
     }
 }
 
@@ -59,26 +56,22 @@ mod tests {
 
     #[test]
     fn few_packets_go_on_at_once() {
-        let (pace, now) = after(100, DENSE / 20 - 1);
-        assert_eq!(pace.pause(now), None);
+        assert_eq!(after(100, DENSE / 20 - 1).0.gathering(), None);
     }
 
     #[test]
-    fn turns_keep_their_distance_while_packets_are_dense() {
+    fn turns_gather_while_packets_are_dense() {
         let (mut pace, now) = after(100, DENSE / 20);
-        assert_eq!(pace.pause(now), Some(TURN));
-        assert_eq!(pace.pause(now + TURN / 4), Some(TURN - TURN / 4), "the turn itself counts");
-        assert_eq!(pace.pause(now + TURN), None);
-
+        assert_eq!(pace.gathering(), Some(GATHERING));
         pace.served(now + WINDOW, 1);
         pace.served(now + WINDOW * 2, 1);
-        assert_eq!(pace.pause(now + WINDOW * 2), None);
+        assert_eq!(pace.gathering(), None);
     }
 
     #[test]
     fn packets_that_waited_for_a_late_turn_do_not_make_it_dense() {
         let (mut pace, now) = after(1, 0);
         pace.served(now + WINDOW * 10, DENSE * 5);
-        assert_eq!(pace.pause(now + WINDOW * 10), None);
+        assert_eq!(pace.gathering(), None);
     }
 }

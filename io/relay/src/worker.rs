@@ -27,6 +27,11 @@ const EVENTS: usize = 256;
 /// it cannot be kept.
 const ORDERS: usize = 32;
 
+/// The port that an event is of; none where it is the wake-up.
+fn port_of(event: &EpollEvent) -> Option<u16> {
+    u16::try_from(event.data()).ok()
+}
+
 /// What a thread is asked to do.
 pub(crate) enum Order {
     Command(MediaCommand),
@@ -67,25 +72,17 @@ impl Worker {
             tracing::info!(%error, "media threads run no sooner than others");
         }
         loop {
-            if let Some(pause) = self.pace.pause((self.clock)()) {
-                std::thread::sleep(pause);
-            }
             let timeout = self.look_after_timers();
-            let ready = match self.sockets.epoll().wait(&mut events, timeout) {
-                Ok(ready) => ready,
-                Err(Errno::EINTR) => 0,
+            let (ready, woken) = match self.wait(&mut events, timeout) {
+                Ok(found) => found,
                 Err(error) => {
                     tracing::error!(%error, "media thread cannot wait for packets and ends");
                     break;
                 }
             };
-            let (now, mut packets, mut woken) = ((self.clock)(), 0, false);
-            for event in &events[..ready] {
-                match u16::try_from(event.data()) {
-                    Ok(local) => packets += self.serve(local, now),
-                    Err(_) => woken = true,
-                }
-            }
+            let now = (self.clock)();
+            let ports = events[..ready].iter().filter_map(port_of);
+            let packets: usize = ports.map(|local| self.serve(local, now)).sum();
             self.send();
             self.pace.served(now, packets);
             if woken && !self.obey() {
@@ -93,6 +90,26 @@ impl Worker {
             }
         }
         self.close_all();
+    }
+
+    /// Waits until something is to be done: how many events there are, and whether there are orders.
+    fn wait(&self, events: &mut [EpollEvent], timeout: EpollTimeout) -> Result<(usize, bool), Errno> {
+        let look = |events: &mut [EpollEvent], timeout| match self.sockets.epoll().wait(events, timeout) {
+            Err(Errno::EINTR) => Ok(0),
+            ready => ready,
+        };
+        let are_orders = |events: &[EpollEvent]| events.iter().any(|event| port_of(event).is_none());
+        let mut ready = look(events, timeout)?;
+        let mut woken = are_orders(&events[..ready]);
+        if ready > usize::from(woken)
+            && let Some(more) = self.pace.gathering()
+        {
+            std::thread::sleep(more);
+            // Sockets are told again for as long as they have something; orders once.
+            ready = look(events, EpollTimeout::ZERO)?;
+            woken |= are_orders(&events[..ready]);
+        }
+        Ok((ready, woken))
     }
 
     /// Reads what waits at the socket of `local` and lets it be sent on out of the other leg's socket: how many packets came.
