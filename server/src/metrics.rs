@@ -24,6 +24,12 @@ pub fn text(
     counter(&mut out, "tandem_sip_challenged_total", "Calls of unknown sources challenged", c.challenged);
     counter(
         &mut out,
+        "tandem_sip_guests_total",
+        "Calls of strangers let in by the direct token of an extension",
+        c.guests,
+    );
+    counter(
+        &mut out,
         "tandem_sip_refused_total",
         "Calls and registrations refused: unknown, unauthorised, ambiguous or unmatched",
         c.refused,

@@ -137,6 +137,7 @@ pub(crate) fn present(target: &Target, number: String, flow: &Flow, reason: &str
     let (trunk_id, extension_id) = match target {
         Target::Trunk(trunk) => (Some(trunk.id), None),
         Target::Extension(extension) => (None, Some(extension.id)),
+        Target::Guest(_) => (None, None),
     };
     Attempt {
         trunk_id,

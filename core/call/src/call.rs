@@ -342,7 +342,7 @@ impl Call {
     pub fn attempts(&self, first: usize) -> impl Iterator<Item = (Option<&Trunk>, &str)> {
         self.outs.iter().skip(first).map(|out| match &out.target {
             crate::Target::Trunk(trunk) => (Some(trunk.as_ref()), out.leg.call_id()),
-            crate::Target::Extension(_) => (None, out.leg.call_id()),
+            crate::Target::Extension(_) | crate::Target::Guest(_) => (None, out.leg.call_id()),
         })
     }
 

@@ -192,7 +192,7 @@ fn tel_uri(trunk: &Trunk, number: &str) -> Option<String> {
 pub(crate) fn trunk_of(target: &Target) -> Option<&Trunk> {
     match target {
         Target::Trunk(trunk) => Some(trunk),
-        Target::Extension(_) => None,
+        Target::Extension(_) | Target::Guest(_) => None,
     }
 }
 

@@ -16,13 +16,15 @@ pub enum Source {
     Extension(Arc<Extension>),
     /// A trunk, identified.
     Trunk(Arc<Trunk>),
+    /// A stranger who knows the direct token of this extension, and may call it; nothing else is known of them.
+    Guest(Arc<Extension>),
 }
 
 impl Source {
     /// The tenant that it belongs to; none: the system.
     pub fn tenant_id(&self) -> Option<TenantId> {
         match self {
-            Source::Extension(extension) => extension.tenant_id,
+            Source::Extension(extension) | Source::Guest(extension) => extension.tenant_id,
             Source::Trunk(trunk) => trunk.tenant_id,
         }
     }
@@ -30,7 +32,7 @@ impl Source {
     /// Codecs that this side may use.
     pub fn codecs(&self) -> &[Codec] {
         match self {
-            Source::Extension(extension) => &extension.codecs,
+            Source::Extension(extension) | Source::Guest(extension) => &extension.codecs,
             Source::Trunk(trunk) => &trunk.codecs,
         }
     }
@@ -38,7 +40,7 @@ impl Source {
     /// Whether its settings let a codec of its list be used.
     pub(crate) fn may_use(&self, codec: Codec) -> bool {
         match self {
-            Source::Extension(_) => true,
+            Source::Extension(_) | Source::Guest(_) => true,
             Source::Trunk(trunk) => trunk.may_use(codec),
         }
     }
@@ -51,7 +53,7 @@ impl Source {
             Some(seconds) => Some(Duration::from_secs(seconds.into())),
         };
         match self {
-            Source::Extension(_) => (limits.media_timeout, limits.hold_timeout),
+            Source::Extension(_) | Source::Guest(_) => (limits.media_timeout, limits.hold_timeout),
             Source::Trunk(trunk) => {
                 (of(trunk.rtp_timeout, limits.media_timeout), of(trunk.rtp_timeout_hold, limits.hold_timeout))
             }
@@ -63,13 +65,15 @@ impl Source {
         match self {
             Source::Extension(extension) => extension.direct_media,
             Source::Trunk(trunk) => trunk.direct_media,
+            // It is shown no address but ours.
+            Source::Guest(_) => false,
         }
     }
 
     /// How long its session may go on without a refresh, seconds; 0: as long as it likes.
     pub(crate) fn session_timer(&self, limits: &Limits) -> u32 {
         match self {
-            Source::Extension(_) => limits.session_timer,
+            Source::Extension(_) | Source::Guest(_) => limits.session_timer,
             Source::Trunk(trunk) => trunk.session_timer,
         }
     }
@@ -79,18 +83,19 @@ impl Source {
         match self {
             Source::Extension(_) => true,
             Source::Trunk(trunk) => trunk.allow_transfer,
+            Source::Guest(_) => false,
         }
     }
 
     /// Whether digits go to and from it by INFO.
     pub(crate) fn tells_digits(&self) -> bool {
         match self {
-            Source::Extension(_) => true,
+            Source::Extension(_) | Source::Guest(_) => true,
             Source::Trunk(trunk) => trunk.tells_digits(),
         }
     }
 
-    /// Whether both are the same extension or trunk.
+    /// Whether both are the same extension or trunk. Of a guest nobody knows.
     pub fn is_same(&self, other: &Source) -> bool {
         match (self, other) {
             (Source::Extension(one), Source::Extension(other)) => one.id == other.id,
@@ -114,6 +119,7 @@ impl Source {
                 number: String::new(),
                 name: Some(trunk.name.clone()),
             },
+            Source::Guest(_) => Party::default(),
         }
     }
 
@@ -122,6 +128,7 @@ impl Source {
         match self {
             Source::Extension(extension) => Target::Extension(extension.clone()),
             Source::Trunk(trunk) => Target::Trunk(trunk.clone()),
+            Source::Guest(extension) => Target::Guest(extension.clone()),
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum Target {
     Trunk(Arc<Trunk>),
     /// An extension.
     Extension(Arc<Extension>),
+    /// A stranger who called this extension. None is ever called, but one may go into another call.
+    Guest(Arc<Extension>),
 }
 
 impl Target {
@@ -23,6 +25,7 @@ impl Target {
         match self {
             Target::Trunk(trunk) => trunk.direct_media,
             Target::Extension(extension) => extension.direct_media,
+            Target::Guest(_) => false,
         }
     }
 
@@ -31,6 +34,7 @@ impl Target {
         match self {
             Target::Trunk(trunk) => Source::Trunk(trunk.clone()),
             Target::Extension(extension) => Source::Extension(extension.clone()),
+            Target::Guest(extension) => Source::Guest(extension.clone()),
         }
     }
 }

@@ -71,6 +71,7 @@ impl Identity {
         match source {
             Source::Extension(extension) => of_extension(extension, invite),
             Source::Trunk(trunk) => of_trunk(trunk, invite),
+            Source::Guest(_) => unproven(invite),
         }
     }
 
@@ -81,6 +82,7 @@ impl Identity {
         let (extension_id, trunk_id) = match source {
             Source::Extension(extension) => (Some(extension.id), None),
             Source::Trunk(trunk) => (None, Some(trunk.id)),
+            Source::Guest(_) => (None, None),
         };
         Party { extension_id, trunk_id, number: number.to_owned(), name: named.name.clone() }
     }
@@ -113,8 +115,8 @@ fn preferred(invite: &Message) -> Option<String> {
     Some(named(addr).number).filter(|number| !number.is_empty() && !is_anonymous(addr))
 }
 
-/// A trunk's caller is in From, or asserted where From only names the account.
-fn of_trunk(trunk: &Trunk, invite: &Message) -> Identity {
+/// Who calls by what From says, which may be anything.
+fn unproven(invite: &Message) -> Identity {
     let from = invite.from();
     let mut privacy = Privacy::read(invite);
     let mut shown = named(from);
@@ -122,7 +124,12 @@ fn of_trunk(trunk: &Trunk, invite: &Message) -> Identity {
         shown = Named::default();
         privacy.add(Privacy::ID);
     }
-    let mut identity = Identity { shown, from: own_from(from), privacy, ..Identity::default() };
+    Identity { shown, from: own_from(from), privacy, ..Identity::default() }
+}
+
+/// A trunk's caller is in From, or asserted where From only names the account.
+fn of_trunk(trunk: &Trunk, invite: &Message) -> Identity {
+    let mut identity = unproven(invite);
     identity.read_signed(invite);
     if trunk.trust_identity {
         identity.read_asserted(invite);

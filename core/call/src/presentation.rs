@@ -195,7 +195,7 @@ static NO_VARS: Vars = Vars::new();
 fn caller_vars(caller: &Caller) -> &Vars {
     match &caller.source {
         Source::Trunk(trunk) => &trunk.inbound_context_vars,
-        Source::Extension(_) => &NO_VARS,
+        Source::Extension(_) | Source::Guest(_) => &NO_VARS,
     }
 }
 

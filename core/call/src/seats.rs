@@ -3,12 +3,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
-use tandem_model::{Assignment, Event, Tenant, TenantId, Trunk, TrunkId};
+use tandem_model::{Assignment, Event, ExtensionId, Tenant, TenantId, Trunk, TrunkId};
 use tandem_time::Time;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// That a limit is reached is told once in this time.
 const TOLD: Duration = Duration::from_secs(60);
+
+/// Strangers who may call one extension at once.
+const MOST_GUESTS: u32 = 4;
 
 /// Which way a call goes over a trunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -47,6 +50,8 @@ pub enum Full {
     Tenant,
     /// The tenant's `max_cps`.
     TenantRate,
+    /// As many strangers call an extension as may at once.
+    Guests,
 }
 
 impl Full {
@@ -56,6 +61,7 @@ impl Full {
             Full::Calls | Full::In | Full::Out | Full::Rate => "the trunk",
             Full::Share => "the trunk's assignment to the tenant",
             Full::Tenant | Full::TenantRate => "the tenant",
+            Full::Guests => "the extension",
         }
     }
 
@@ -68,6 +74,7 @@ impl Full {
             Full::Rate => "cps",
             Full::Tenant => "max_concurrent_calls",
             Full::TenantRate => "max_cps",
+            Full::Guests => "number of calls by `direct_token`",
         }
     }
 }
@@ -83,6 +90,7 @@ pub struct Seats {
     trunks: BTreeMap<TrunkId, Row>,
     shares: BTreeMap<(TrunkId, TenantId), Arc<()>>,
     tenants: BTreeMap<TenantId, (Arc<()>, Begun)>,
+    guests: BTreeMap<ExtensionId, Arc<()>>,
     /// Limits that were told of, and when.
     told: Vec<(Limit, Time)>,
     untold: VecDeque<Event>,
@@ -197,6 +205,13 @@ impl Seats {
         } else {
             None
         }
+    }
+
+    /// A seat among the strangers that call an extension.
+    pub fn take_of_guest(&mut self, extension: ExtensionId) -> Result<Seat, Full> {
+        self.guests.retain(|_, seats| held(seats) > 0);
+        let seats = self.guests.entry(extension).or_default();
+        if reaches(held(seats), MOST_GUESTS) { Err(Full::Guests) } else { Ok(Seat(seats.clone(), None)) }
     }
 
     /// A seat among all calls of a tenant, whether there is one left or not.

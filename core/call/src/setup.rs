@@ -69,7 +69,7 @@ impl Call {
         let sips = message.request_uri().is_some_and(|uri| uri.scheme() == Scheme::Sips);
         let contact = contact(trunk_of(&own_trunk), &dialled, ctx.exchange, &flow, sips);
         caller.headers = told_headers(&rounds, &message);
-        let symmetric = matches!(caller.source, crate::Source::Extension(_));
+        let symmetric = !matches!(caller.source, crate::Source::Trunk(_));
         let (mut leg, offer) =
             Leg::incoming(no * crate::LEGS, invite, &message, flow, contact, symmetric, &mut ctx.sip);
         let media = MediaEnd::new(no, &flow, ctx).without_fax(no_fax);
@@ -147,6 +147,7 @@ impl Call {
                 (self.callee.extension_id, self.callee.trunk_id) = match &target {
                     Target::Extension(extension) => (Some(extension.id), None),
                     Target::Trunk(trunk) => (None, Some(trunk.id)),
+                    Target::Guest(_) => (None, None),
                 };
             }
             let ways = ctx.exchange.ways(&target);
@@ -545,7 +546,7 @@ pub(crate) fn own_failure(code: u16, phrase: &str) -> LegFailure {
 
 fn unreachable(target: &Target) -> LegFailure {
     match target {
-        Target::Extension(_) => own_failure(480, "The extension is not registered"),
+        Target::Extension(_) | Target::Guest(_) => own_failure(480, "The extension is not registered"),
         Target::Trunk(trunk) if trunk.host.is_none() && trunk.mode == TrunkMode::PeerIn => {
             own_failure(503, "The trunk has no host to send calls to")
         }

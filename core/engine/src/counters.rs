@@ -13,6 +13,8 @@ pub struct Counters {
     pub malformed: u64,
     /// Requests from nobody we know, challenged.
     pub challenged: u64,
+    /// Calls of strangers let in by the direct token of an extension.
+    pub guests: u64,
     /// Requests refused: unknown sources, wrong credentials, ambiguous or unmatched calls, registrations of others and from where their
     /// extension may not be.
     pub refused: u64,

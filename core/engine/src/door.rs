@@ -4,6 +4,7 @@
 //! holds, or it runs late, new calls are told to come back later, so that those under way are served in time.
 
 use crate::places::Places;
+use crate::refuse::target_of;
 use crate::sources::{Grant, Rate, Sources};
 use crate::{Counters, Engine, Output};
 use hashbrown::HashMap;
@@ -205,7 +206,7 @@ fn too_fast(message: &Message, source: SocketAddr, rate: Rate) -> Event {
     Event::RequestRefused {
         source,
         method: message.method_name().to_owned(),
-        target: message.request_uri().map(|uri| uri.as_str().to_owned()).unwrap_or_default(),
+        target: target_of(message),
         trunk_id: None,
         extension_id: None,
         reason: "TOO_FAST",

@@ -135,6 +135,7 @@ fn invite_of(source: &Source, question: &Question) -> Option<Message> {
             (question.caller.clone().unwrap_or_else(|| extension.username.clone()), None)
         }
         Source::Trunk(trunk) => (question.caller.clone().unwrap_or_default(), trunk.host.clone()),
+        Source::Guest(_) => (question.caller.clone().unwrap_or_default(), None),
     };
     let host = host.filter(|host| !host.contains(':')).unwrap_or_else(|| "explain.invalid".to_owned());
     let at = if user.is_empty() { host } else { format!("{}@{host}", escape_user(&user)) };

@@ -1,4 +1,5 @@
-//! Who calls? The first conclusive evidence decides: the token of our registration in the Request-URI, credentials, the
+//! Who calls? The first conclusive evidence decides: the token of our registration in the Request-URI, the direct token of an
+//! extension there, credentials, the
 //! certificate of a trunk, the address of a registered device, the address of a trunk. Whoever shows none of these is challenged,
 //! known or not.
 //!
@@ -8,13 +9,16 @@ use crate::Engine;
 use crate::engine::sip;
 use std::sync::Arc;
 use tandem_call::Source;
-use tandem_model::{BindingOwner, Digits, Trunk, TrunkId};
+use tandem_model::{BindingOwner, Digits, Extension, Trunk, TrunkId};
 use tandem_sip_msg::{Flow, Header, Message, Uri};
 use tandem_time::Time;
 use tandem_trunk::{Authentication, CONTACT_TOKEN};
 
 /// What the user part of a Contact with `contact_user` `token` begins with.
 const TOKEN_USER: &str = "gw+";
+
+/// What the user part of a URI begins with that has the direct token of an extension.
+const DIRECT_USER: &str = "direct.";
 
 /// What became of the question.
 pub(crate) enum Who {
@@ -36,6 +40,9 @@ impl Engine {
             token.and_then(|token| self.trunks.by_contact_token(token)).and_then(|id| self.enabled_trunk(id))
         {
             return Who::Known(Source::Trunk(trunk));
+        }
+        if let Some(extension) = self.called_directly(message) {
+            return Who::Known(Source::Guest(extension));
         }
         let shown =
             message.header(Header::ProxyAuthorization).or(message.header(Header::Authorization)).is_some();
@@ -67,6 +74,15 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// The extension whose direct token is in the Request-URI, at the domain of its tenant. Whoever calls so is a guest, even one that
+    /// we know: a guest may do less than anybody.
+    fn called_directly(&self, message: &Message) -> Option<Arc<Extension>> {
+        let uri = message.request_uri()?;
+        let token = direct_token(uri)?;
+        let extension = self.config.extension_by_direct_token(&uri.host().to_string(), token)?;
+        Some(extension.clone()).filter(|extension| extension.enabled)
     }
 
     fn by_credentials(&mut self, message: &Message, flow: Flow, now: Time) -> Who {
@@ -139,6 +155,11 @@ impl Engine {
         let nearest = self.trunks.nearest(flow.remote);
         only(trunks, |trunk| nearest.contains(&trunk.id))
     }
+}
+
+/// The direct token that a URI may have.
+pub(crate) fn direct_token<'a>(uri: Uri<'a>) -> Option<&'a str> {
+    uri.user()?.strip_prefix(DIRECT_USER)
 }
 
 /// The one trunk that is so; `None` where several are.

@@ -70,6 +70,8 @@ impl Engine {
                 uri.and_then(|uri| uri.number()).map(|user| user.into_owned()).unwrap_or_default()
             }
             Source::Trunk(trunk) => self.called_number(trunk, &message),
+            // The token itself is told to nobody.
+            Source::Guest(extension) => extension.number.clone(),
         };
         let identity = Identity::read(&source, &message);
         if let Source::Trunk(trunk) = &source
@@ -83,7 +85,7 @@ impl Engine {
         let conditions = self.at_present(now);
         let caller = match &source {
             Source::Extension(_) => identity.preferred.clone().unwrap_or_default(),
-            Source::Trunk(_) => identity.party(&source).number,
+            Source::Trunk(_) | Source::Guest(_) => identity.party(&source).number,
         };
         let destination =
             destination(&self.config, &source, (&caller, &dialled), moment, &conditions, &mut Trail::none());
@@ -122,6 +124,9 @@ impl Engine {
         if let Source::Trunk(trunk) = &caller.source {
             self.captures.called_by(no, trunk, message.call_id());
             self.captures.catch(message.call_id(), false, flow, message.as_bytes(), now);
+        }
+        if matches!(caller.source, Source::Guest(_)) {
+            self.counters.guests += 1;
         }
         let limits = self.settings.limits;
         let flow = self.home_of(&caller.source, flow);
@@ -165,8 +170,8 @@ impl Engine {
         names.map(|trunk| format!("`{}`", trunk.name)).collect::<Vec<_>>().join(", ")
     }
 
-    /// The seats of a new call: on the trunk that it comes from, and among all calls of its tenant. Whoever calls for help has them
-    /// in any case.
+    /// The seats of a new call: on the trunk that it comes from, or among the guests of its extension, and among all calls of its
+    /// tenant. Whoever calls for help has them in any case.
     fn seats_for(
         &mut self,
         source: &Source,
@@ -179,15 +184,16 @@ impl Engine {
         {
             return Err(full);
         }
-        let on_trunk = match source {
+        let of_source = match source {
             Source::Extension(_) => None,
+            Source::Guest(extension) => Some(self.seats.take_of_guest(extension.id)?),
             Source::Trunk(trunk) => {
                 let share = share(&self.config, trunk, destination.tenant);
                 let over = Over { trunk, share, way: Bound::In };
                 Some(if limited { self.seats.take(over, now)? } else { self.seats.take_anyway(over, now) })
             }
         };
-        Ok((on_trunk, tenant.map(|tenant| self.seats.take_of_tenant(tenant, now))))
+        Ok((of_source, tenant.map(|tenant| self.seats.take_of_tenant(tenant, now))))
     }
 
     fn no_destination(
@@ -288,10 +294,11 @@ fn decision(call_id: CallId, direction: Direction, dialled: &str, destination: &
 fn too_many(full: Full, source: &Source) -> (Refusal, &'static str, String) {
     let refusal = match source {
         Source::Extension(_) => Refusal::new(503, "Call Limit Reached"),
-        Source::Trunk(_) => Refusal::new(486, "Busy Here"),
+        Source::Trunk(_) | Source::Guest(_) => Refusal::new(486, "Busy Here"),
     };
     let reason = match full {
         Full::Tenant | Full::TenantRate => "TENANT_FULL",
+        Full::Guests => "TOO_MANY_GUESTS",
         _ => "TRUNK_FULL",
     };
     (refusal, reason, format!("the {} of {} is reached", full.field(), full.whose()))
@@ -333,7 +340,7 @@ fn direction_of(source: &Source, destination: &Destination) -> Direction {
     match (source, out) {
         (Source::Extension(_), false) => Direction::Internal,
         (Source::Extension(_), true) => Direction::Outbound,
-        (Source::Trunk(_), false) => Direction::Inbound,
-        (Source::Trunk(_), true) => Direction::Transit,
+        (Source::Trunk(_) | Source::Guest(_), false) => Direction::Inbound,
+        (Source::Trunk(_) | Source::Guest(_), true) => Direction::Transit,
     }
 }

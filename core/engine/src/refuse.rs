@@ -1,6 +1,7 @@
 //! Refusing requests: strangers are answered and forgotten.
 
 use crate::Engine;
+use crate::identify::direct_token;
 use bytes::Bytes;
 use tandem_call::Source;
 use tandem_model::{Event, q850_of};
@@ -117,7 +118,7 @@ impl Engine {
     ) {
         let (trunk_id, extension_id) = match source {
             Some(Source::Trunk(trunk)) => (Some(trunk.id), None),
-            Some(Source::Extension(extension)) => (None, Some(extension.id)),
+            Some(Source::Extension(extension) | Source::Guest(extension)) => (None, Some(extension.id)),
             None => (None, None),
         };
         self.tell_turned_down(Event::RequestRefused {
@@ -139,9 +140,13 @@ impl Engine {
     }
 }
 
-/// The Request-URI as it came.
+/// The Request-URI as it came, without the direct token of an extension, which nobody else is to know.
 pub(crate) fn target_of(message: &Message) -> String {
-    message.request_uri().map(|uri| uri.as_str().to_owned()).unwrap_or_default()
+    let Some(uri) = message.request_uri() else { return String::new() };
+    match direct_token(uri) {
+        Some(token) => uri.as_str().replacen(token, "***", 1),
+        None => uri.as_str().to_owned(),
+    }
 }
 
 /// To as it came.

@@ -10,7 +10,7 @@ use tandem_call::{Bound, Exchange, Full, Over, Seat, Seats, Source, Target, Way}
 use tandem_model::{Assignment, BindingOwner, Config, Tenant, TenantId, Trunk, TrunkId, TrunkMode};
 use tandem_routing::{
     Availability, Conditions, Destination, Moment, NoDestination, PlannedStep, Round, Spent, Trail,
-    from_extension, from_trunk,
+    from_extension, from_guest, from_trunk,
 };
 use tandem_sip_msg::Flow;
 use tandem_time::Time;
@@ -62,6 +62,7 @@ impl Exchange for Surroundings<'_> {
     fn ways(&self, target: &Target) -> Vec<Way> {
         match target {
             Target::Extension(extension) => self.devices(BindingOwner::Extension(extension.id)),
+            Target::Guest(_) => Vec::new(),
             Target::Trunk(trunk) if trunk.mode == TrunkMode::RegisterIn => {
                 // A trunk is one peer however often it registered: the latest way in is the way out.
                 self.devices(BindingOwner::Trunk(trunk.id)).into_iter().take(1).collect()
@@ -140,6 +141,7 @@ pub(crate) fn destination(
             from_extension(config, extension, (caller, dialled), moment, conditions, trail)
         }
         Source::Trunk(trunk) => from_trunk(config, trunk, (caller, dialled), moment, conditions, trail),
+        Source::Guest(extension) => from_guest(config, extension, caller, moment, conditions, trail),
     }
 }
 

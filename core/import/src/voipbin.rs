@@ -224,7 +224,12 @@ fn extension(entry: &Entry) -> Result<Draft, Rejection> {
     let mut draft = begin(Kind::Extension, entry, &["name", "username", "extension"])?;
     let name = draft.name.clone();
     draft.set("name", name.as_str(), &Source::written(draft.line, "name", &name));
-    let fields = [("extension", "number"), ("username", "username"), ("password", "password")];
+    let fields = [
+        ("extension", "number"),
+        ("username", "username"),
+        ("password", "password"),
+        ("direct_hash", "direct_token"),
+    ];
     take(&mut draft, entry, &fields, &["name"]);
     if draft.get("username").is_none()
         && let Some((number, line)) = entry.text_of("extension")

@@ -162,6 +162,12 @@ impl Config {
         self.index.trunks.by_name.get(&tenant)?.get(name)
     }
 
+    /// The extension that anybody may call who knows this token, at this domain.
+    pub fn extension_by_direct_token(&self, domain: &str, token: &str) -> Option<&Arc<Extension>> {
+        let tenant = self.tenant_of_domain(domain).map(|tenant| tenant.id);
+        self.index.extensions.by_direct_token.get(&tenant)?.get(token)
+    }
+
     /// The extension of a tenant, or of the system, that is dialled as `number`, enabled or not.
     pub fn extension_by_number(&self, tenant: Option<TenantId>, number: &str) -> Option<&Arc<Extension>> {
         self.index.extensions.by_number.get(&tenant)?.get(number)

@@ -109,6 +109,10 @@ pub struct Extension {
     /// The same when no device is registered, or none can be reached.
     #[serde(default)]
     pub forward_unregistered: Option<String>,
+    /// Lets anybody call it, and nobody else, at `sip:direct.TOKEN@` the domain of its tenant: 8 to 64 letters and digits. Such a call is
+    /// never forwarded, and of one extension there are four at once at most. Empty: only who is known calls.
+    #[serde(default)]
+    pub direct_token: Option<String>,
     /// Only `false` so far: nobody who does not answer has a voicemail.
     #[serde(default)]
     pub voicemail: bool,

@@ -60,6 +60,8 @@ pub(crate) struct TrunkIndex {
 pub(crate) struct ExtensionIndex {
     pub by_number: Scoped<Extension>,
     pub by_username: Scoped<Extension>,
+    /// Each tenant's own, since its domain goes with it.
+    pub by_direct_token: Scoped<Extension>,
     /// By username among all tenants; `None` where several have it.
     pub only: HashMap<String, Option<Arc<Extension>>>,
 }
@@ -217,6 +219,10 @@ fn extensions(config: &Config, clashes: &mut Vec<Clash>) -> ExtensionIndex {
         enter(numbers, number, extension, id, (Kind::Extension, "number"), clashes);
         let usernames = index.by_username.entry(extension.tenant_id).or_default();
         enter(usernames, username, extension, id, (Kind::Extension, "username"), clashes);
+        if let Some(token) = extension.direct_token.clone() {
+            let tokens = index.by_direct_token.entry(extension.tenant_id).or_default();
+            enter(tokens, token, extension, id, (Kind::Extension, "direct_token"), clashes);
+        }
     }
     index
 }

@@ -20,7 +20,7 @@ pub use attested::Attested;
 pub use failover::{Failed, Onward, fails_over};
 pub use forward::{Diversion, Forwards, every};
 pub use inbound::from_trunk;
-pub use outbound::from_extension;
+pub use outbound::{from_extension, from_guest};
 pub use trail::{Line, Trail};
 
 /// What can be said of a trunk at this moment.

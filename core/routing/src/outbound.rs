@@ -80,6 +80,38 @@ pub fn from_extension(
     .dial(dialled)
 }
 
+/// Where a call by a stranger goes who was let in to this extension: there, and nowhere else. `caller` is who it says to be.
+pub fn from_guest(
+    config: &Config,
+    extension: &Arc<Extension>,
+    caller: &str,
+    moment: Moment,
+    conditions: &dyn Conditions,
+    trail: &mut Trail,
+) -> Result<Destination, NoDestination> {
+    let mut decision = Decision {
+        config,
+        conditions,
+        moment,
+        tenant: extension.tenant_id,
+        extension: None,
+        asked: None,
+        caller: Some(caller),
+        is_peer: false,
+        hops: 0,
+        rung: Vec::new(),
+        diverted: Vec::new(),
+        // Not one: the extension opened its own door and no other.
+        forwards_left: 0,
+        trail,
+    };
+    if decision.tenant().is_some_and(|tenant| tenant.status == TenantStatus::Suspended) {
+        return Err(is_suspended());
+    }
+    decision.caller_may_call()?;
+    decision.ring(extension)
+}
+
 impl<'a> Decision<'a> {
     pub fn tenant(&self) -> Option<&'a Tenant> {
         self.config.tenants.get(&self.tenant?).map(Arc::as_ref)

@@ -8,6 +8,7 @@ mod capturing;
 mod changing;
 mod classes;
 mod dialling;
+mod direct;
 mod durability;
 mod events;
 mod extensions;

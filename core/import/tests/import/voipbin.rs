@@ -15,7 +15,7 @@ const ALL: &str = r#"{
     { "id": "r-1", "name": "Default", "provider_id": "p-1", "priority": 1, "target": "all" },
     { "id": "r-2", "name": "Second", "provider_id": "Secondary", "priority": 2, "target": "+82" }
   ] },
-  "extensions": [ { "name": "office-phone", "username": "office1", "password": "secure-password" } ],
+  "extensions": [ { "name": "office-phone", "username": "office1", "password": "secure-password", "direct_hash": "8a2b3c4d5e6f" } ],
   "numbers": [ { "number": "+15551234567", "extension": "office1", "call_flow_id": "f-1" } ],
   "agents": []
 }"#;
@@ -35,6 +35,7 @@ fn lists_become_trunks_routes_extensions_and_numbers() {
     assert_eq!(routes[1].matches.prefixes, ["+82"]);
     let extension = config.extension_by_username(None, "office1").unwrap();
     assert_eq!((extension.number.as_str(), extension.name.as_str()), ("office1", "office-phone"));
+    assert_eq!(extension.direct_token.as_deref(), Some("8a2b3c4d5e6f"));
     assert_eq!(config.number(None, "15551234567").unwrap().extension_id, Some(extension.id));
 }
 

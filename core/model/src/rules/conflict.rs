@@ -82,6 +82,7 @@ fn taken(config: &Config, touched: &Touched, clash: &Clash, findings: &mut Findi
         "number" => ("NUMBER_TAKEN", format!("choose another number, or change that {kind}")),
         "email" => ("EMAIL_TAKEN", "change that user instead, or give another address".to_owned()),
         "sip_domain" => ("DOMAIN_TAKEN", "choose another domain".to_owned()),
+        "direct_token" => ("TOKEN_TAKEN", "choose another token".to_owned()),
         "value" => ("VALUE_TAKEN", "change that entry instead, or delete it".to_owned()),
         "tenant_id" => ("ALREADY_ASSIGNED", "change that assignment instead".to_owned()),
         _ => ("USERNAME_TAKEN", "choose another username".to_owned()),

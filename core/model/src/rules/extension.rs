@@ -24,6 +24,7 @@ pub(super) fn check(extension: &Extension, findings: &mut Findings) {
     for reason in ForwardReason::ALL {
         forward(extension, reason, findings);
     }
+    direct_token(extension, findings);
     if extension.voicemail {
         let fix = "leave it out, or give `false`; voicemail comes later";
         findings.invalid("voicemail", "NOT_SUPPORTED", "there is no voicemail yet", fix);
@@ -61,6 +62,15 @@ pub(super) fn no_more_than_granted(
             let fix = "delete one that is not needed, or have who runs the system raise `max_extensions` of the tenant";
             findings.at(position).conflict("", "EXTENSION_LIMIT", message, fix);
         }
+    }
+}
+
+fn direct_token(extension: &Extension, findings: &mut Findings) {
+    let Some(token) = &extension.direct_token else { return };
+    if !(8..=64).contains(&token.len()) || !token.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        let message = "this cannot be a direct token";
+        let fix = "give 8 to 64 letters and digits that nobody can guess, or leave it out";
+        findings.invalid("direct_token", "BAD_FORMAT", message, fix);
     }
 }
 

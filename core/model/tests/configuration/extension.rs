@@ -132,3 +132,28 @@ fn what_it_forwards_to_can_be_dialled_and_is_another() {
         accepts_with(json!({ field: null }));
     }
 }
+
+#[test]
+fn its_direct_token_is_not_short_and_its_own_within_the_tenant() {
+    for token in ["", "1234567", "with-dash-8", &"x".repeat(65)] {
+        refuses_with(json!({ "direct_token": token }), "direct_token", "BAD_FORMAT", "8 to 64 letters");
+    }
+    accepts_with(json!({ "direct_token": "abcDEF12" }));
+    accepts_with(json!({ "direct_token": null }));
+    let token = json!({ "direct_token": "abcDEF12" });
+    let base = config([
+        (Extension, 1, with(extension(), token.clone())),
+        (tandem_model::Kind::Tenant, 2, json!({ "name": "Acme" })),
+    ]);
+    let other =
+        with(extension(), json!({ "number": "2000", "username": "2000", "direct_token": "abcDEF12" }));
+    refuses(&base, Extension, 9, other.clone(), (Conflict, "direct_token", "TOKEN_TAKEN", "another token"));
+    accepts(&base, Extension, 9, with(other, json!({ "tenant_id": id(2) })));
+    for (domain, token, found) in [
+        ("192.0.2.1", "abcDEF12", true),
+        ("192.0.2.1", "abcDEF13", false),
+        ("acme.registrar.x", "abcDEF12", false),
+    ] {
+        assert_eq!(base.extension_by_direct_token(domain, token).is_some(), found, "{domain} {token}");
+    }
+}

@@ -238,6 +238,7 @@ pub(super) fn apply(schemas: &mut Map<String, Value>) {
         ("Extension", "forward_busy", text(URI_USER, 128)),
         ("Extension", "forward_no_answer", text(URI_USER, 128)),
         ("Extension", "forward_unregistered", text(URI_USER, 128)),
+        ("Extension", "direct_token", json!({ "pattern": "^[A-Za-z0-9]{8,64}$" })),
         ("Extension", "voicemail", json!({ "const": false })),
         ("Extension", "name", text(LABEL, 64)),
         ("Extension", "number", text("^[A-Za-z0-9._-]+$", 32)),
