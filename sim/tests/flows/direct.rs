@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use tandem_model::{Direction, Event, Kind};
 use tandem_sim::{Behaviour, Line, SERVER, Stage, World};
-use tandem_sip_msg::Header;
 
 const TOKEN: &str = "k3Xz91Qa";
 
@@ -176,14 +175,13 @@ fn the_blocklist_and_the_tenants_state_come_before_a_token() {
     for (entry, code) in [
         (block("caller", "4930111"), 603),
         (block("ip", &address), 403),
-        (block("user_agent", "scanner"), 403),
+        (block("user_agent", "Softphone-stranger"), 403),
     ] {
         let entry = house.w.create(Kind::Block, entry);
         let line = direct(TOKEN, &SERVER.to_string()).with_from("<sip:+4930111@a.example>");
-        let line = line.with(Header::UserAgent, "scanner 1.0");
         let call = house.w.dial_line(house.stranger, line);
         house.w.run_for(secs(1));
-        assert_eq!(house.w.call(house.stranger, call).code, Some(code));
+        assert_eq!(house.w.call(house.stranger, call).code, Some(code), "{entry}");
         house.w.delete(Kind::Block, &entry);
     }
     let mut town = town();
