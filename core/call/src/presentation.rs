@@ -108,7 +108,8 @@ pub(crate) fn to_trunk(
         (None, false) => shown.number.clone(),
     };
     let from = from_of(trunk, identity, &shown, is_hidden, own_host);
-    let may_be_signed = !is_hidden && identity.signed.is_empty();
+    // Signed would be the true number, so it has to be the one that is told.
+    let may_be_signed = !is_hidden && identity.signed.is_empty() && told.number == asserted.number;
     Presentation { from, contact_user, headers, may_be_signed, extra: more_headers(trunk, caller) }
 }
 

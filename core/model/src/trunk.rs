@@ -392,7 +392,7 @@ pub struct Trunk {
     /// Only `none` so far.
     #[serde(default)]
     pub media_encryption: MediaEncryption,
-    /// Calls to the trunk are signed with `stir_key`, unless they came signed or with a caller who wants to stay unknown (RFC 8224,
+    /// Calls to the trunk are signed with `stir_key`, unless they came signed, or the number is kept back from it (RFC 8224,
     /// RFC 8588).
     #[serde(default)]
     pub stir_sign: bool,

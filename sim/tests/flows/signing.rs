@@ -81,8 +81,12 @@ fn the_trunk_may_say_what_is_attested() {
 
 /// A call over another carrier to one that wants calls signed, and what that gets.
 fn passing(line: impl FnOnce(Line) -> Line) -> (World, usize, Message) {
+    passing_to(json!({}), line)
+}
+
+fn passing_to(settings: Value, line: impl FnOnce(Line) -> Line) -> (World, usize, Message) {
     let mut w = World::new();
-    let (carrier, trunk) = w.plain_carrier("carrier", signs(json!({})));
+    let (carrier, trunk) = w.plain_carrier("carrier", signs(settings));
     w.create(Kind::Number, json!({"number": CALLED, "trunk_id": trunk}));
     let (other, _) = w.plain_carrier("other", json!({}));
     w.dial_line(other, line(Line::number(CALLED, SERVER).with_from("<sip:+4930123456@a.example>")));
@@ -118,6 +122,19 @@ fn what_came_signed_is_not_signed_again_and_who_is_unknown_not_at_all() {
     assert_eq!(invite.header(Header::Identity), None);
     let (_, _, invite) = passing(|line| line.with_from("<sip:ann@a.example>"));
     assert_eq!(invite.header(Header::Identity), None, "a name is no number");
+}
+
+#[test]
+fn no_signature_tells_an_untrusted_trunk_the_number_that_it_is_not_told() {
+    for (trusted, is_signed) in [(true, true), (false, false)] {
+        let (_, _, invite) = passing_to(json!({"trust_identity": trusted}), |line| {
+            line.with(Header::PAssertedIdentity, "<sip:+4930999999@a.example>")
+        });
+        assert_eq!(invite.header(Header::Identity).is_some(), is_signed);
+        assert_eq!(invite.header(Header::Date).is_some(), is_signed);
+    }
+    let (mut w, carrier, invite) = passing_to(json!({"trust_identity": false}), |line| line);
+    is_signed(&mut w, carrier, &invite, Attestation::C, ["4930123456", CALLED]);
 }
 
 #[test]
