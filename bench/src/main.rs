@@ -290,6 +290,10 @@ impl Bench {
         for &calls in self.plan.media_calls {
             let mut cpu =
                 Row::new(format!("relay, % of a core a call, {calls} calls"), Show::Median { decimals: 3 });
+            let mut whole = Row::new(
+                format!("relay and kernel, % of a core a call, {calls} calls"),
+                Show::Median { decimals: 3 },
+            );
             let mut half =
                 Row::new(format!("relay delay, median, ms, {calls} calls"), Show::Median { decimals: 3 });
             let mut most =
@@ -300,12 +304,13 @@ impl Bench {
                 let server = Server::start_for_calls(kind);
                 let outcome = media::measure(&server, calls, self.plan.media_time);
                 cpu.add(kind, (outcome.calls > 0).then(|| outcome.cpu_percent / outcome.calls as f64));
+                whole.add(kind, (outcome.calls > 0).then(|| outcome.whole_percent / outcome.calls as f64));
                 half.add(kind, outcome.delay_ms.percentile(50.0));
                 most.add(kind, outcome.delay_ms.percentile(99.0));
                 loss.add(kind, (outcome.sent > 0).then(|| outcome.loss_percent()));
                 failed.add(kind, outcome.failed as f64);
             });
-            self.rows.extend([cpu, half, most, loss, failed]);
+            self.rows.extend([cpu, whole, half, most, loss, failed]);
         }
     }
 

@@ -6,12 +6,13 @@ use crate::lab;
 use crate::phones::{Established, Phones};
 use crate::server::Server;
 use crate::stats::Samples;
+use crate::usage;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{
     ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt::ReceiveTimestampns,
 };
 use std::io::IoSliceMut;
-use std::net::{SocketAddrV4, UdpSocket};
+use std::net::{SocketAddr, SocketAddrV4, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -37,6 +38,9 @@ pub struct Outcome {
     pub failed: usize,
     /// CPU time of the server during the window, in percent of a core.
     pub cpu_percent: f64,
+    /// CPU time that relaying costs altogether, in percent of a core: of the server and of the load, less what the load takes when the
+    /// same packets go straight from phone to phone. What the kernel does when a packet is sent, it does in the sender's time.
+    pub whole_percent: f64,
     /// Packets sent during the window.
     pub sent: u64,
     /// Those of them that arrived where they should.
@@ -60,29 +64,61 @@ pub fn measure(server: &Server, calls: usize, window: Duration) -> Outcome {
 
     assert!(streams.iter().all(|stream| stream.to.ip() == lab::SERVER.ip()), "media goes past the server");
 
-    let opens = Instant::now() + WARM_UP;
-    let opens_ns = now_ns() + WARM_UP.as_nanos() as u64;
-    let window_ns = opens_ns..opens_ns + window.as_nanos() as u64;
-    let (sent, (received, delay_ms), cpu) = thread::scope(|scope| {
-        let sender = scope.spawn(|| send(&streams, &sockets, &window_ns));
-        let receiver = scope.spawn(|| receive(&streams, &sockets, &window_ns));
-        thread::sleep(opens.saturating_duration_since(Instant::now()));
-        let before = server.cpu();
-        thread::sleep((opens + window).saturating_duration_since(Instant::now()));
-        let cpu = server.cpu() - before;
-        (sender.join().expect("it sends"), receiver.join().expect("it receives"), cpu)
-    });
+    let relayed = run(server, &streams, &sockets, window);
+    let straight = run(server, &straight(&streams, &sockets), &sockets, window);
     phones.hang_up();
 
     let established = streams.len() / 2;
+    let percent = |cpu: Duration| 100.0 * cpu.as_secs_f64() / window.as_secs_f64();
     Outcome {
         calls: established,
         failed: calls - established,
-        cpu_percent: 100.0 * cpu.as_secs_f64() / window.as_secs_f64(),
-        sent,
-        received,
-        delay_ms,
+        cpu_percent: percent(relayed.server),
+        whole_percent: percent(relayed.server) + percent(relayed.load) - percent(straight.load),
+        sent: relayed.sent,
+        received: relayed.received,
+        delay_ms: relayed.delay_ms,
     }
+}
+
+/// What a window brought.
+struct Run {
+    sent: u64,
+    received: u64,
+    delay_ms: Samples,
+    /// CPU time of the server, and of this program.
+    server: Duration,
+    load: Duration,
+}
+
+/// Sends and receives for so long, after a while of warming up.
+fn run(server: &Server, streams: &[Stream], sockets: &[UdpSocket], window: Duration) -> Run {
+    let opens = Instant::now() + WARM_UP;
+    let opens_ns = now_ns() + WARM_UP.as_nanos() as u64;
+    let window_ns = opens_ns..opens_ns + window.as_nanos() as u64;
+    thread::scope(|scope| {
+        let sender = scope.spawn(|| send(streams, sockets, &window_ns));
+        let receiver = scope.spawn(|| receive(streams, sockets, &window_ns));
+        thread::sleep(opens.saturating_duration_since(Instant::now()));
+        let before = (server.cpu(), usage::own_cpu());
+        thread::sleep((opens + window).saturating_duration_since(Instant::now()));
+        let (server, load) = (server.cpu() - before.0, usage::own_cpu() - before.1);
+        let sent = sender.join().expect("it sends");
+        let (received, delay_ms) = receiver.join().expect("it receives");
+        Run { sent, received, delay_ms, server, load }
+    })
+}
+
+/// The same streams, past the server.
+fn straight(streams: &[Stream], sockets: &[UdpSocket]) -> Vec<Stream> {
+    let of_id = |id| streams.iter().position(|stream| stream.id == id).expect("a call has two streams");
+    let to_partner = |stream: &Stream| {
+        let SocketAddr::V4(to) = sockets[of_id(stream.partner)].local_addr().expect("it is bound") else {
+            unreachable!("phones are IPv4")
+        };
+        Stream { to, ..*stream }
+    };
+    streams.iter().map(to_partner).collect()
 }
 
 /// One direction of a call.

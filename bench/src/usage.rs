@@ -1,6 +1,8 @@
 //! What a server uses, as the kernel counts it. A server is several processes, and which ones changes;
 //! they have in common that they work in the directory which the server was started in.
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +14,13 @@ const TICKS_PER_SECOND: u32 = 100;
 pub fn cpu(dir: &Path) -> Duration {
     let ticks: u32 = processes(dir).iter().filter_map(|process| ticks(process)).sum();
     Duration::from_secs(1) / TICKS_PER_SECOND * ticks
+}
+
+/// The CPU time, user and system, that this program has used.
+pub fn own_cpu() -> Duration {
+    let usage = getrusage(UsageWho::RUSAGE_SELF).expect("it can be asked for");
+    let duration = |time: TimeVal| Duration::from_micros(time.num_microseconds() as u64);
+    duration(usage.user_time()) + duration(usage.system_time())
 }
 
 /// The memory of processes in `dir` in KiB; what they share counts once. Memory of the kernel's, such

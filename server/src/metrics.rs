@@ -88,6 +88,8 @@ pub fn text(
     counter(&mut out, "tandem_calls_ended_total", "Calls ended", c.calls_ended);
     counter(&mut out, "tandem_failovers_total", "Attempts after which the next trunk was tried", c.failovers);
     counter(&mut out, "tandem_rtp_forwarded_total", "Media packets forwarded", media.forwarded);
+    let offloaded = "Those of them that the kernel forwarded by itself, counted within ten seconds";
+    counter(&mut out, "tandem_rtp_offloaded_total", offloaded, media.offloaded);
     counter(&mut out, "tandem_rtp_dropped_total", "Media packets dropped", media.dropped.total());
     counter(&mut out, "tandem_rtp_late_total", "Media packets that came after their call", media.late);
     gauge(&mut out, "tandem_calls", "Calls under way", figures.calls as u64);

@@ -68,6 +68,9 @@ pub struct ServeArgs {
     /// Certificates by whose issuers servers of webhooks are believed, beside those of the system, PEM
     #[arg(long, env = "TANDEM_WEBHOOKS_CA", value_name = "FILE")]
     pub webhooks_ca: Option<PathBuf>,
+    /// Whether the kernel is to send media on by itself once nothing is left to decide about it, where it can [default: true]
+    #[arg(long, env = "TANDEM_MEDIA_OFFLOAD", value_name = "BOOL")]
+    pub media_offload: Option<bool>,
     /// Calls at once; more are answered 503 [default: 20000]
     #[arg(long, env = "TANDEM_MAX_CALLS")]
     pub max_calls: Option<usize>,
@@ -100,6 +103,7 @@ struct File {
     advertise: Option<IpAddr>,
     realm: Option<String>,
     auth_algorithms: Vec<AuthAlgorithm>,
+    media_offload: Option<bool>,
     max_calls: Option<usize>,
     drain: Option<u64>,
     retention_days: Option<u32>,
@@ -174,6 +178,8 @@ pub struct Options {
     pub advertise: IpAddr,
     /// Address that media sockets are bound to.
     pub media_bind: IpAddr,
+    /// Whether the kernel sends on the media that it can.
+    pub media_offload: bool,
     /// Digest realm.
     pub realm: String,
     /// Digest algorithms offered, best first.
@@ -236,6 +242,7 @@ impl Options {
             rtp_ports: args.rtp_ports.or(file.rtp_ports).map_or((20_000, 29_999), |range| (range.0, range.1)),
             advertise: args.advertise.or(file.advertise).unwrap_or_else(|| reachable(bind)),
             media_bind: bind,
+            media_offload: args.media_offload.or(file.media_offload).unwrap_or(true),
             auth_algorithms: algorithms([args.auth_algorithms, file.auth_algorithms]),
             realm: args.realm.or(file.realm).unwrap_or_else(|| "tandem".to_owned()),
             max_calls: args.max_calls.or(file.max_calls).unwrap_or(20_000),

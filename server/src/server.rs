@@ -66,8 +66,11 @@ pub async fn start(options: &Options, log: Box<dyn Fn(&Event) + Send>) -> Result
 
     let (handle, commands) = engine_loop::channel();
     let media = handle.clone();
-    let relay_config =
-        RelayConfig { clock: Arc::new(move || clock.now()), ..RelayConfig::new(options.media_bind) };
+    let relay_config = RelayConfig {
+        clock: Arc::new(move || clock.now()),
+        offload: options.media_offload,
+        ..RelayConfig::new(options.media_bind)
+    };
     let relay = Arc::new(Relay::start(relay_config, move |event| media.tell(Command::Media(event)))?);
     let (outbox, feed) = (Outbox::new(clock), Feed::new(clock.now().as_micros()));
     let written = handle.clone();

@@ -1,5 +1,6 @@
 //! Interarrival jitter (RFC 3550 §6.4.1, §A.8), undisturbed by telephone events, comfort noise and silence.
 
+use crate::Position;
 use crate::rtp::Header;
 use tandem_time::Time;
 
@@ -40,19 +41,40 @@ impl Jitter {
         self.newest = None;
     }
 
-    /// Takes in a packet with the highest sequence number so far.
-    pub fn newer(&mut self, header: &Header, now: Time) {
+    /// How the stream stands after its newest packet, which had this sequence number.
+    pub fn position(&self, sequence: u16) -> Option<Position> {
+        let Reference { arrival: arrived, timestamp, .. } = self.newest?;
+        Some(Position { sequence, timestamp, arrived, jitter: self.scaled, jitter_highest: self.highest })
+    }
+
+    /// Takes over the estimate of whoever saw packets pass that followed on the newest one.
+    pub fn passed(&mut self, position: &Position) {
+        (self.scaled, self.highest) = (position.jitter, position.jitter_highest);
+        if let Some(newest) = &mut self.newest {
+            (newest.arrival, newest.timestamp) = (position.arrived, position.timestamp);
+        }
+    }
+
+    /// Ticks a second of the timestamps.
+    pub fn clock_rate(&self) -> u32 {
+        if self.clock_rate == 0 { 8_000 } else { self.clock_rate }
+    }
+
+    /// Takes in a packet with the highest sequence number so far; whether it was one to compare with the one before.
+    pub fn newer(&mut self, header: &Header, now: Time) -> bool {
         let Header { timestamp, payload_type, marker, .. } = *header;
+        let mut compared = false;
         if let Some(newest) = self.newest {
             let sampled_us = self.sampled_us(newest, timestamp);
             if (-SET_BACK_US..=0).contains(&sampled_us) {
-                return;
+                return false;
             }
             if !marker && payload_type == newest.payload_type {
-                self.compare(newest, sampled_us, now);
+                compared = self.compare(newest, sampled_us, now);
             }
         }
         self.newest = Some(Reference { arrival: now, timestamp, payload_type });
+        compared
     }
 
     /// Takes in a packet that others have overtaken.
@@ -75,17 +97,19 @@ impl Jitter {
     /// How much later than `newest` the packet with this timestamp was sampled.
     fn sampled_us(&self, newest: Reference, timestamp: u32) -> i64 {
         let ticks = timestamp.wrapping_sub(newest.timestamp) as i32;
-        let rate = if self.clock_rate == 0 { 8_000 } else { self.clock_rate };
-        i64::from(ticks) * 1_000_000 / i64::from(rate)
+        i64::from(ticks) * 1_000_000 / i64::from(self.clock_rate())
     }
 
-    fn compare(&mut self, newest: Reference, sampled_us: i64, now: Time) {
+    /// Whether it was no new beginning.
+    fn compare(&mut self, newest: Reference, sampled_us: i64, now: Time) -> bool {
         let arrived_us = i64::try_from(now.since(newest.arrival).as_micros()).unwrap_or(i64::MAX);
         let difference = arrived_us.saturating_sub(sampled_us).abs();
-        if difference < DISCONTINUITY_US {
+        let compared = difference < DISCONTINUITY_US;
+        if compared {
             self.scaled += difference - ((self.scaled + 8) >> 4);
             self.highest = self.highest.max(self.scaled);
         }
+        compared
     }
 }
 

@@ -56,6 +56,11 @@ impl Latch {
         Ok(())
     }
 
+    /// Where the peer's stream comes from, once any of it came.
+    pub fn latched(&self) -> Option<SocketAddr> {
+        self.latched
+    }
+
     /// Where the peer's stream is to be sent: where its own comes from, else where it said. Nowhere if it
     /// said that it wants none.
     pub fn destination(&self) -> Option<SocketAddr> {

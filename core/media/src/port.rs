@@ -3,7 +3,8 @@
 use crate::latch::Latch;
 use crate::reception::Reception;
 use crate::rtp::{self, Header};
-use crate::{Content, DropReason, PortStats};
+use crate::settled::SETTLED_AFTER;
+use crate::{Content, DropReason, Forward, Passed, PortStats, Settled};
 use std::net::{IpAddr, SocketAddr};
 use tandem_time::Time;
 
@@ -55,6 +56,7 @@ impl Port {
         self.rtp.announce(rtp, [rtp.ip(), signalling, rtp.ip()], now);
         self.rtcp.announce(rtcp, [rtp.ip(), signalling, rtcp.ip()], now);
         self.reception.jitter.set_clock_rate(clock_rate);
+        self.reception.in_a_row = 0;
     }
 
     /// From now on the peer sends this.
@@ -134,6 +136,44 @@ impl Port {
     /// Where RTCP for the peer is to be sent, by the same rules.
     pub fn destination_rtcp(&self) -> Option<SocketAddr> {
         self.rtcp.destination()
+    }
+
+    /// Whether the last packets were nothing but RTP, one after the other.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.content == Content::Rtp && self.reception.in_a_row >= SETTLED_AFTER
+    }
+
+    /// Whether RTP came from the peer, so that it is known for certain where it is.
+    pub(crate) fn is_latched(&self) -> bool {
+        self.content == Content::Rtp && self.rtp.latched().is_some()
+    }
+
+    /// What comes in at `local` and goes on as `forward` says, for a port that [`is_steady`](Self::is_steady).
+    pub(crate) fn settled(&self, local: u16, forward: Forward) -> Option<Settled> {
+        let (ssrc, position) = self.reception.position()?;
+        Some(Settled {
+            local,
+            from: self.rtp.latched()?,
+            forward,
+            payload_type: self.stats.payload_type?,
+            ssrc,
+            clock_rate: self.reception.jitter.clock_rate(),
+            per_second: RTP_PER_SECOND,
+            position,
+        })
+    }
+
+    /// Counts packets of a settled stream that went on without being judged each.
+    pub(crate) fn passed(&mut self, passed: &Passed) {
+        self.reception.passed(passed);
+        self.stats.packets += passed.packets;
+        self.stats.bytes += passed.bytes;
+        self.stats.last_packet = Some(passed.position.arrived);
+    }
+
+    /// Counts packets that were sent to the peer without asking.
+    pub(crate) fn sent(&mut self, packets: u64) {
+        self.stats.sent += packets;
     }
 
     /// What the port has counted so far.

@@ -1,7 +1,8 @@
 //! What the sequence numbers of a stream say of it: packets lost, late and doubled (RFC 3550 §A.1, §A.3).
 
 use crate::jitter::Jitter;
-use crate::rtp::Header;
+use crate::rtp::{HEADER_LEN, Header};
+use crate::{Passed, Position};
 use tandem_time::Time;
 
 /// A gap of this many packets or more is a restart of the sender, not a loss (RFC 3550 §A.1).
@@ -15,6 +16,8 @@ pub(crate) struct Reception {
     pub jitter: Jitter,
     pub out_of_order: u64,
     pub duplicates: u64,
+    /// How many of the last packets followed each on the one before, with nothing to be said about them.
+    pub in_a_row: u32,
     lost_before: u64,
     source: Option<Source>,
 }
@@ -36,7 +39,10 @@ struct Source {
 
 /// Where a packet stands in its run.
 enum Place {
-    Next,
+    /// With so many missing before it.
+    Next {
+        missing: u16,
+    },
     Late,
     Duplicate,
     Stray,
@@ -50,11 +56,15 @@ impl Reception {
             Some(source) if source.ssrc == header.ssrc => source.place(header.sequence),
             _ => {
                 self.begin(Source::new(header.ssrc, header.sequence));
-                Place::Next
+                Place::Next { missing: 0 }
             }
         };
+        let mut is_ordinary = false;
         match place {
-            Place::Next => self.jitter.newer(header, now),
+            Place::Next { missing } => {
+                let compared = self.jitter.newer(header, now);
+                is_ordinary = compared && missing == 0 && header.payload_at == HEADER_LEN;
+            }
             Place::Late => {
                 self.out_of_order += 1;
                 self.jitter.late(header, now);
@@ -67,6 +77,25 @@ impl Reception {
                 self.begin(source);
                 self.jitter.newer(header, now);
             }
+        }
+        self.in_a_row = if is_ordinary { self.in_a_row.saturating_add(1) } else { 0 };
+    }
+
+    /// The source of the stream, and how it stands after its last packet.
+    pub fn position(&self) -> Option<(u32, Position)> {
+        let source = self.source.as_ref()?;
+        Some((source.ssrc, self.jitter.position(source.highest as u16)?))
+    }
+
+    /// Counts packets that followed on the last one.
+    pub fn passed(&mut self, passed: &Passed) {
+        self.jitter.passed(&passed.position);
+        if let Some(source) = &mut self.source {
+            source.highest += passed.packets;
+            source.received += passed.packets;
+            let came = u32::try_from(passed.packets).unwrap_or(u32::MAX);
+            source.window = !(!source.window).checked_shl(came).unwrap_or(0);
+            source.restart_at = None;
         }
     }
 
@@ -100,7 +129,11 @@ impl Source {
         if ahead != 0 && ahead < MAX_DROPOUT {
             self.highest += u64::from(ahead);
             self.window = self.window.checked_shl(u32::from(ahead)).unwrap_or(0) | 1;
-        } else if behind <= MAX_MISORDER {
+            self.received += 1;
+            self.restart_at = None;
+            return Place::Next { missing: ahead - 1 };
+        }
+        if behind <= MAX_MISORDER {
             let bit = 1 << behind;
             if self.window & bit != 0 {
                 return Place::Duplicate;
@@ -108,16 +141,13 @@ impl Source {
             self.window |= bit;
             self.received += 1;
             self.base = self.base.min(self.highest - u64::from(behind));
-            return Place::Late;
+            Place::Late
         } else if self.restart_at == Some(sequence) {
-            return Place::Restart;
+            Place::Restart
         } else {
             self.restart_at = Some(sequence.wrapping_add(1));
-            return Place::Stray;
+            Place::Stray
         }
-        self.received += 1;
-        self.restart_at = None;
-        Place::Next
     }
 
     fn lost(&self) -> u64 {

@@ -3,7 +3,7 @@
 //! Sockets are known by their local UDP port alone. The simulator uses a switchboard bare; a thread of the
 //! relay owns one and adds the sockets.
 
-use crate::{DropReason, MediaCommand, MediaEvent, Port, PortId, PortStats, Verdict};
+use crate::{DropReason, MediaCommand, MediaEvent, Passed, Port, PortId, PortStats, Settled, Verdict};
 use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -124,6 +124,34 @@ impl Switchboard {
         forward.ok_or_else(|| self.drop_packet(local, DropReason::NoPeer))
     }
 
+    /// The stream that comes in at the RTP port `local`, if nothing is left to decide about it: both peers are where they are heard
+    /// from, and its last packets came one after the other. It stays so until a packet that is not ordinary is judged, or a command
+    /// about either port is carried out.
+    pub fn settled(&self, local: u16) -> Option<Settled> {
+        let slot = self
+            .slots
+            .get(index(local))?
+            .as_ref()
+            .filter(|slot| slot.local == local && slot.port.is_steady())?;
+        let other = self.slots.get(index(slot.bridged?))?.as_ref().filter(|other| other.port.is_latched())?;
+        let forward = Forward { local: other.local, to: other.port.destination_rtp()? };
+        slot.port.settled(local, forward)
+    }
+
+    /// Counts packets of the settled stream of `local` that went on without being judged each.
+    pub fn passed(&mut self, local: u16, passed: &Passed) {
+        let Some(slot) = self.slot(local) else { return };
+        slot.port.passed(passed);
+        if let Some(other) = slot.bridged.and_then(|other| self.slot(other)) {
+            other.port.sent(passed.packets);
+        }
+    }
+
+    /// The local port of the other side of the bridge.
+    pub fn bridged(&self, local: u16) -> Option<u16> {
+        self.slots.get(index(local))?.as_ref()?.bridged
+    }
+
     /// Counts a datagram at the socket of `local` that is lost before it can be judged, or after.
     pub fn drop_packet(&mut self, local: u16, reason: DropReason) -> DropReason {
         if let Some(slot) = self.slot(local) {
@@ -157,22 +185,33 @@ impl Switchboard {
     /// Reports the ports that are silent for too long. Packets do not touch their port's timer: it is looked
     /// at when it is due, and set anew from the last packet.
     pub fn handle_timeout(&mut self, now: Time) {
-        while let Some((_, local)) = self.watches.pop(now) {
-            let Some(slot) = self.slot(local) else { continue };
-            let Some(watch) = &mut slot.watch else { continue };
-            let last_packet = slot.port.last_packet();
-            let silent_since = last_packet.map_or(watch.since, |last| last.max(watch.since));
-            let mut next = silent_since + watch.after;
-            if next <= now {
-                next = now + watch.after;
-                if watch.reported != Some(last_packet) {
-                    watch.reported = Some(last_packet);
-                    let (port, silence) = (slot.id, now.since(silent_since));
-                    self.events.push_back(MediaEvent::Silent { port, silence });
-                }
-            }
-            self.watches.set(local, next);
+        while let Some(local) = self.poll_watch(now) {
+            self.look_for_silence(local, now);
         }
+    }
+
+    /// The next port that [`handle_timeout`](Self::handle_timeout) would look at, for whoever has to bring it up to date first with
+    /// [`passed`](Self::passed); [`look_for_silence`](Self::look_for_silence) is to follow.
+    pub fn poll_watch(&mut self, now: Time) -> Option<u16> {
+        self.watches.pop(now).map(|(_, local)| local)
+    }
+
+    /// Reports a port if it is silent for too long.
+    pub fn look_for_silence(&mut self, local: u16, now: Time) {
+        let Some(slot) = self.slot(local) else { return };
+        let Some(watch) = &mut slot.watch else { return };
+        let last_packet = slot.port.last_packet();
+        let silent_since = last_packet.map_or(watch.since, |last| last.max(watch.since));
+        let mut next = silent_since + watch.after;
+        if next <= now {
+            next = now + watch.after;
+            if watch.reported != Some(last_packet) {
+                watch.reported = Some(last_packet);
+                let (port, silence) = (slot.id, now.since(silent_since));
+                self.events.push_back(MediaEvent::Silent { port, silence });
+            }
+        }
+        self.watches.set(local, next);
     }
 
     /// What an open port has counted so far.

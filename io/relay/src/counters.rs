@@ -10,6 +10,8 @@ pub struct Totals {
     pub open_ports: u64,
     /// RTP and RTCP packets sent on.
     pub forwarded: u64,
+    /// Those of them that the kernel sent on by itself, as far as they are counted yet: within ten seconds.
+    pub offloaded: u64,
     /// RTP and RTCP packets that were not, by reason.
     pub dropped: Dropped,
     /// Packets that came to a port after its call, dropped.
@@ -27,6 +29,7 @@ pub(crate) struct Counters {
     pub receive_failed: AtomicU64,
     pub late: AtomicU64,
     forwarded: AtomicU64,
+    offloaded: AtomicU64,
     foreign: AtomicU64,
     no_peer: AtomicU64,
     malformed: AtomicU64,
@@ -40,6 +43,11 @@ impl Counters {
         if refused > 0 {
             self.send_failed.fetch_add(refused, Relaxed);
         }
+    }
+
+    pub fn offloaded(&self, packets: u64) {
+        self.forwarded.fetch_add(packets, Relaxed);
+        self.offloaded.fetch_add(packets, Relaxed);
     }
 
     pub fn dropped(&self, reason: DropReason) {
@@ -56,6 +64,7 @@ impl Counters {
     pub fn add_to(&self, totals: &mut Totals) {
         totals.open_ports += self.open_ports.load(Relaxed);
         totals.forwarded += self.forwarded.load(Relaxed);
+        totals.offloaded += self.offloaded.load(Relaxed);
         totals.dropped.foreign += self.foreign.load(Relaxed);
         totals.dropped.no_peer += self.no_peer.load(Relaxed);
         totals.dropped.malformed += self.malformed.load(Relaxed);

@@ -2,16 +2,20 @@
 //!
 //! Each thread owns a [`Switchboard`](tandem_media::Switchboard) and the sockets of its ports: a packet is
 //! read, judged and sent on without lock or allocation. Commands go in by [`Relay::send`]; events come
-//! out by a callback.
-#![allow(unsafe_code)] // system calls over preallocated buffers: `address`, `batch`, `outlet`, `ring`; and `scheduling`
+//! out by a callback. Where the kernel can do it, streams about which nothing is left to decide are handed over to it (`offload`).
+#![allow(unsafe_code)] // system calls over preallocated buffers: `address`, `batch`, `outlet`, `ring`; and `bpf`, `offload`, `scheduling`
 
 mod address;
 mod batch;
+mod bpf;
 mod counters;
+mod handed;
+mod offload;
 mod outlet;
 mod pace;
 mod relay;
 mod ring;
+mod route;
 mod scheduling;
 mod sockets;
 mod worker;

@@ -2,6 +2,8 @@
 
 use crate::batch::Batch;
 use crate::counters::{Counters, Totals};
+use crate::handed::Handed;
+use crate::offload::Offload;
 use crate::outlet::Outlet;
 use crate::pace::Pace;
 use crate::sockets::Sockets;
@@ -13,7 +15,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::mpsc::{Sender, channel, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 use tandem_media::{MediaCommand, MediaEvent, PortId, Switchboard};
@@ -33,6 +35,8 @@ pub struct RelayConfig {
     pub threads: usize,
     /// The time.
     pub clock: Clock,
+    /// Whether the kernel is to send on what it can.
+    pub offload: bool,
 }
 
 impl RelayConfig {
@@ -40,7 +44,7 @@ impl RelayConfig {
     pub fn new(bind: IpAddr) -> RelayConfig {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let (start, started) = (Time::default() + wall, Instant::now());
-        RelayConfig { bind, threads: 1, clock: Arc::new(move || start + started.elapsed()) }
+        RelayConfig { bind, threads: 1, clock: Arc::new(move || start + started.elapsed()), offload: true }
     }
 }
 
@@ -49,6 +53,7 @@ impl fmt::Debug for RelayConfig {
         f.debug_struct("RelayConfig")
             .field("bind", &self.bind)
             .field("threads", &self.threads)
+            .field("offload", &self.offload)
             .finish_non_exhaustive()
     }
 }
@@ -58,6 +63,7 @@ impl fmt::Debug for RelayConfig {
 pub struct Relay {
     threads: Vec<Thread>,
     homes: Arc<Homes>,
+    offload: Arc<OnceLock<Option<Offload>>>,
 }
 
 #[derive(Debug)]
@@ -80,11 +86,15 @@ impl Relay {
         config: RelayConfig,
         on_event: impl Fn(MediaEvent) + Send + Sync + 'static,
     ) -> io::Result<Relay> {
-        let mut relay = Relay { threads: Vec::new(), homes: Arc::default() };
+        let mut relay = Relay { threads: Vec::new(), homes: Arc::default(), offload: Arc::default() };
         let on_event: OnEvent = Arc::new(on_event);
+        if config.offload {
+            load_offload(&config, &relay.offload);
+        }
         for n in 0..config.threads.max(1) {
             // On an error, dropping the relay ends those that run already.
-            let thread = Thread::start(n, &config, on_event.clone(), relay.homes.clone())?;
+            let thread =
+                Thread::start(n, &config, on_event.clone(), relay.homes.clone(), relay.offload.clone())?;
             relay.threads.push(thread);
         }
         Ok(relay)
@@ -134,6 +144,11 @@ impl Relay {
         self.threads[home].queue(Order::Command(command)).then_some(home)
     }
 
+    /// Whether the kernel sends on what it can; `None` while that is not known.
+    pub fn offloads(&self) -> Option<bool> {
+        self.offload.get().map(Option::is_some)
+    }
+
     /// What all ports together have done so far.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
@@ -168,7 +183,13 @@ impl Drop for Relay {
 }
 
 impl Thread {
-    fn start(n: usize, config: &RelayConfig, on_event: OnEvent, homes: Arc<Homes>) -> io::Result<Thread> {
+    fn start(
+        n: usize,
+        config: &RelayConfig,
+        on_event: OnEvent,
+        homes: Arc<Homes>,
+        offload: Arc<OnceLock<Option<Offload>>>,
+    ) -> io::Result<Thread> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         // Edge-triggered, so that nobody has to read it.
@@ -192,6 +213,8 @@ impl Thread {
                 batch: Batch::new(bind.is_ipv6()),
                 outlet,
                 pace: Pace::default(),
+                handed: Handed::new(offload),
+                settled: Vec::new(),
             };
             worker.run();
         })?;
@@ -236,5 +259,24 @@ impl Homes {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<PortId, usize>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Gives the kernel its part, on a thread of its own, since it takes milliseconds; until then it has none.
+fn load_offload(config: &RelayConfig, offload: &Arc<OnceLock<Option<Offload>>>) {
+    let (bind, clock, place) = (config.bind, config.clock.clone(), Arc::downgrade(offload));
+    let load = move || {
+        let loaded = Offload::load(bind, clock);
+        match &loaded {
+            Ok(_) => tracing::info!("the kernel sends on the media of settled streams"),
+            Err(error) => tracing::info!(%error, "media is sent on by our own threads alone"),
+        }
+        if let Some(place) = place.upgrade() {
+            let _ = place.set(loaded.ok());
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("offload".to_owned()).spawn(load) {
+        tracing::info!(%error, "media is sent on by our own threads alone");
+        let _ = offload.set(None);
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::batch::Batch;
 use crate::counters::Counters;
+use crate::handed::Handed;
 use crate::outlet::Outlet;
 use crate::pace::Pace;
 use crate::relay::{Clock, Homes, OnEvent};
@@ -61,6 +62,9 @@ pub(crate) struct Worker {
     pub batch: Batch,
     pub outlet: Outlet,
     pub pace: Pace,
+    pub handed: Handed,
+    /// Local ports whose stream is to be offered to the kernel when this turn's packets are sent.
+    pub settled: Vec<u16>,
 }
 
 impl Worker {
@@ -84,6 +88,7 @@ impl Worker {
             let ports = events[..ready].iter().filter_map(port_of);
             let packets: usize = ports.map(|local| self.serve(local, now)).sum();
             self.send();
+            self.hand_over(now);
             self.pace.served(now, packets);
             if woken && !self.obey() {
                 break;
@@ -135,12 +140,23 @@ impl Worker {
             return packets;
         }
         for n in received {
+            if let Some((from, _)) = self.batch.datagram(n)
+                && self.handed.has(local, from)
+            {
+                self.take_back(local);
+                self.handed.keep(local, now);
+            }
             let judged = match self.batch.datagram(n) {
                 Some((from, packet)) => self.switchboard.packet(local, from, packet, now),
                 None => Err(self.switchboard.drop_packet(local, DropReason::Malformed)),
             };
             match judged {
-                Ok(forward) => self.batch.queue(n, forward),
+                Ok(forward) => {
+                    self.batch.queue(n, forward);
+                    if self.handed.may_take(local) && self.switchboard.settled(local).is_some() {
+                        self.settled.push(local);
+                    }
+                }
                 Err(reason) => self.counters.dropped(reason),
             }
         }
@@ -157,6 +173,32 @@ impl Worker {
             self.switchboard.send_failed(local, 1);
         });
         self.counters.forwarded(packets as u64, refused);
+    }
+
+    /// Offers streams that have settled to the kernel.
+    fn hand_over(&mut self, now: Time) {
+        for local in self.settled.drain(..) {
+            if self.handed.may_take(local)
+                && let Some(stream) = self.switchboard.settled(local)
+            {
+                self.handed.hand_over(&stream, now);
+            }
+        }
+    }
+
+    /// Has the stream of a local port judged packet by packet again.
+    fn take_back(&mut self, local: u16) {
+        if let Some(passed) = self.handed.take_back(local) {
+            self.switchboard.passed(local, &passed);
+            self.counters.offloaded(passed.packets);
+        }
+    }
+
+    /// Has what comes and goes at a port judged packet by packet again: something is about to change.
+    fn take_back_both(&mut self, port: PortId) {
+        let Some(local) = self.switchboard.local(port) else { return };
+        let other = self.switchboard.bridged(local);
+        [Some(local), other].into_iter().flatten().for_each(|local| self.take_back(local));
     }
 
     /// Carries out orders that wait; false when no more can come.
@@ -180,8 +222,20 @@ impl Worker {
         match order {
             Order::Command(MediaCommand::Open { port, group, local }) => self.open(port, group, local, now),
             Order::Command(MediaCommand::Close { port }) => self.close(port, now),
-            Order::Command(command) => self.switchboard.handle(command, now),
+            Order::Command(command) => {
+                match command {
+                    MediaCommand::Remote { port, .. } | MediaCommand::Carry { port, .. } => {
+                        self.take_back_both(port);
+                    }
+                    MediaCommand::Bridge { a, b } => {
+                        [a, b].into_iter().for_each(|port| self.take_back_both(port))
+                    }
+                    _ => {}
+                }
+                self.switchboard.handle(command, now);
+            }
             Order::Unplug(port, reply) => {
+                self.take_back_both(port);
                 let moving = self.switchboard.unplug(port).and_then(|port| {
                     let pair = self.sockets.remove(port.local())?;
                     Some(Moving { port, pair })
@@ -236,6 +290,7 @@ impl Worker {
     }
 
     fn close(&mut self, port: PortId, now: Time) {
+        self.take_back_both(port);
         let local = self.switchboard.local(port);
         self.switchboard.handle(MediaCommand::Close { port }, now);
         // Before it is reported: who hears of it may open the port again.
@@ -274,12 +329,17 @@ impl Worker {
     /// milliseconds.
     fn look_after_timers(&mut self) -> EpollTimeout {
         let due = |worker: &mut Worker| {
-            worker.switchboard.poll_timeout().into_iter().chain(worker.sockets.sweep_due()).min()
+            let sweeps = [worker.sockets.sweep_due(), worker.handed.sweep_due()];
+            sweeps.into_iter().flatten().chain(worker.switchboard.poll_timeout()).min()
         };
         let Some(mut next) = due(self) else { return EpollTimeout::NONE };
         let now = (self.clock)();
         if next <= now {
-            self.switchboard.handle_timeout(now);
+            while let Some(local) = self.switchboard.poll_watch(now) {
+                self.take_back(local);
+                self.switchboard.look_for_silence(local, now);
+            }
+            self.handed.over(now).into_iter().for_each(|local| self.take_back(local));
             self.report();
             self.sockets.sweep(now);
             next = due(self).unwrap_or(now);

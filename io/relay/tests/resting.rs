@@ -22,7 +22,9 @@ fn rig() -> (Rig, Arc<AtomicU64>) {
     let usual = RelayConfig::new(Ipv4Addr::LOCALHOST.into());
     let (clock, by) = (usual.clock.clone(), ahead.clone());
     let clock = Arc::new(move || clock() + Duration::from_secs(by.load(Relaxed)));
-    let relay = Relay::start(RelayConfig { clock, ..usual }, move |event| drop(sender.send(event))).unwrap();
+    let relay =
+        Relay::start(RelayConfig { clock, offload: false, ..usual }, move |event| drop(sender.send(event)))
+            .unwrap();
     (Rig { relay, events, host: Ipv4Addr::LOCALHOST.into() }, ahead)
 }
 

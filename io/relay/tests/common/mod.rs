@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tandem_media::{MediaCommand, MediaEvent, PortId, PortStats};
 use tandem_relay::{Relay, RelayConfig};
 
@@ -23,8 +23,26 @@ impl Rig {
     }
 
     pub fn on(host: IpAddr, threads: usize) -> Rig {
+        Rig::with(RelayConfig { threads, offload: false, ..RelayConfig::new(host) })
+    }
+
+    /// A relay that has the kernel send on what it can; none where the kernel takes no programs from us.
+    pub fn offloading(host: IpAddr) -> Option<Rig> {
+        let rig = Rig::with(RelayConfig::new(host));
+        let deadline = Instant::now() + PATIENCE;
+        while rig.relay.offloads().is_none() && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        let offloads = rig.relay.offloads() == Some(true);
+        if !offloads {
+            eprintln!("the kernel takes no programs from us: not tested");
+        }
+        offloads.then_some(rig)
+    }
+
+    fn with(config: RelayConfig) -> Rig {
+        let host = config.bind;
         let (sender, events) = channel();
-        let config = RelayConfig { threads, ..RelayConfig::new(host) };
         let relay = Relay::start(config, move |event| drop(sender.send(event))).unwrap();
         Rig { relay, events, host }
     }
@@ -66,9 +84,14 @@ impl Rig {
     /// Waits until all orders for the thread of `peer` so far are carried out: a watch ordered after them has
     /// run out.
     pub fn settle(&self, peer: &Peer) {
-        self.send(MediaCommand::Watch { port: peer.port, after: Some(Duration::from_millis(1)) });
-        assert!(matches!(self.event(), MediaEvent::Silent { port, .. } if port == peer.port));
-        self.send(MediaCommand::Watch { port: peer.port, after: None });
+        self.settle_port(peer.port);
+    }
+
+    /// The same for a port.
+    pub fn settle_port(&self, port: PortId) {
+        self.send(MediaCommand::Watch { port, after: Some(Duration::from_millis(1)) });
+        assert!(matches!(self.event(), MediaEvent::Silent { port: silent, .. } if silent == port));
+        self.send(MediaCommand::Watch { port, after: None });
     }
 
     pub fn close(&self, peer: &Peer) -> PortStats {
