@@ -1,13 +1,13 @@
 # Two commands do everything: `make run` and `make test`. The rest is for those who work on the code.
 
-.PHONY: run test check fmt lint docs pure unit interop sim pairs fuzz soak schemathesis lossy survival bench deny tools clean
+.PHONY: run test check fmt lint docs pure offload unit interop sim pairs fuzz soak schemathesis lossy survival bench deny tools clean
 
 run:            ## build, start, place a call each way, stay up
 	cargo run --release --quiet -p tandem -- demo
 
 test: tools check unit   ## everything that must pass: style, tests, real clients, documentation, purity of core
 
-check: fmt lint docs pure deny
+check: fmt lint docs pure deny offload
 
 fmt:
 	cargo fmt --all --check
@@ -23,6 +23,9 @@ pure:           ## core touches no socket, clock or thread
 
 deny:           ## licences and arrows between crates
 	tools/check-dependencies
+
+offload:        ## the kernel's part of the relay is what its source says
+	tools/build-offload --check
 
 unit:           ## every test, those with real clients included
 	cargo test --workspace --doc --quiet >/dev/null

@@ -288,29 +288,19 @@ impl Bench {
     fn media(&mut self) {
         let relays: Vec<Kind> = self.kinds.iter().copied().filter(|kind| kind.relays()).collect();
         for &calls in self.plan.media_calls {
-            let mut cpu =
-                Row::new(format!("relay, % of a core a call, {calls} calls"), Show::Median { decimals: 3 });
-            let mut whole = Row::new(
-                format!("relay and kernel, % of a core a call, {calls} calls"),
-                Show::Median { decimals: 3 },
-            );
-            let mut half =
-                Row::new(format!("relay delay, median, ms, {calls} calls"), Show::Median { decimals: 3 });
-            let mut most =
-                Row::new(format!("relay delay, 99 %, ms, {calls} calls"), Show::Median { decimals: 3 });
-            let mut loss = Row::new(format!("packets lost, %, {calls} calls"), Show::Median { decimals: 3 });
-            let mut failed = Row::new(format!("failed calls, {calls} calls"), Show::Sum);
+            let mut rows = RelayRows::new("relay", calls);
+            let mut by_threads = RelayRows::new("relay by threads", calls);
             self.take_turns(&format!("media of {calls} calls"), &relays, |kind| {
-                let server = Server::start_for_calls(kind);
-                let outcome = media::measure(&server, calls, self.plan.media_time);
-                cpu.add(kind, (outcome.calls > 0).then(|| outcome.cpu_percent / outcome.calls as f64));
-                whole.add(kind, (outcome.calls > 0).then(|| outcome.whole_percent / outcome.calls as f64));
-                half.add(kind, outcome.delay_ms.percentile(50.0));
-                most.add(kind, outcome.delay_ms.percentile(99.0));
-                loss.add(kind, (outcome.sent > 0).then(|| outcome.loss_percent()));
-                failed.add(kind, outcome.failed as f64);
+                let measure = |server: &Server| media::measure(server, calls, self.plan.media_time);
+                let outcome = measure(&Server::start_for_calls(kind));
+                rows.add(kind, &outcome);
+                match kind {
+                    Kind::Tandem => by_threads.add(kind, &measure(&Server::start_for_calls_by_threads(kind))),
+                    // It has no other way.
+                    _ => by_threads.add(kind, &outcome),
+                }
             });
-            self.rows.extend([cpu, whole, half, most, loss, failed]);
+            self.rows.extend(rows.0.into_iter().chain(by_threads.0));
         }
     }
 
@@ -411,6 +401,35 @@ fn ms(time: Duration) -> f64 {
 
 fn mib(kib: u64) -> f64 {
     kib as f64 / 1024.0
+}
+
+/// What is told of a relay.
+struct RelayRows([Row; 6]);
+
+impl RelayRows {
+    fn new(what: &str, calls: usize) -> RelayRows {
+        let median =
+            |text: &str| Row::new(format!("{what}{text}, {calls} calls"), Show::Median { decimals: 3 });
+        RelayRows([
+            median(", % of a core a call"),
+            median(" with the kernel's part, % of a core a call"),
+            median(" delay, median, ms"),
+            median(" delay, 99 %, ms"),
+            median(": packets lost, %"),
+            Row::new(format!("{what}: failed calls, {calls} calls"), Show::Sum),
+        ])
+    }
+
+    fn add(&mut self, kind: Kind, outcome: &media::Outcome) {
+        let a_call = |percent: f64| (outcome.calls > 0).then(|| percent / outcome.calls as f64);
+        let [cpu, whole, half, most, loss, failed] = &mut self.0;
+        cpu.add(kind, a_call(outcome.cpu_percent));
+        whole.add(kind, a_call(outcome.whole_percent));
+        half.add(kind, outcome.delay_ms.percentile(50.0));
+        most.add(kind, outcome.delay_ms.percentile(99.0));
+        loss.add(kind, (outcome.sent > 0).then(|| outcome.loss_percent()));
+        failed.add(kind, outcome.failed as f64);
+    }
 }
 
 #[cfg(test)]

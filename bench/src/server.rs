@@ -120,12 +120,17 @@ pub struct Server {
 impl Server {
     /// Starts one and waits until it answers.
     pub fn start(kind: Kind) -> Server {
+        Server::start_in(kind, &[])
+    }
+
+    /// The same with more in its environment.
+    fn start_in(kind: Kind, more: &[(&str, &str)]) -> Server {
         // The one before may take a moment to be gone.
         wait_until("the server's address to be free", PATIENCE, || !udp_is_bound(lab::SERVER.into()));
         let dir = work_dir("bench");
         fs::write(dir.path().join("tandem.toml"), TANDEM_TOML).expect("settings can be written");
         fs::write(dir.path().join("kamailio.cfg"), KAMAILIO_CFG).expect("settings can be written");
-        let env = [("TANDEM_ADMIN_TOKEN", TOKEN), ("RUST_LOG", "warn")];
+        let env = [&[("TANDEM_ADMIN_TOKEN", TOKEN), ("RUST_LOG", "warn")], more].concat();
         let started = Instant::now();
         let mut processes = Vec::new();
         for (program, args) in kind.commands() {
@@ -141,7 +146,15 @@ impl Server {
 
     /// Starts one that sends calls for [`lab::NUMBER`] to [`lab::CALLEE`].
     pub fn start_for_calls(kind: Kind) -> Server {
-        let server = Server::start(kind);
+        Server::start(kind).ready_for_calls(kind)
+    }
+
+    /// The same, which leaves no media to the kernel.
+    pub fn start_for_calls_by_threads(kind: Kind) -> Server {
+        Server::start_in(kind, &[("TANDEM_MEDIA_OFFLOAD", "false")]).ready_for_calls(kind)
+    }
+
+    fn ready_for_calls(self, kind: Kind) -> Server {
         if kind.is_tandem() {
             let rest = rest();
             let trunk = |name: &str, at: std::net::SocketAddrV4| {
@@ -157,7 +170,7 @@ impl Server {
             let callee = trunk("callee", lab::CALLEE);
             rest.post("/v1.0/numbers", &json!({ "number": lab::NUMBER, "trunk_id": callee })).expect(201);
         }
-        server
+        self
     }
 
     /// Starts one that knows [`lab::ACCOUNTS`].

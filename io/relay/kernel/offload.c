@@ -13,8 +13,19 @@
 #include <linux/pkt_cls.h>
 #include <linux/udp.h>
 #include <stddef.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
+
+// What the kernel offers to programs, by number (bpf-helpers(7)).
+static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static __u64 (*bpf_ktime_get_ns)(void) = (void *)5;
+static long (*bpf_skb_store_bytes)(struct __sk_buff *skb, __u32 at, const void *from, __u32 length, __u64 flags) = (void *)9;
+static long (*bpf_l4_csum_replace)(struct __sk_buff *skb, __u32 at, __u64 from, __u64 to, __u64 flags) = (void *)11;
+static long (*bpf_skb_load_bytes)(const struct __sk_buff *skb, __u32 at, void *to, __u32 length) = (void *)26;
+static long (*bpf_redirect_neigh)(__u32 interface, void *next_hop, int length, __u64 flags) = (void *)152;
+
+// From network order and to it. The instructions are for machines with the other order, which nearly all are.
+#define ntohs(x) __builtin_bswap16(x)
+#define ntohl(x) __builtin_bswap32(x)
+#define htons(x) __builtin_bswap16(x)
 
 // The fixed header of RTP (RFC 3550 §5.1).
 struct rtp {
@@ -74,13 +85,8 @@ struct flow {
     __u64 packets_in_second;
 };
 
-struct {
-    __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(map_flags, BPF_F_NO_PREALLOC);
-    __uint(max_entries, 65536);
-    __type(key, __u32); // the local UDP port
-    __type(value, struct flow);
-} flows SEC(".maps");
+// The streams, by local UDP port. `Offload::load` makes the map and puts it in.
+extern struct flow flows;
 
 #define SECOND 1000000000ULL
 #define LOOPBACK 1
@@ -89,17 +95,17 @@ struct {
 #define SMALL 1280 // what every way takes whole: a larger packet may have to be cut
 
 // Counts a packet of `bytes` with this header if it is the next one of the stream and an ordinary one.
-static __always_inline int is_next(struct flow *flow, const struct rtp *rtp, __u64 bytes, __u64 now) {
+static inline __attribute__((always_inline)) int is_next(struct flow *flow, const struct rtp *rtp, __u64 bytes, __u64 now) {
     int next = 0;
     if (__sync_val_compare_and_swap(&flow->busy, 0, 1) != 0)
         return 0;
     __u16 sequence = flow->sequence + 1;
-    __u32 ticks = bpf_ntohl(rtp->timestamp) - flow->timestamp;
+    __u32 ticks = ntohl(rtp->timestamp) - flow->timestamp;
     if (now - flow->second >= SECOND) {
         flow->second = now;
         flow->packets_in_second = 0;
     }
-    if (bpf_ntohs(rtp->sequence) != sequence || ticks == 0 || ticks >= flow->clock_rate || now < flow->arrived ||
+    if (ntohs(rtp->sequence) != sequence || ticks == 0 || ticks >= flow->clock_rate || now < flow->arrived ||
         flow->packets_in_second >= flow->per_second)
         goto out;
     __s64 sampled_us = (__u64)ticks * 1000000 / flow->clock_rate;
@@ -123,14 +129,14 @@ out:
     return next;
 }
 
-static __always_inline __u64 folded(__u64 sum) {
+static inline __attribute__((always_inline)) __u64 folded(__u64 sum) {
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     return (sum & 0xffff) + (sum >> 16);
 }
 
 // Gives the packet the addresses that it goes on with, and the header of one that is sent anew.
-static __always_inline long readdress(struct __sk_buff *skb, const struct headers *old, const struct flow *flow) {
+static inline __attribute__((always_inline)) long readdress(struct __sk_buff *skb, const struct headers *old, const struct flow *flow) {
     const __u32 udp_at = ETH_HLEN + sizeof(struct iphdr), check_at = udp_at + offsetof(struct udphdr, check);
     struct iphdr ip = old->ip;
     ip.tos = EXPEDITED;
@@ -161,9 +167,9 @@ static __always_inline long readdress(struct __sk_buff *skb, const struct header
            bpf_skb_store_bytes(skb, udp_at, udp_ports, sizeof udp_ports, BPF_F_INVALIDATE_HASH);
 }
 
-SEC("tc")
+__attribute__((section("tc"), used))
 int offload(struct __sk_buff *skb) {
-    if (skb->protocol != bpf_htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_segs > 1)
+    if (skb->protocol != htons(ETH_P_IP) || skb->pkt_type != PACKET_HOST || skb->vlan_present || skb->gso_segs > 1)
         return TC_ACT_UNSPEC;
     struct headers headers;
     if (bpf_skb_load_bytes(skb, ETH_HLEN, &headers, sizeof headers))
@@ -172,17 +178,17 @@ int offload(struct __sk_buff *skb) {
     const struct udphdr *udp = &headers.udp;
     const struct rtp *rtp = &headers.rtp;
     // UDP without options of IP, and no fragment.
-    if (ip->version != 4 || ip->ihl != 5 || ip->protocol != IPPROTO_UDP || ip->frag_off & bpf_htons(0x3fff))
+    if (ip->version != 4 || ip->ihl != 5 || ip->protocol != IPPROTO_UDP || ip->frag_off & htons(0x3fff))
         return TC_ACT_UNSPEC;
-    __u32 port = bpf_ntohs(udp->dest);
+    __u32 port = ntohs(udp->dest);
     struct flow *flow = bpf_map_lookup_elem(&flows, &port);
     // What stays on this machine has to be there: the system takes nothing with an address of its own from elsewhere.
     if (flow && !flow->interface && skb->ifindex != LOOPBACK)
         return TC_ACT_UNSPEC;
     if (!flow || ip->daddr != flow->at || ip->saddr != flow->from || udp->source != flow->from_port)
         return TC_ACT_UNSPEC;
-    __u32 length = bpf_ntohs(udp->len);
-    if (length < sizeof *udp + sizeof *rtp || length + sizeof *ip != bpf_ntohs(ip->tot_len) ||
+    __u32 length = ntohs(udp->len);
+    if (length < sizeof *udp + sizeof *rtp || length + sizeof *ip != ntohs(ip->tot_len) ||
         length + sizeof *ip > SMALL || length + sizeof *ip + ETH_HLEN > skb->len)
         return TC_ACT_UNSPEC;
     // RTP without header extension and contributing sources (padding may be), and without marker.
@@ -195,5 +201,3 @@ int offload(struct __sk_buff *skb) {
         return TC_ACT_SHOT;
     return flow->interface ? bpf_redirect_neigh(flow->interface, 0, 0, 0) : TC_ACT_UNSPEC;
 }
-
-char _license[] SEC("license") = "MIT";

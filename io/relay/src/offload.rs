@@ -75,6 +75,9 @@ const _: () = assert!(size_of::<Flow>() == 112);
 impl Offload {
     /// Loads the program and has it look at what comes in at every interface that it can. `clock` is the relay's.
     pub fn load(bind: IpAddr, clock: Clock) -> io::Result<Offload> {
+        if cfg!(target_endian = "big") {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let interfaces = Interfaces::find()?;
         let flows = Map::new(STREAMS)?;
         let program = bpf::load(PROGRAM, &flows, LICENSE)?;

@@ -6,10 +6,9 @@ use common::{PATIENCE, Rig, free_port};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 use tandem_media::{MediaCommand, MediaEvent, PortId};
-use tandem_relay::{Relay, RelayConfig};
+use tandem_relay::RelayConfig;
 
 fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
@@ -17,15 +16,11 @@ fn descriptors() -> usize {
 
 /// A relay of one thread whose clock can be put forward.
 fn rig() -> (Rig, Arc<AtomicU64>) {
-    let (sender, events) = channel();
     let ahead = Arc::<AtomicU64>::default();
     let usual = RelayConfig::new(Ipv4Addr::LOCALHOST.into());
     let (clock, by) = (usual.clock.clone(), ahead.clone());
     let clock = Arc::new(move || clock() + Duration::from_secs(by.load(Relaxed)));
-    let relay =
-        Relay::start(RelayConfig { clock, offload: false, ..usual }, move |event| drop(sender.send(event)))
-            .unwrap();
-    (Rig { relay, events, host: Ipv4Addr::LOCALHOST.into() }, ahead)
+    (Rig::with(RelayConfig { clock, offload: false, ..usual }), ahead)
 }
 
 fn wait(what: &str, mut done: impl FnMut() -> bool) {

@@ -40,11 +40,17 @@ impl Rig {
         offloads.then_some(rig)
     }
 
-    fn with(config: RelayConfig) -> Rig {
-        let host = config.bind;
+    /// A relay whose threads serve.
+    pub fn with(config: RelayConfig) -> Rig {
+        let (host, threads) = (config.bind, config.threads as u64);
         let (sender, events) = channel();
         let relay = Relay::start(config, move |event| drop(sender.send(event))).unwrap();
-        Rig { relay, events, host }
+        let rig = Rig { relay, events, host };
+        for group in 0..threads {
+            rig.send(MediaCommand::Open { port: PortId(u64::MAX - group), group, local: 1 });
+            assert!(matches!(rig.event(), MediaEvent::OpenFailed { .. }), "an odd port");
+        }
+        rig
     }
 
     pub fn send(&self, command: MediaCommand) {
