@@ -84,6 +84,7 @@ struct flow {
     __u64 second;
     __u64 packets_in_second;
 };
+_Static_assert(sizeof(struct flow) == 112, "as in src/offload.rs");
 
 // The streams, by local UDP port. `Offload::load` makes the map and puts it in.
 extern struct flow flows;

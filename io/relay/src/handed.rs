@@ -37,10 +37,6 @@ impl Handed {
         Handed { offload, ..Handed::default() }
     }
 
-    fn offload(&self) -> Option<&Offload> {
-        self.offload.get()?.as_ref()
-    }
-
     /// Whether a stream of this local port may be offered.
     pub fn may_take(&self, local: u16) -> bool {
         self.offload().is_some() && !self.streams.contains_key(&local)
@@ -100,6 +96,10 @@ impl Handed {
         }
         self.sweep = (!self.streams.is_empty()).then(|| now + SWEEP);
         over
+    }
+
+    fn offload(&self) -> Option<&Offload> {
+        self.offload.get()?.as_ref()
     }
 
     fn insert(&mut self, local: u16, stint: Stint, now: Time) {
