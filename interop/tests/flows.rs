@@ -389,9 +389,23 @@ fn a_trunk_reaches_our_numbers_and_no_others() {
 }
 
 #[test]
-fn the_record_counts_the_media_of_both_sides() {
+fn the_record_counts_the_media_of_both_sides_that_our_threads_send_on() {
+    let tandem = Tandem::new().file("media_offload = false\n").start();
+    the_record_counts_the_media_of_both_sides(&tandem);
+    assert_eq!(tandem.metric("tandem_rtp_offloaded_total"), 0);
+}
+
+#[test]
+fn the_record_counts_the_media_of_both_sides_that_the_kernel_sends_on() {
     let tandem = Tandem::new().start();
-    let (mut alice, mut bob) = alice_and_bob(&tandem, Answer::Auto);
+    the_record_counts_the_media_of_both_sides(&tandem);
+    // The machine may not let us.
+    let by_kernel = tandem.log().contains("the kernel sends on the media");
+    assert_eq!(tandem.metric("tandem_rtp_offloaded_total") > 0, by_kernel);
+}
+
+fn the_record_counts_the_media_of_both_sides(tandem: &Server) {
+    let (mut alice, mut bob) = alice_and_bob(tandem, Answer::Auto);
     alice.dial("bob");
     talk(&mut alice, &mut bob);
     alice.hang_up();
