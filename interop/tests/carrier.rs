@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tandem_interop::baresip::{Answer, Baresip, Phone};
 use tandem_interop::kamailio::{Carrier, Kamailio};
 use tandem_interop::ports::beside;
-use tandem_interop::process::PATIENCE;
+use tandem_interop::process::{PATIENCE, wait_until};
 use tandem_interop::tandem::{Server, Tandem};
 
 const ACCOUNT_PASSWORD: &str = "account-secret";
