@@ -7,8 +7,8 @@ use std::time::Instant;
 use tandem_interop::tandem::Server;
 use tandem_interop::vitals::Vitals;
 
-/// Pages of its database that the server keeps in memory.
-const CACHE_KIB: u64 = 32 << 10;
+/// Pages of its database that the server keeps in memory: those of the one who writes, and of the two who read.
+const CACHE_KIB: u64 = (8 + 2 * 2) << 10;
 /// The memory that they take: each page of 4 KiB, with what SQLite adds to it, becomes a block of 5 KiB.
 pub const CACHE_TAKES_KIB: u64 = CACHE_KIB / 4 * 5;
 

@@ -35,7 +35,7 @@ pub(super) enum Referral {
     /// Accepted; the peer wants to hear nothing of it (RFC 4488).
     Silent,
     /// Accepted; the peer is told how it goes.
-    Subscribed(Subscription),
+    Subscribed(Box<Subscription>),
 }
 
 /// The implicit subscription (RFC 3515 §2.4.4).
@@ -110,7 +110,7 @@ impl Leg {
         }
         let until = sip.now + SUBSCRIBED;
         let (under_way, waiting) = (None, VecDeque::new());
-        self.referral = Referral::Subscribed(Subscription { id, until, under_way, waiting });
+        self.referral = Referral::Subscribed(Box::new(Subscription { id, until, under_way, waiting }));
         // At once, whatever is known (RFC 3515 §2.4.4).
         self.tell_referrer(100, standard_reason(100), sip);
     }
@@ -190,7 +190,8 @@ impl Leg {
     }
 
     pub(super) fn is_notified_by(&self, key: ClientKey) -> bool {
-        matches!(&self.referral, Referral::Subscribed(Subscription { under_way: Some((at, _)), .. }) if *at == key)
+        let Referral::Subscribed(subscription) = &self.referral else { return false };
+        subscription.under_way.as_ref().is_some_and(|(at, _)| *at == key)
     }
 
     pub(super) fn notify_response(&mut self, message: &Message, sip: &mut Sip) {

@@ -35,7 +35,8 @@ pub(super) struct Reliable {
     when: When,
     /// RSeq of the last one sent.
     rseq: u32,
-    sent: Option<Sent>,
+    /// Boxed: most legs never have one.
+    sent: Option<Box<Sent>>,
     waiting: VecDeque<(u16, Option<Bytes>)>,
     /// The answer to the INVITE's offer went out in one.
     answered: bool,
@@ -124,7 +125,7 @@ impl Leg {
             return;
         };
         self.reliable.answered |= body.is_some();
-        self.reliable.sent = Some(Sent {
+        self.reliable.sent = Some(Box::new(Sent {
             rseq,
             code,
             with_sdp: body.is_some(),
@@ -132,7 +133,7 @@ impl Leg {
             interval: T1,
             resend: sip.now + T1,
             until: sip.now + UNACKED,
-        });
+        }));
     }
 
     /// Repeats it, twice as late each time, or gives the call up.
