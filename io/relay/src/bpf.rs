@@ -18,7 +18,7 @@ const LINK_CREATE: libc::c_int = 28;
 /// A hash map whose entries take up room when they are there.
 const HASH_MAP: u32 = 1;
 const NO_PREALLOCATION: u32 = 1;
-/// A program that looks at packets, and where: those that come in, before anything else of the system does.
+/// A program that looks at packets, and where: those that come in, before the system does anything with them.
 const SCHED_CLS: u32 = 3;
 const TCX_INGRESS: u32 = 46;
 
