@@ -15,6 +15,7 @@ use tandem_model::{
 use tandem_net::{Net, NetEvent, Tls};
 use tandem_relay::Relay;
 use tandem_store::{BindingsWriter, CallsWriter, CapturesWriter};
+use tandem_time::{Pace, Time};
 use tokio::sync::{mpsc, oneshot};
 
 /// What the rest of the server asks of the engine.
@@ -142,7 +143,8 @@ pub fn start(
                 Ok(net) => {
                     let _ = bound.send(Ok(()));
                     let (orders, examining) = (Vec::new(), BTreeMap::new());
-                    Loop { parts, net, commands, orders, examining, ending: None }.run().await;
+                    let pace = Pace::new(DENSE);
+                    Loop { parts, net, commands, orders, examining, pace, ending: None }.run().await;
                 }
                 Err(error) => drop(bound.send(Err(error))),
             }
@@ -154,6 +156,10 @@ pub fn start(
 
 /// How long everything is given to end when the server goes down.
 const LAST_WORDS: Duration = Duration::from_secs(4);
+/// So many messages a second are dense: some three hundred calls that begin and end.
+const DENSE: usize = 2_000;
+/// Where messages are dense, turns begin this far apart. A message waits for half of that, which no timer of SIP notices.
+const TURN: Duration = Duration::from_millis(1);
 
 struct Loop {
     parts: Parts,
@@ -163,7 +169,8 @@ struct Loop {
     orders: Vec<MediaCommand>,
     /// Who waits for which examination.
     examining: BTreeMap<u64, oneshot::Sender<Result<Box<ExamReport>, NoExamination>>>,
-    ending: Option<tandem_time::Time>,
+    pace: Pace,
+    ending: Option<Time>,
 }
 
 impl Loop {
@@ -172,34 +179,35 @@ impl Loop {
         // Set anew only when something is due before it: most timers of transactions are taken back before they fire, and it
         // costs less to wake up once in vain than to set it at each turn.
         let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::ZERO));
+        let mut began = self.parts.clock.now();
         loop {
             self.carry_out();
-            let now = self.parts.clock.now();
+            let now = self.gather(began);
             if self.ending.is_some_and(|until| now >= until || self.parts.engine.is_idle()) {
                 return;
             }
             let due = self.parts.engine.poll_timeout().into_iter().chain(self.ending).min();
             let due = due.unwrap_or(now + Duration::from_secs(3600));
-            if due <= now {
-                // The tasks of connections and lookups get their turn however much is due.
-                tokio::task::yield_now().await;
-            } else {
+            let is_due = due <= now;
+            if !is_due {
                 let due = self.parts.clock.instant(due).into();
                 if alarm.is_elapsed() || due < alarm.deadline() {
                     alarm.as_mut().reset(due);
                 }
-                tokio::select! {
-                    biased;
-                    () = self.net.next(&mut events) => {}
-                    command = self.commands.recv() => match command {
-                        Some(command) => self.obey(command),
-                        None => return,
-                    },
-                    () = &mut alarm => {}
-                }
+            }
+            tokio::select! {
+                biased;
+                () = self.net.next(&mut events) => {}
+                command = self.commands.recv() => match command {
+                    Some(command) => self.obey(command),
+                    None => return,
+                },
+                () = &mut alarm, if !is_due => {}
+                // Connections and lookups, which are tasks on this thread, get their turn however much is due.
+                () = tokio::task::yield_now(), if is_due => {}
             }
             self.parts.engine.set_lag(self.net.lag());
-            self.take_in(&mut events);
+            began = self.take_in(&mut events);
             while let Ok(command) = self.commands.try_recv() {
                 self.obey(command);
             }
@@ -210,8 +218,22 @@ impl Loop {
         }
     }
 
-    fn take_in(&mut self, events: &mut Vec<NetEvent>) {
+    /// Where messages are dense, lets the next ones gather: to be woken for each costs more than half of what it takes to serve it.
+    /// What other threads have to tell gathers meanwhile, and so does what this one has for them. Returns the time.
+    fn gather(&self, began: Time) -> Time {
         let now = self.parts.clock.now();
+        let rest = TURN.saturating_sub(now.since(began));
+        if rest.is_zero() || !self.pace.is_dense() || self.net.has_more() {
+            return now;
+        }
+        std::thread::sleep(rest);
+        self.parts.clock.now()
+    }
+
+    /// Gives the engine what has come. Returns when that was.
+    fn take_in(&mut self, events: &mut Vec<NetEvent>) -> Time {
+        let now = self.parts.clock.now();
+        self.pace.took(now, events.len());
         let engine = &mut self.parts.engine;
         for event in events.drain(..) {
             match event {
@@ -240,6 +262,7 @@ impl Loop {
                 }
             }
         }
+        now
     }
 
     fn obey(&mut self, command: Command) {

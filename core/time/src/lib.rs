@@ -1,10 +1,12 @@
-//! Time as an argument: a moment that the caller supplies, and a queue of things that fall due.
+//! Time as an argument: a moment that the caller supplies, a queue of things that fall due, and how close together things come.
 //!
 //! Nothing in core reads a clock. One kind of moment serves timers and records: microseconds since the Unix
 //! epoch, which the driver lets run monotonically (wall clock at start plus elapsed monotonic time).
 
+mod pace;
 mod timers;
 
+pub use pace::Pace;
 pub use timers::Timers;
 
 use std::fmt;

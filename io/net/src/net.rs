@@ -118,6 +118,11 @@ impl Net {
         self.hot = !waited;
     }
 
+    /// Whether the last [`Net::next`] left messages that had arrived.
+    pub fn has_more(&self) -> bool {
+        !self.inbox.is_empty() || self.ports.iter().any(UdpPort::has_more)
+    }
+
     /// How long datagrams have been waiting when [`Net::next`] took them; zero while a socket is emptied now and then.
     pub fn lag(&self) -> Duration {
         self.ports.iter().map(UdpPort::lag).max().unwrap_or_default()

@@ -225,6 +225,7 @@ async fn datagrams_that_wait_are_noticed_and_so_is_that_they_no_longer_do() {
     // So slow are we that the socket is not emptied for long.
     while events.len() < 400 {
         server.next(&mut events).await;
+        assert_eq!(server.has_more(), events.len() < 400);
         lags.push(server.lag());
         std::thread::sleep(Duration::from_millis(30));
     }
@@ -232,5 +233,6 @@ async fn datagrams_that_wait_are_noticed_and_so_is_that_they_no_longer_do() {
     peer.send_to(b"hello", to).unwrap();
     server.next(&mut events).await;
     assert_eq!(server.lag(), Duration::ZERO);
+    assert!(!server.has_more());
     assert_eq!(events.len(), 401, "none was lost to the measuring");
 }

@@ -12,7 +12,6 @@ mod counters;
 mod handed;
 mod offload;
 mod outlet;
-mod pace;
 mod relay;
 mod ring;
 mod route;

@@ -5,9 +5,8 @@ use crate::counters::{Counters, Totals};
 use crate::handed::Handed;
 use crate::offload::Offload;
 use crate::outlet::Outlet;
-use crate::pace::Pace;
 use crate::sockets::Sockets;
-use crate::worker::{Moving, Order, WAKE, Worker};
+use crate::worker::{DENSE, Moving, Order, WAKE, Worker};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use std::collections::BTreeMap;
@@ -19,7 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Instant, SystemTime};
 use tandem_media::{MediaCommand, MediaEvent, PortId, Switchboard};
-use tandem_time::Time;
+use tandem_time::{Pace, Time};
 
 /// Tells the time; asked once for each turn of packets. Give the relay the engine's, so that records agree.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
@@ -212,7 +211,7 @@ impl Thread {
                 switchboard: Switchboard::default(),
                 batch: Batch::new(bind.is_ipv6()),
                 outlet,
-                pace: Pace::default(),
+                pace: Pace::new(DENSE),
                 handed: Handed::new(offload),
                 settled: Vec::new(),
             };

@@ -33,6 +33,11 @@ impl Lag {
         self.measured
     }
 
+    /// Whether the socket was not emptied.
+    pub(super) fn is_left(&self) -> bool {
+        self.since.is_some()
+    }
+
     /// The socket was emptied, or there is more in it.
     pub(super) fn note(&mut self, emptied: bool) {
         if emptied {

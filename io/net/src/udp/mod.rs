@@ -92,6 +92,11 @@ impl UdpPort {
         self.socket.clone()
     }
 
+    /// Whether datagrams may be left that had arrived when some were taken.
+    pub(crate) fn has_more(&self) -> bool {
+        self.lag.is_left()
+    }
+
     /// How long datagrams wait here before they are taken.
     pub(crate) fn lag(&self) -> Duration {
         self.lag.get()
