@@ -45,7 +45,10 @@ fn keeps_its_promises(m: &Message) {
     assert_eq!((reply.from_tag(), reply.to_tag()), (m.from_tag(), m.to_tag().or(Some("t"))));
     assert_eq!(reply.top_via().branch(), m.top_via().branch());
     assert_eq!(reply.vias().count(), m.vias().count());
-    assert!(m.lines().all(|(name, _)| m.header_named(name).is_some()));
+    // A list with no elements is as good as none.
+    let has_elements = |value: &str| value.contains(|c: char| c != ',' && !c.is_whitespace());
+    assert!(m.lines().all(|(name, value)| m.header_named(name).is_some()
+        || Header::parse(name).is_some() && !has_elements(value)));
     // Another reader of the same bytes finds the same.
     let again = Message::parse(m.as_bytes().clone()).expect("it was taken before");
     assert!(again.lines().eq(m.lines()));
