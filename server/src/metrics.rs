@@ -61,6 +61,12 @@ pub fn text(
     );
     counter(
         &mut out,
+        "tandem_sip_overload_dropped_total",
+        "Requests dropped because too many wait for their answer already",
+        t.overload_dropped,
+    );
+    counter(
+        &mut out,
         "tandem_sip_stray_responses_total",
         "Responses that answered nothing of ours",
         t.stray_responses,

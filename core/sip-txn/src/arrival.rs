@@ -75,8 +75,8 @@ impl Transactions {
             }
             Verdict::Drop => return,
         }
-        let room = self.config.max_server * if arrival.request.to_tag().is_some() { 2 } else { 1 };
-        if self.servers.len() >= room {
+        let rooms = if arrival.request.to_tag().is_some() { 2 } else { 1 };
+        if !self.has_room(rooms) {
             self.counters.overload_dropped += 1;
             return;
         }
@@ -84,6 +84,11 @@ impl Transactions {
         let identity = Identity { bytes: identity.as_slice().into(), split, hash, merge_hash };
         let key = self.start_server(&request, flow, reply, identity, now);
         self.outputs.push_back(Output::Request { key, message: request, flow });
+    }
+
+    /// Whether `Config::max_server`, so many times, is not reached.
+    fn has_room(&self, rooms: usize) -> bool {
+        self.servers.len() - self.lingering.len() < rooms * self.config.max_server
     }
 
     fn start_server(
@@ -160,7 +165,7 @@ impl Transactions {
 
     /// Answers a CANCEL in a transaction of its own (RFC 3261 §17.2.2), if there is room for one.
     fn remember_cancel(&mut self, cancel: Arrival, identity: &[u8], answer: Bytes, now: Time) {
-        if self.servers.len() >= self.config.max_server {
+        if !self.has_room(1) {
             return self.transmit(Transmit { flow: cancel.reply, bytes: answer, client: None });
         }
         let split = identity.len();

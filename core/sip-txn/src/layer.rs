@@ -2,8 +2,10 @@
 
 use crate::clients::{self, Client, NOWHERE};
 use crate::large::Streams;
+use crate::lingering::Lingering;
 use crate::matching::{self, Forgotten, Index, SentBy};
 use crate::servers::{self, Server};
+use crate::timer::Timer;
 use crate::waiting::Waiting;
 use crate::{ClientKey, Config, Counters, Output, Owner, ServerKey, Transmit, Verdict};
 use bytes::Bytes;
@@ -36,6 +38,8 @@ pub struct Transactions {
     pub(crate) waiting: Waiting,
     pub(crate) streams: Streams,
     pub(crate) servers: SlotMap<ServerKey, Server>,
+    /// Those of `servers` whose timer is J.
+    pub(crate) lingering: Lingering,
     pub(crate) index: Index,
     pub(crate) merge_index: Index,
     pub(crate) forgotten: Forgotten,
@@ -50,7 +54,7 @@ pub struct Transactions {
     pub(crate) scratch: Vec<u8>,
 }
 
-/// A transaction of either kind; each has one timer set, the one of its state that falls due next.
+/// A transaction of either kind; each has one timer set, the one of its state that falls due next (but those of `Lingering`).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub(crate) enum Slot {
     Client(ClientKey),
@@ -85,6 +89,7 @@ impl Transactions {
             mask: ahash::RandomState::with_seeds(e, f, g, h),
             clients: SlotMap::with_key(),
             servers: SlotMap::with_key(),
+            lingering: Lingering::default(),
             index: Index::default(),
             merge_index: Index::default(),
             forgotten: Forgotten::with_slots(1024),
@@ -244,7 +249,7 @@ impl Transactions {
 
     /// When [`Transactions::handle_timeout`] is to be called.
     pub fn poll_timeout(&mut self) -> Option<Time> {
-        self.timers.due()
+        [self.timers.due(), self.lingering.due()].into_iter().flatten().min()
     }
 
     /// Lets every timer fire that is due by `now`.
@@ -263,6 +268,9 @@ impl Transactions {
                     }
                 }
             }
+        }
+        while let Some(key) = self.lingering.pop(now) {
+            self.feed_server(key, servers::Input::Fired(Timer::J), now);
         }
     }
 

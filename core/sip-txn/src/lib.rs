@@ -11,6 +11,7 @@ mod client_plain;
 mod clients;
 mod large;
 mod layer;
+mod lingering;
 mod matching;
 mod server_invite;
 mod server_plain;
@@ -50,7 +51,9 @@ pub struct Config {
     pub sent_by: Vec<String>,
     /// By listener: of a UDP one the TCP listener at the same address, over which large requests may go.
     pub streams: Vec<Option<ListenerId>>,
-    /// Server transactions held at most; a request beyond is dropped and counted. Requests within dialogs find as much room again.
+    /// Server transactions at most that are INVITEs or not answered yet; a request beyond is dropped and counted. Requests within
+    /// dialogs find as much room again. As many others, which linger for copies of what was answered, are kept besides: there the
+    /// oldest gives way, and a copy of its request that comes later still is served as a new one.
     pub max_server: usize,
 }
 
@@ -62,7 +65,7 @@ impl Default for Config {
             t4: Duration::from_secs(5),
             sent_by: Vec::new(),
             streams: Vec::new(),
-            max_server: 262_144,
+            max_server: 524_288,
         }
     }
 }

@@ -49,7 +49,8 @@ impl State {
             // RFC 4320 §4.2: a 408 would be late by its nature; silence until the client gave up says the same.
             (state @ (Trying { .. } | Proceeding { .. }), Input::Respond(408, _)) => (state, Action::Nothing),
             (Trying { .. } | Proceeding { .. }, Input::Respond(_, response)) => {
-                let completed = |j| Completed { response: response.clone(), j };
+                // A copy takes the room of its bytes; the owner's may come in a larger one.
+                let completed = |j| Completed { response: Bytes::copy_from_slice(&response), j };
                 (cx.linger(Timer::J, completed, Terminated), Action::Send(response))
             }
             (state, Input::Respond(..)) => (state, Action::Refuse),
@@ -58,7 +59,8 @@ impl State {
                 (Proceeding { last: last.clone(), end }, Action::Resend(last))
             }
             (Completed { response, j }, Input::Retransmission) => {
-                (Completed { response: response.clone(), j }, Action::Resend(response))
+                let again = response.clone();
+                (Completed { response, j }, Action::Resend(again))
             }
             (state @ Trying { .. }, Input::Fired(Timer::Trying)) => (state, Action::SayTrying),
             (_, Input::Fired(Timer::Late | Timer::J)) => (Terminated, Action::Nothing),

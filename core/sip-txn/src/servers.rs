@@ -138,7 +138,7 @@ impl Transactions {
     }
 
     pub(crate) fn answer_and_forget(&mut self, key: ServerKey, response: Bytes) {
-        let Some(server) = self.servers.get(key) else { return };
+        let Some(server) = self.servers.get(key).filter(|server| server.is_open()) else { return };
         if server.method == Method::Invite {
             self.forgotten.note(server.identity.hash);
         }
@@ -169,6 +169,10 @@ impl Transactions {
         }
         if before != after {
             match after {
+                Some((Timer::J, j)) => {
+                    self.timers.cancel(Slot::Server(key));
+                    self.lingering.push(j, key);
+                }
                 Some((_, at)) => self.timers.set(Slot::Server(key), at),
                 None => self.timers.cancel(Slot::Server(key)),
             }
@@ -203,6 +207,9 @@ impl Transactions {
             }
         }
         self.bury_server(key);
+        if let Some(oldest) = self.lingering.pop_beyond(self.config.max_server) {
+            self.remove_server(oldest);
+        }
     }
 
     pub(crate) fn bury_server(&mut self, key: ServerKey) {

@@ -200,7 +200,7 @@ impl Rig {
     #[track_caller]
     pub(super) fn expect_empty(&mut self) {
         assert_eq!(self.txn.len(), (0, 0));
-        assert_eq!(self.txn.poll_timeout(), None);
+        assert_eq!((self.txn.poll_timeout(), self.txn.lingering.len()), (None, 0));
         assert!(self.txn.index.is_empty() && self.txn.merge_index.is_empty() && self.txn.waiting.is_empty());
     }
 

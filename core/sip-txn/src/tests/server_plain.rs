@@ -95,3 +95,24 @@ fn requests_of_unknown_methods_with_one_branch_are_told_apart() {
     rig.peer("WIBBLE", BRANCH);
     rig.expect(&["0.0 request WIBBLE", "0.0 request WOBBLE", "0.0 request OPTIONS"]);
 }
+
+#[test]
+fn what_is_answered_takes_no_room_from_new_requests_and_the_oldest_gives_way() {
+    let mut rig = Rig::udp().with_max_server(2);
+    for (method, branch) in [("OPTIONS", BRANCH), ("INFO", "z9hG4bKtwo"), ("MESSAGE", "z9hG4bKthree")] {
+        rig.peer(method, branch);
+        rig.respond(200);
+        rig.expect(&[&format!("0.0 request {method}"), &format!("0.0 sent 200 {method}")]);
+    }
+    assert_eq!((rig.txn.len(), rig.txn.counters().overload_dropped), ((0, 2), 0));
+
+    rig.peer("MESSAGE", "z9hG4bKthree");
+    rig.peer("INFO", "z9hG4bKtwo");
+    rig.peer("OPTIONS", BRANCH);
+    rig.expect(&["0.0 sent 200 MESSAGE", "0.0 sent 200 INFO", "0.0 request OPTIONS"]);
+
+    rig.respond(200);
+    rig.run_to(32.0);
+    rig.expect(&["0.0 sent 200 OPTIONS"]);
+    rig.expect_empty();
+}
